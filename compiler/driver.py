@@ -1,0 +1,119 @@
+"""Runs stages of passes over a program, with one hook between passes: verify, dump, time, stop, override.
+
+A failed pass leaves a reproducer: the IR before it, and the one command that replays it.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from torch_mlir import ir
+
+from stratagem.compiler import knobs
+from stratagem.compiler.errors import PassError, StratagemError
+from stratagem.compiler.ir import parse_module, to_text
+from stratagem.compiler.passes.base import Pass, PassContext
+from stratagem.compiler.passes.registry import parse
+from stratagem.compiler.pipeline import Stage
+from stratagem.compiler.program import Program
+
+Progress = Callable[[str, str], None]
+
+
+@dataclass
+class PassRecord:
+    """One executed pass, for `--time-passes`, `explain` and progress bars."""
+
+    stage: str
+    name: str
+    seconds: float
+
+
+@dataclass
+class StageRunner:
+    """Runs stages in order and keeps each stage's IR.
+
+    `levels` maps a stage name to the text of the program after it.
+    """
+
+    context: PassContext
+    progress: Progress | None = None
+    after_stage: Callable[[str, Program], None] | None = None
+    records: list[PassRecord] = field(default_factory=list)
+    levels: dict[str, str] = field(default_factory=dict)
+
+    def run(self, program: Program, stages: Iterable[Stage], until: str | None = None) -> Program:
+        """Applies each stage's passes; stops after stage `until` (or knob `stop`)."""
+        stop = until or knobs.current().stop
+        for stage, passes in stages:
+            for text in passes:
+                self._run_pass(program, stage, parse(text))
+            self._finish_stage(stage, program)
+            if stage == stop:
+                break
+        return program
+
+    def _run_pass(self, program: Program, stage: str, one: Pass) -> None:
+        if self.progress:
+            self.progress(stage, one.name)
+        before = to_text(program.module)
+        started = time.perf_counter()
+        try:
+            one.apply(program, self.context)
+            _verify(program, one)
+        except PassError as error:
+            raise _with_reproducer(error, stage, one, before) from None
+        except StratagemError:
+            raise
+        except Exception as error:
+            wrapped = PassError(f"{type(error).__name__}: {error}")
+            raise _with_reproducer(wrapped, stage, one, before) from error
+        self.records.append(PassRecord(stage, one.name, time.perf_counter() - started))
+        self._dump(program, stage, one)
+
+    def _finish_stage(self, stage: str, program: Program) -> None:
+        override = knobs.current().override
+        if override and (edited := Path(override) / f"{stage}.mlir").exists():
+            program.module = parse_module(edited.read_text(), program.module.context)
+        self.levels[stage] = to_text(program.module)
+        if knobs.current().debug >= 3:
+            print(f"// ---- after {stage}\n{program.module}", file=sys.stderr)
+        if self.after_stage:
+            self.after_stage(stage, program)
+
+    def _dump(self, program: Program, stage: str, one: Pass) -> None:
+        settings = knobs.current()
+        if settings.debug >= 4:
+            print(f"// ---- after {stage}/{one}\n{program.module}", file=sys.stderr)
+        elif settings.debug >= 1:
+            print(f"{stage:10s} {one.name:40s} {self.records[-1].seconds * 1e3:8.1f} ms", file=sys.stderr)
+        if settings.dump:
+            folder = Path(settings.dump)
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / f"{len(self.records):02d}-{stage}-{one.name}.mlir").write_text(to_text(program.module))
+
+
+def _verify(program: Program, one: Pass) -> None:
+    try:
+        program.module.operation.verify()
+    except ir.MLIRError as error:
+        from stratagem.compiler.ir import first_diagnostic
+
+        raise PassError(f"the result is not valid IR: {first_diagnostic(error)}") from None
+
+
+def _with_reproducer(error: PassError, stage: str, one: Pass, before: str) -> PassError:
+    """Writes the IR before the pass and says how to replay it; a full disk must not hide the first error."""
+    folder = Path(knobs.current().reproducers)
+    path = folder / f"{stage}-{one.name}.mlir"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        path.write_text(before)
+        replay = f"replay with: stratagem opt {path} --passes '{one}'"
+    except OSError as problem:
+        replay = f"no reproducer was written to {path}: {problem.strerror}"
+    return PassError(f"pass '{one}' of stage '{stage}' failed: {error.problem}", hint=replay, location=error.location)

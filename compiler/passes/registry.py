@@ -1,0 +1,68 @@
+"""Name -> pass, one line each. The imports sit inside the functions: start-up stays quick and tools still see them."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable
+from dataclasses import fields
+
+from stratagem.compiler.errors import UsageError
+from stratagem.compiler.passes.base import Pass, UpstreamPass
+
+PassClass = Callable[[], type[Pass]]
+
+
+def _upstream() -> type[Pass]:
+    return UpstreamPass
+
+
+PASSES: dict[str, PassClass] = {
+    "mlir": _upstream,
+}
+
+
+def pass_class(name: str) -> type[Pass]:
+    """The class called `name`; raises UsageError with the nearest names when there is none."""
+    if name in PASSES:
+        return PASSES[name]()
+    near = difflib.get_close_matches(name, PASSES, n=3)
+    hint = f"did you mean {' or '.join(near)}?" if near else f"passes: {', '.join(sorted(PASSES))}"
+    raise UsageError(f"there is no pass '{name}'", hint=hint)
+
+
+def parse(text: str) -> Pass:
+    """`fuse-kernels{max-ops=8}` -> the pass with that option; the inverse of `str(pass)`."""
+    match = re.fullmatch(r"([\w-]+)(?:\{(.*)\})?", text.strip(), re.S)
+    if not match:
+        raise UsageError(f"cannot read the pass '{text}'", hint="write name or name{option=value ...}")
+    cls = pass_class(match[1])
+    types = {f.name.replace("_", "-"): f for f in fields(cls)}
+    values: dict[str, object] = {}
+    for part in _split_options(match[2] or ""):
+        key, _, value = part.partition("=")
+        if key not in types:
+            raise UsageError(f"pass '{match[1]}' has no option '{key}'", hint=f"options: {', '.join(types) or 'none'}")
+        values[types[key].name] = _convert(value, types[key].default)
+    return cls(**values)
+
+
+def _split_options(text: str) -> list[str]:
+    """Splits at spaces outside brackets, so that values may be whole pipelines."""
+    parts, depth, current = [], 0, ""
+    for char in text:
+        depth += (char in "({[") - (char in ")}]")
+        if char == " " and depth == 0:
+            parts.append(current)
+            current = ""
+        else:
+            current += char
+    return [p for p in [*parts, current] if p]
+
+
+def _convert(value: str, default: object) -> object:
+    if isinstance(default, bool):
+        return value in ("1", "true", "True")
+    if isinstance(default, int):
+        return int(value)
+    return value
