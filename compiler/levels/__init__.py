@@ -1,0 +1,1 @@
+"""What each level may contain, as data, and the check that a program keeps to it."""
