@@ -83,6 +83,11 @@ def to_text(module: Any, locations: bool = True) -> str:
     return str(module.operation.get_asm(enable_debug_info=locations, assume_verified=True))
 
 
+def local_text(op: Any) -> str:
+    """One operation as text without module-wide aliases, so that it can be put into another module."""
+    return str(op.get_asm(enable_debug_info=True, use_local_scope=True, assume_verified=True))
+
+
 def walk(op: Any) -> Iterator[Any]:
     """All operations below `op`, outer before inner, in program order. The list is taken before the first is yielded
     at each block, so the caller may erase the operation it holds."""

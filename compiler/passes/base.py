@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from stratagem.compiler.program import Program
-from stratagem.hwmodels import Machine
+
+if TYPE_CHECKING:
+    from stratagem.hwmodels import Machine
 
 
 @dataclass

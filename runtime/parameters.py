@@ -1,0 +1,110 @@
+"""Model parameters: named arrays, memory mapped where they come from a file, never copied into the IR."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+
+from stratagem.runtime.errors import ModelError
+
+SAFETENSORS_DTYPES: dict[str, np.dtype[Any]] = {
+    "F64": np.dtype(np.float64),
+    "F32": np.dtype(np.float32),
+    "F16": np.dtype(np.float16),
+    "BF16": np.dtype(ml_dtypes.bfloat16),
+    "I64": np.dtype(np.int64),
+    "I32": np.dtype(np.int32),
+    "I16": np.dtype(np.int16),
+    "I8": np.dtype(np.int8),
+    "U8": np.dtype(np.uint8),
+    "BOOL": np.dtype(np.bool_),
+}
+_NAMES = {dtype: name for name, dtype in SAFETENSORS_DTYPES.items()}
+HEADER_LIMIT = 100 * 2**20
+
+
+class ParameterStore(Mapping[str, np.ndarray[Any, Any]]):
+    """Name -> array, in insertion order. Arrays are used read-only."""
+
+    def __init__(self, arrays: Mapping[str, np.ndarray[Any, Any]] | None = None) -> None:
+        self._arrays: dict[str, np.ndarray[Any, Any]] = dict(arrays or {})
+
+    def __getitem__(self, name: str) -> np.ndarray[Any, Any]:
+        return self._arrays[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._arrays)
+
+    def __len__(self) -> int:
+        return len(self._arrays)
+
+    def add(self, name: str, array: np.ndarray[Any, Any]) -> str:
+        """Adds `array` under `name`, or under `name.1`, `name.2` ... when that is taken; returns the name used."""
+        unique, n = name, 0
+        while unique in self._arrays:
+            n += 1
+            unique = f"{name}.{n}"
+        self._arrays[unique] = array
+        return unique
+
+    def keep_only(self, names: set[str]) -> None:
+        """Forgets every parameter not in `names`."""
+        self._arrays = {k: v for k, v in self._arrays.items() if k in names}
+
+    @property
+    def nbytes(self) -> int:
+        return sum(a.nbytes for a in self._arrays.values())
+
+    @staticmethod
+    def load(path: Path, offset: int = 0, length: int | None = None) -> ParameterStore:
+        """Maps a safetensors file, or one stored inside another file at `offset`. Nothing is read but the header.
+
+        Raises ModelError when the header is cut short, too large, or points outside the file.
+        """
+        total = path.stat().st_size - offset if length is None else length
+        with path.open("rb") as file:
+            file.seek(offset)
+            head = file.read(8)
+            size = int.from_bytes(head, "little")
+            if len(head) < 8 or size > min(HEADER_LIMIT, total - 8):
+                raise ModelError(f"{path}: not a safetensors file: header of {size} bytes in {total}")
+            header = json.loads(file.read(size))
+        mapped = np.memmap(path, np.uint8, "r", offset, (total,)) if total else np.zeros(0, np.uint8)
+        store = ParameterStore()
+        for name, entry in header.items():
+            if name != "__metadata__":
+                store._arrays[name] = _view(path, mapped, 8 + size, name, entry)
+        return store
+
+    def write(self, file: Any) -> None:
+        """Streams the parameters in safetensors form to an open binary file; the data starts on a 64-byte boundary.
+
+        The format allows no gaps, so wide element types come first: then every tensor has its natural alignment.
+        """
+        header, at = {}, 0
+        ordered = sorted(self._arrays.items(), key=lambda item: -item[1].itemsize)
+        for name, array in ordered:
+            begin, end = at, at + array.nbytes
+            header[name] = {"dtype": _NAMES[array.dtype], "shape": list(array.shape), "data_offsets": [begin, end]}
+            at = end
+        text = json.dumps(header, separators=(",", ":")).encode()
+        text += b" " * (-(8 + len(text)) % 64)
+        file.write(len(text).to_bytes(8, "little") + text)
+        for _, array in ordered:
+            file.write(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
+
+
+def _view(path: Path, mapped: np.ndarray[Any, Any], base: int, name: str, entry: Any) -> np.ndarray[Any, Any]:
+    begin, end = entry["data_offsets"]
+    dtype = SAFETENSORS_DTYPES.get(entry["dtype"])
+    if dtype is None:
+        raise ModelError(f"{path}: tensor '{name}' has dtype {entry['dtype']}, which is not supported")
+    count = int(np.prod(entry["shape"], dtype=np.int64))
+    if begin < 0 or end - begin != count * dtype.itemsize or base + end > mapped.size:
+        raise ModelError(f"{path}: tensor '{name}' claims bytes {begin}..{end}, the file does not hold them")
+    return mapped[base + begin : base + end].view(dtype).reshape(entry["shape"])
