@@ -1,0 +1,109 @@
+"""How kernels of other members than the host are reached: compiled code calls back with descriptors.
+
+The host program calls `sg_driver_call(kernel, descriptors, count)` in the C++ runtime, which calls the function set
+here, which hands numpy views to the driver of the kernel's backend.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+
+from stratagem.runtime import descriptors
+from stratagem.runtime.container import Container
+from stratagem.runtime.signature import NUMPY_TYPES
+
+Array = np.ndarray[Any, Any]
+
+
+class Driver(Protocol):
+    """Runs one backend's kernels."""
+
+    def run(self, kernel: str, inputs: list[Array], outputs: list[Array]) -> Any:
+        """Reads `inputs`, writes `outputs` in place, returns the backend's report of the run."""
+
+
+@dataclass(frozen=True)
+class DriverKernel:
+    """A kernel as the host program knows it: its number, and the types behind its descriptors, inputs first."""
+
+    name: str
+    member: str
+    types: tuple[tuple[str, int], ...]
+    outputs: int
+
+    def to_json(self) -> dict[str, Any]:
+        types = [list(t) for t in self.types]
+        return {"name": self.name, "member": self.member, "types": types, "outputs": self.outputs}
+
+    @staticmethod
+    def from_json(value: dict[str, Any]) -> DriverKernel:
+        types = tuple((str(d), int(r)) for d, r in value["types"])
+        return DriverKernel(value["name"], value["member"], types, int(value["outputs"]))
+
+
+@dataclass
+class DriverTable:
+    """All driver kernels of a program, by number."""
+
+    kernels: list[DriverKernel] = field(default_factory=list)
+    drivers: dict[str, Driver] = field(default_factory=dict)
+    reports: list[Any] = field(default_factory=list)
+    _error: BaseException | None = None
+
+    @staticmethod
+    def from_artifact(entries: list[dict[str, Any]], container: Container) -> DriverTable:
+        kernels = [DriverKernel.from_json(e) for e in entries]
+        drivers = {}
+        for member, facts in container.manifest.get("members", {}).items():
+            if any(k.member == member for k in kernels):
+                prefix = f"code/{member}/"
+                files = {n.removeprefix(prefix): container.read(n) for n in container.members if n.startswith(prefix)}
+                drivers[member] = make_driver(facts["backend"], files, facts["device"])
+        return DriverTable(kernels, drivers)
+
+    @contextmanager
+    def active(self, runtime: Any) -> Iterator[None]:
+        """Installs the callback for the time of one run."""
+        if not self.kernels:
+            yield
+            return
+        with runtime.driver(self._call):
+            yield
+
+    def raise_pending(self) -> None:
+        """Raises what a driver raised during the run: an exception cannot pass through compiled code."""
+        error, self._error = self._error, None
+        if error is not None:
+            raise error
+
+    def _call(self, number: int, pointers: Any, count: int) -> None:
+        if self._error is not None:
+            return
+        try:
+            kernel = self.kernels[number]
+            arrays = [_view(pointers[i], dtype, rank) for i, (dtype, rank) in enumerate(kernel.types)]
+            split = count - kernel.outputs
+            report = self.drivers[kernel.member].run(kernel.name, arrays[:split], arrays[split:])
+            self.reports.append(report)
+        except BaseException as error:
+            self._error = error
+
+
+def _view(pointer: int, dtype: str, rank: int) -> Array:
+    size = descriptors.words(rank)
+    words = np.frombuffer((ctypes.c_int64 * size).from_address(pointer), np.int64)
+    return descriptors.view(words, rank, NUMPY_TYPES[dtype])
+
+
+def make_driver(backend: str, files: dict[str, bytes], device: dict[str, Any]) -> Driver:
+    """The driver of a backend folder, made from the code that backend emitted and facts of the device."""
+    module = importlib.import_module(f"stratagem.compiler.backends.{backend}.driver")
+    driver: Driver = module.Driver(files, device)
+    return driver

@@ -1,0 +1,142 @@
+"""A compiled program, loaded and callable. Needs numpy and the C++ runtime; neither torch, JAX nor MLIR."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from stratagem.runtime import descriptors
+from stratagem.runtime.container import Container
+from stratagem.runtime.drivers import DriverTable
+from stratagem.runtime.errors import ArtifactError
+from stratagem.runtime.library import load_runtime
+from stratagem.runtime.parameters import ParameterStore
+from stratagem.runtime.signature import NUMPY_TYPES, Signature
+
+Array = np.ndarray[Any, Any]
+ENTRY = b"sg_entry"
+
+
+class Executable:
+    """A program bound to its parameters.
+
+    Calls are serialised: one executable owns one arena.
+
+    Args:
+        code: bytes of the shared object with the host program and its CPU kernels.
+        signature: inputs, outputs and parameters in the order of `sg_entry`'s arguments.
+        parameters: arrays by name; used in place, never written.
+        arena_bytes: scratch memory the host program was planned for.
+        drivers: the kernels that other members than the host run.
+    """
+
+    def __init__(
+        self, code: bytes, signature: Signature, parameters: Mapping[str, Array], arena_bytes: int, drivers: DriverTable
+    ) -> None:
+        self.signature, self._drivers = signature, drivers
+        self._runtime = load_runtime()
+        self._library = _open_shared_object(code)
+        self._entry = getattr(self._library, ENTRY.decode())
+        self._entry.argtypes, self._entry.restype = [ctypes.c_void_p], None
+        self._arena = _aligned(arena_bytes)
+        self._parameters = [_bound(parameters, spec) for spec in signature.parameters]
+        self._lock = threading.Lock()
+        self._lay_out()
+
+    def _lay_out(self) -> None:
+        """One block of words for all descriptors and one for the pointers to them, filled once but for the inputs."""
+        ranks = [len(s.shape) for s in (*self.signature.outputs, *self.signature.inputs, *self.signature.parameters)]
+        ends = np.cumsum([0] + [descriptors.words(r) for r in [*ranks, 1]])
+        self._words = np.zeros(int(ends[-1]), np.int64)
+        parts = [self._words[a:b] for a, b in zip(ends[:-1], ends[1:], strict=True)]
+        outputs, inputs = len(self.signature.outputs), len(self.signature.inputs)
+        self._outputs, self._inputs = parts[:outputs], parts[outputs : outputs + inputs]
+        for part, array in zip(parts[outputs + inputs :], [*self._parameters, self._arena], strict=True):
+            descriptors.fill(part, array)
+        # MLIR's C interface takes all results as one struct, in front; sg_entry keeps that order.
+        tail = [p.ctypes.data for p in parts[outputs:]]
+        head = [self._words.ctypes.data] if outputs else []
+        self._pointers = np.array([*head, *tail], np.int64)
+
+    def __call__(self, *arguments: Any, **named: Any) -> list[Array]:
+        """Runs the program once; arrays in the signature's order or by name, results as a list of arrays."""
+        arrays = self.signature.bind(named if named else arguments)
+        with self._lock:
+            return self._run(arrays)
+
+    def _run(self, arrays: Sequence[Array]) -> list[Array]:
+        for part, array in zip(self._inputs, arrays, strict=True):
+            descriptors.fill(part, array)
+        with self._drivers.active(self._runtime):
+            self._entry(self._pointers.ctypes.data)
+        self._drivers.raise_pending()
+        self._runtime.raise_failure()
+        borrowed = {int(a.ctypes.data) for a in (*arrays, *self._parameters)}
+        return [
+            self._take(part, len(spec.shape), spec.numpy_dtype, borrowed)
+            for part, spec in zip(self._outputs, self.signature.outputs, strict=True)
+        ]
+
+    def _take(self, part: Array, rank: int, dtype: np.dtype[Any], borrowed: set[int]) -> Array:
+        """One result as an array: adopted when the program allocated it, copied when it is an input handed through."""
+        pointer = int(part[0])
+        inside_arena = self._arena.ctypes.data <= pointer < self._arena.ctypes.data + max(1, self._arena.nbytes)
+        if pointer in borrowed or inside_arena:
+            return descriptors.view(part, rank, dtype).copy()
+        borrowed.add(pointer)
+        return descriptors.adopt(part, rank, dtype, self._runtime.free)
+
+
+def load_executable(path: str | Path) -> Executable:
+    """Opens an artifact, checks it, maps its parameters and loads its code. Raises ArtifactError."""
+    container = Container(path)
+    manifest = container.manifest
+    if manifest.get("code") is None:
+        stopped = manifest.get("until", "an earlier level")
+        raise ArtifactError(f"{path} holds no code: it was compiled until level '{stopped}'", hint="run it with --level")
+    signature = Signature.from_json(manifest["signature"])
+    parameters = container.members["params.safetensors"]
+    store = ParameterStore.load(container.path, parameters.offset, parameters.size)
+    drivers = DriverTable.from_artifact(manifest.get("kernels", []), container)
+    return Executable(container.read(manifest["code"]), signature, store, int(manifest["arena_bytes"]), drivers)
+
+
+def _open_shared_object(code: bytes) -> ctypes.CDLL:
+    """Loads a shared object from memory; raises ArtifactError when the system's loader refuses it."""
+    handle = os.memfd_create("stratagem-program", os.MFD_CLOEXEC)
+    try:
+        os.write(handle, code) if len(code) < 2**20 else _write_all(handle, code)
+        return ctypes.CDLL(f"/proc/self/fd/{handle}", mode=os.RTLD_NOW | os.RTLD_LOCAL)
+    except OSError as error:
+        raise ArtifactError(f"the program's machine code does not load: {error}", hint="compile it on this machine") from None
+    finally:
+        os.close(handle)
+
+
+def _write_all(handle: int, code: bytes) -> None:
+    left = memoryview(code)
+    while left:
+        left = left[os.write(handle, left) :]
+
+
+def _aligned(size: int, alignment: int = 64) -> Array:
+    raw = np.empty(size + alignment, np.int8)
+    start = -raw.ctypes.data % alignment
+    return raw[start : start + size]
+
+
+def _bound(parameters: Mapping[str, Array], spec: Any) -> Array:
+    """The parameter for `spec`, contiguous; raises ArtifactError when it is missing or of another shape."""
+    array = parameters.get(spec.name)
+    if array is None or array.dtype != NUMPY_TYPES[spec.dtype] or tuple(array.shape) != tuple(spec.shape):
+        have = "nothing" if array is None else f"{array.dtype}{list(array.shape)}"
+        raise ArtifactError(f"parameter {spec} is needed, the artifact holds {have}")
+    return np.ascontiguousarray(array).reshape(array.shape)
+
+

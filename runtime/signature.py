@@ -1,0 +1,101 @@
+"""The outside of a compiled program: names, element types and shapes of what goes in and comes out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+
+from stratagem.runtime.errors import RuntimeInputError
+
+NUMPY_TYPES: dict[str, np.dtype[Any]] = {
+    "f64": np.dtype(np.float64),
+    "f32": np.dtype(np.float32),
+    "f16": np.dtype(np.float16),
+    "bf16": np.dtype(ml_dtypes.bfloat16),
+    "i64": np.dtype(np.int64),
+    "i32": np.dtype(np.int32),
+    "i16": np.dtype(np.int16),
+    "i8": np.dtype(np.int8),
+    "i1": np.dtype(np.bool_),
+    "index": np.dtype(np.int64),
+}
+"""MLIR element type -> numpy dtype. Unsigned 8-bit data shares i8's storage."""
+
+
+@dataclass(frozen=True)
+class TensorSpec:
+    """One input, output or parameter. `shape` holds None for a dimension known only at run time."""
+
+    name: str
+    dtype: str
+    shape: tuple[int | None, ...]
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.dtype}[{', '.join('?' if n is None else str(n) for n in self.shape)}]"
+
+    @property
+    def numpy_dtype(self) -> np.dtype[Any]:
+        return NUMPY_TYPES[self.dtype]
+
+    def to_json(self) -> dict[str, Any]:
+        return {"name": self.name, "dtype": self.dtype, "shape": list(self.shape)}
+
+    @staticmethod
+    def from_json(value: Mapping[str, Any]) -> TensorSpec:
+        return TensorSpec(str(value["name"]), str(value["dtype"]), tuple(value["shape"]))
+
+    def check(self, array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        """The array, contiguous, in exactly this dtype; raises RuntimeInputError when it does not fit."""
+        if array.dtype == np.uint8 and self.dtype == "i8":
+            array = array.view(np.int8)
+        if array.dtype != self.numpy_dtype:
+            raise RuntimeInputError(
+                f"input '{self.name}' has dtype {array.dtype}, the program takes {self.numpy_dtype}",
+                hint=f"pass array.astype({str(self.numpy_dtype)!r})",
+            )
+        fits = array.ndim == len(self.shape) and all(
+            want in (None, have) for want, have in zip(self.shape, array.shape, strict=True)
+        )
+        if not fits:
+            raise RuntimeInputError(f"input '{self.name}' has shape {list(array.shape)}, the program takes {self}")
+        return np.ascontiguousarray(array).reshape(array.shape)
+
+
+@dataclass(frozen=True)
+class Signature:
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    parameters: tuple[TensorSpec, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        return {key: [t.to_json() for t in getattr(self, key)] for key in ("inputs", "outputs", "parameters")}
+
+    @staticmethod
+    def from_json(value: Mapping[str, Any]) -> Signature:
+        parts = [tuple(TensorSpec.from_json(t) for t in value[key]) for key in ("inputs", "outputs", "parameters")]
+        return Signature(*parts)
+
+    def bind(self, arguments: Sequence[Any] | Mapping[str, Any]) -> list[np.ndarray[Any, Any]]:
+        """Positional or named arguments as checked arrays in order; raises RuntimeInputError."""
+        if isinstance(arguments, Mapping):
+            arguments = self._in_order(arguments)
+        if len(arguments) != len(self.inputs):
+            takes = "; ".join(map(str, self.inputs)) or "none"
+            raise RuntimeInputError(f"got {len(arguments)} inputs, the program takes {len(self.inputs)}: {takes}")
+        return [spec.check(np.asarray(a)) for spec, a in zip(self.inputs, arguments, strict=True)]
+
+    def _in_order(self, named: Mapping[str, Any]) -> list[Any]:
+        wanted = [spec.name for spec in self.inputs]
+        missing, unknown = [n for n in wanted if n not in named], [n for n in named if n not in wanted]
+        if missing or unknown:
+            problem = "; ".join(
+                f"{what} {', '.join(map(repr, names))}"
+                for what, names in (("missing", missing), ("unknown", unknown))
+                if names
+            )
+            raise RuntimeInputError(f"inputs do not match: {problem}", hint="inputs: " + "; ".join(map(str, self.inputs)))
+        return [named[name] for name in wanted]
