@@ -1,0 +1,43 @@
+// The per-thread state of a run: error slot, jump target of sg_fail, driver, communicators.
+#pragma once
+
+#include <csetjmp>
+#include <map>
+#include <mutex>
+#include <string>
+
+#include "stratagem/runtime.h"
+
+struct sg_context {
+  std::mutex mutex;  // guards `error`: several workers may fail at once
+  std::string error;
+  sg_driver_fn driver = nullptr;
+  void *driver_user = nullptr;
+  std::map<int64_t, sg_collectives> groups;
+};
+
+namespace stratagem {
+
+// The context in force on this thread; never null.
+sg_context &current_context();
+
+// Where sg_fail jumps on this thread; null outside sg_call and outside phases.
+struct JumpTarget {
+  jmp_buf buffer;
+  JumpTarget *outer;
+};
+extern thread_local JumpTarget *jump_target;
+
+// Writes the first error of a run; later ones are consequences and are dropped.
+void record_error(sg_context &context, const char *message);
+
+// Leaves the running call or phase after an error was recorded; returns when there is none to leave.
+void abandon();
+
+// Formats like printf, then sg_fail.
+#if defined(__GNUC__)
+__attribute__((format(printf, 1, 2)))
+#endif
+void fail(const char *format, ...);
+
+}  // namespace stratagem

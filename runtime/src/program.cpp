@@ -1,0 +1,242 @@
+// Loads and runs an artifact without Python. `code/entry.tsv` says what the entry function takes; the entry is
+// `void sg_entry(void **args)`, with one pointer to a memref descriptor per line, in the order of the lines.
+#include <dlfcn.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <sstream>
+#include <vector>
+
+#include "archive.h"
+#include "context.h"
+
+namespace {
+
+using Entry = void (*)(void **);
+
+// Pointer, aligned pointer, offset, sizes, strides: MLIR's descriptor, with room for any rank we take.
+struct Descriptor {
+  void *allocated, *aligned;
+  int64_t offset;
+  int64_t sizes_and_strides[2 * SG_MAX_RANK];
+
+  void fill(void *data, int64_t rank, const int64_t *shape) {
+    allocated = aligned = data;
+    offset = 0;
+    int64_t stride = 1;
+    for (int64_t i = rank - 1; i >= 0; --i) {
+      sizes_and_strides[i] = shape[i];
+      sizes_and_strides[rank + i] = stride;
+      stride *= shape[i];
+    }
+  }
+};
+
+enum class Kind { input, output, parameter, arena };
+
+struct Argument {
+  Kind kind;
+  size_t index;  // among its kind
+};
+
+struct Tensor {
+  std::string name, dtype;
+  sg_tensor_info info;
+};
+
+std::vector<std::string> split(const std::string &line) {
+  std::vector<std::string> fields;
+  std::istringstream stream(line);
+  for (std::string field; std::getline(stream, field, '\t');) fields.push_back(field);
+  return fields;
+}
+
+bool to_number(const std::string &text, int64_t &value) {
+  char *end = nullptr;
+  value = std::strtoll(text.c_str(), &end, 10);
+  return !text.empty() && *end == 0;
+}
+
+// fields[at] is the rank, the sizes follow; `?` is a size known at run time.
+bool read_shape(const std::vector<std::string> &fields, size_t at, sg_tensor_info &info) {
+  if (at >= fields.size() || !to_number(fields[at], info.rank)) return false;
+  if (info.rank < 0 || info.rank > SG_MAX_RANK || fields.size() != at + 1 + static_cast<size_t>(info.rank)) return false;
+  for (int64_t i = 0; i < info.rank; ++i) {
+    const std::string &text = fields[at + 1 + static_cast<size_t>(i)];
+    info.shape[i] = -1;
+    if (text != "?" && (!to_number(text, info.shape[i]) || info.shape[i] < 0)) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+struct sg_program {
+  ~sg_program() {
+    if (library) dlclose(library);
+    sg_free(arena);
+  }
+
+  bool load(const std::string &path, std::string &reason);
+  bool read_entry(const std::string &text, std::string &reason);
+  bool read_line(const std::vector<std::string> &fields);
+  bool read_parameter(const std::vector<std::string> &fields);
+  bool load_code(const stratagem::Member &code, std::string &reason);
+  bool bind(const std::vector<std::unique_ptr<Tensor>> &expected, const sg_tensor *given, const char *what,
+            std::vector<Descriptor> &descriptors);
+
+  stratagem::Archive archive;
+  std::vector<std::unique_ptr<Tensor>> inputs, outputs;  // stable addresses: `info` points into its Tensor
+  std::vector<Descriptor> input_descriptors, output_descriptors, parameter_descriptors;
+  std::vector<Argument> arguments;
+  Descriptor arena_descriptor{};
+  void *arena = nullptr;
+  void *library = nullptr;
+  Entry entry = nullptr;
+};
+
+bool sg_program::load(const std::string &path, std::string &reason) {
+  if (!archive.open(path, reason)) return false;
+  stratagem::Member code, table;
+  if (!archive.find("code/model.so", code, reason) || !archive.find("code/entry.tsv", table, reason)) return false;
+  reason = path + " holds no host code: it was saved before the code level";
+  if (!code.data || !table.data) return false;
+  return read_entry(std::string(table.data, table.size), reason) && load_code(code, reason);
+}
+
+bool sg_program::read_entry(const std::string &text, std::string &reason) {
+  std::istringstream lines(text);
+  int number = 0;
+  for (std::string line; std::getline(lines, line);) {
+    ++number;
+    if (line.empty() || read_line(split(line))) continue;
+    reason = "code/entry.tsv, line " + std::to_string(number) + " cannot be used: " + line;
+    return false;
+  }
+  input_descriptors.resize(inputs.size());
+  output_descriptors.resize(outputs.size());
+  return true;
+}
+
+bool sg_program::read_line(const std::vector<std::string> &fields) {
+  const std::string &kind = fields[0];
+  if (kind == "param") return read_parameter(fields);
+  if (kind == "arena") {
+    int64_t bytes = 0;
+    if (fields.size() != 2 || !to_number(fields[1], bytes) || bytes < 0 || arena) return false;
+    arena = sg_alloc(static_cast<size_t>(bytes));
+    arena_descriptor.fill(arena, 1, &bytes);
+    arguments.push_back({Kind::arena, 0});
+    return arena != nullptr;
+  }
+  if ((kind != "input" && kind != "output") || fields.size() < 4) return false;
+  auto tensor = std::make_unique<Tensor>();
+  tensor->name = fields[1];
+  tensor->dtype = fields[2];
+  if (!read_shape(fields, 3, tensor->info)) return false;
+  tensor->info.name = tensor->name.c_str();
+  tensor->info.dtype = tensor->dtype.c_str();
+  auto &list = kind == "input" ? inputs : outputs;
+  arguments.push_back({kind == "input" ? Kind::input : Kind::output, list.size()});
+  list.push_back(std::move(tensor));
+  return true;
+}
+
+// param name dtype offset bytes rank sizes...: offset counts from the start of the artifact.
+bool sg_program::read_parameter(const std::vector<std::string> &fields) {
+  int64_t offset = 0, bytes = 0;
+  sg_tensor_info info{};
+  if (fields.size() < 6 || !to_number(fields[3], offset) || !to_number(fields[4], bytes)) return false;
+  if (!read_shape(fields, 5, info) || offset < 0 || bytes < 0) return false;
+  const int64_t size = static_cast<int64_t>(archive.size());
+  if (offset > size || bytes > size - offset) return false;
+  for (int64_t i = 0; i < info.rank; ++i)
+    if (info.shape[i] < 0) return false;
+  arguments.push_back({Kind::parameter, parameter_descriptors.size()});
+  parameter_descriptors.emplace_back();
+  parameter_descriptors.back().fill(const_cast<char *>(archive.data()) + offset, info.rank, info.shape);
+  return true;
+}
+
+bool sg_program::load_code(const stratagem::Member &code, std::string &reason) {
+  reason = "the system gave no memory file for the program's code";
+  const int file = memfd_create("stratagem-model", MFD_CLOEXEC);
+  if (file < 0) return false;
+  for (size_t written = 0; written < code.size;) {
+    const ssize_t n = write(file, code.data + written, code.size - written);
+    if (n <= 0) return close(file), false;
+    written += static_cast<size_t>(n);
+  }
+  library = dlopen(("/proc/self/fd/" + std::to_string(file)).c_str(), RTLD_NOW | RTLD_LOCAL);
+  close(file);
+  const char *problem = library ? nullptr : dlerror();
+  entry = library ? reinterpret_cast<Entry>(dlsym(library, "sg_entry")) : nullptr;
+  if (entry) return true;
+  reason = std::string("the program's code cannot be loaded: ") + (problem ? problem : "it has no sg_entry");
+  return false;
+}
+
+bool sg_program::bind(const std::vector<std::unique_ptr<Tensor>> &expected, const sg_tensor *given, const char *what,
+                      std::vector<Descriptor> &descriptors) {
+  for (size_t i = 0; i < expected.size(); ++i) {
+    const sg_tensor_info &info = expected[i]->info;
+    if (given[i].rank != info.rank) {
+      stratagem::fail("%s '%s' has rank %lld, the program takes rank %lld", what, info.name, (long long)given[i].rank,
+                      (long long)info.rank);
+      return false;
+    }
+    for (int64_t d = 0; d < info.rank; ++d)
+      if (given[i].shape[d] < 0 || (info.shape[d] >= 0 && given[i].shape[d] != info.shape[d])) {
+        stratagem::fail("%s '%s' has size %lld in dimension %lld, the program takes %lld", what, info.name,
+                        (long long)given[i].shape[d], (long long)d, (long long)info.shape[d]);
+        return false;
+      }
+    descriptors[i].fill(given[i].data, info.rank, given[i].shape);
+  }
+  return true;
+}
+
+extern "C" {
+
+sg_program *sg_program_load(const char *path) {
+  auto program = std::make_unique<sg_program>();
+  std::string reason;
+  if (program->load(path, reason)) return program.release();
+  sg_context &context = stratagem::current_context();
+  context.error = reason;
+  return nullptr;
+}
+
+void sg_program_free(sg_program *program) { delete program; }
+
+int64_t sg_program_inputs(const sg_program *program) { return static_cast<int64_t>(program->inputs.size()); }
+
+int64_t sg_program_outputs(const sg_program *program) { return static_cast<int64_t>(program->outputs.size()); }
+
+const sg_tensor_info *sg_program_input(const sg_program *program, int64_t i) {
+  return i >= 0 && i < sg_program_inputs(program) ? &program->inputs[static_cast<size_t>(i)]->info : nullptr;
+}
+
+const sg_tensor_info *sg_program_output(const sg_program *program, int64_t i) {
+  return i >= 0 && i < sg_program_outputs(program) ? &program->outputs[static_cast<size_t>(i)]->info : nullptr;
+}
+
+int sg_program_run(sg_program *program, const sg_tensor *inputs, const sg_tensor *outputs) {
+  sg_program &p = *program;
+  stratagem::current_context().error.clear();
+  if (!p.bind(p.inputs, inputs, "input", p.input_descriptors)) return 1;
+  if (!p.bind(p.outputs, outputs, "output", p.output_descriptors)) return 1;
+  std::vector<void *> args;
+  for (const Argument &argument : p.arguments) switch (argument.kind) {
+      case Kind::input: args.push_back(&p.input_descriptors[argument.index]); break;
+      case Kind::output: args.push_back(&p.output_descriptors[argument.index]); break;
+      case Kind::parameter: args.push_back(&p.parameter_descriptors[argument.index]); break;
+      case Kind::arena: args.push_back(&p.arena_descriptor); break;
+    }
+  return sg_call(p.entry, args.data());
+}
+
+}  // extern "C"
