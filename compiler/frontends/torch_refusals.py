@@ -1,0 +1,123 @@
+"""What cannot be compiled, found in the graph before lowering, and said in the user's words.
+
+Each refusal names the operator, the user's source line and the nearest form that works.
+"""
+
+from __future__ import annotations
+
+import operator
+import re
+from typing import Any
+
+import torch
+from torch import fx
+
+from stratagem.compiler.errors import SourceLocation, UnsupportedError
+from stratagem.compiler.frontends.torch_capture import user_location
+from stratagem.compiler.frontends.torch_parameters import DTYPES
+
+_SYMBOLIC = re.compile(r"^(sym_|add|sub|mul|floordiv|mod|truediv|neg|pow|eq|ne|lt|le|gt|ge|and_|or_|not_|ceil|floor|trunc|getitem|max|min)")
+
+NEAREST_FORMS: dict[str, str] = {
+    "nonzero": "the number of results depends on the data: keep a mask and use torch.where",
+    "masked_select": "the number of results depends on the data: use torch.where(mask, x, fill)",
+    "masked_scatter": "use torch.where with values of the mask's shape",
+    "index": "a boolean mask as index gives a data-dependent size: use torch.where, or integer indices of a fixed size",
+    "unique": "the number of results depends on the data: no fixed-size form",
+    "_unique2": "the number of results depends on the data: no fixed-size form",
+    "repeat_interleave": "pass repeats as a Python int, or output_size and torch.gather",
+    "item": "keep the value as a 0-dimensional tensor",
+    "_fft_r2c": "for fixed sizes, a matrix product with the DFT matrix",
+    "_fft_c2c": "for fixed sizes, a matrix product with the DFT matrix",
+    "_fft_c2r": "for fixed sizes, a matrix product with the inverse DFT matrix",
+    "histc": "torch.bucketize and scatter_add, or a comparison with the bin edges and a sum",
+    "bincount": "torch.zeros(size).scatter_add_(0, x, ones) with a fixed size",
+    "bernoulli": "model.eval() turns dropout off; otherwise pass the random tensor as an input",
+    "native_dropout": "model.eval() turns dropout off",
+    "multinomial": "pass uniform noise as an input and use argmax(logits - log(-log(noise)))",
+    "_linalg_svd": "no supported form; compute it outside the model",
+    "linalg_inv_ex": "no supported form; compute it outside the model",
+    "grid_sampler_3d": "torch.nn.functional.grid_sample in two dimensions",
+    "cdist": "torch.sqrt(((a[:, None] - b[None]) ** 2).sum(-1))",
+    "_cdist_forward": "torch.sqrt(((a[:, None] - b[None]) ** 2).sum(-1))",
+    "nms": "leave it out of the model and run it on the outputs",
+    "roi_align": "leave it out of the model and run it on the outputs",
+    "while_loop": "a Python loop with a fixed number of steps, which export unrolls",
+    "scan": "a Python loop with a fixed number of steps, which export unrolls",
+}
+_RANDOM_HINT = "model.eval() turns dropout off; otherwise pass the random tensor as an input"
+
+
+def check_graph(graph: fx.Graph) -> None:
+    """Raises UnsupportedError for the first node that has no form at the tensor level."""
+    for node in graph.nodes:
+        if node.op == "call_function":
+            _check_target(node)
+        _check_value(node)
+
+
+def nearest_form(operation: str) -> str:
+    """Advice for an operator by its name without namespace and overload; empty where there is none."""
+    return NEAREST_FORMS.get(operation, "")
+
+
+def refuse(operation: str, reason: str, location: SourceLocation | str | None, hint: str = "") -> UnsupportedError:
+    """The one form of all refusals of operators."""
+    return UnsupportedError(
+        f"{operation} {reason}", hint=hint or nearest_form(bare_name(operation)), location=location
+    )
+
+
+def bare_name(operation: str) -> str:
+    """`aten.index.Tensor` -> `index`."""
+    parts = operation.split(".")
+    return parts[1] if len(parts) > 1 else parts[0]
+
+
+def _check_target(node: fx.Node) -> None:
+    target, where = node.target, user_location(node.meta.get("stack_trace"))
+    if isinstance(target, torch._ops.HigherOrderOperator):
+        raise refuse(f"higher_order.{target.name()}", "is not supported", where)
+    if not isinstance(target, torch._ops.OpOverload):
+        if _SYMBOLIC.match(getattr(target, "__name__", "")) or target is operator.getitem:
+            return
+        raise refuse(str(target), "is not an operator", where)
+    if target.namespace not in ("aten", "prims", "prim"):
+        hint = nearest_form(bare_name(str(target))) or "write it with PyTorch's own operators, or leave it out"
+        raise refuse(str(target), f"is a custom operator of '{target.namespace}'", where, hint)
+    if torch.Tag.nondeterministic_seeded in target.tags:
+        raise refuse(str(target), "draws random numbers", where, nearest_form(bare_name(str(target))) or _RANDOM_HINT)
+
+
+def _check_value(node: fx.Node) -> None:
+    for value in _tensors(node.meta.get("val")):
+        _check_dtype(node, value)
+        if _depends_on_data(value):
+            where = user_location(node.meta.get("stack_trace"))
+            raise refuse(_cause(node), "gives a size that depends on the data", where)
+
+
+def _check_dtype(node: fx.Node, value: Any) -> None:
+    if isinstance(value, torch.Tensor) and value.dtype not in DTYPES:
+        what = f"input '{node.name}'" if node.op == "placeholder" else str(node.target)
+        raise UnsupportedError(
+            f"{what} has dtype {str(value.dtype).removeprefix('torch.')}",
+            hint="supported: " + ", ".join(str(d).removeprefix("torch.") for d in DTYPES),
+            location=user_location(node.meta.get("stack_trace")),
+        )
+
+
+def _tensors(value: Any) -> list[Any]:
+    if isinstance(value, (list, tuple)):
+        return [v for item in value for v in _tensors(item)]
+    return [value] if isinstance(value, (torch.Tensor, torch.SymInt, torch.SymFloat, torch.SymBool)) else []
+
+
+def _depends_on_data(value: Any) -> bool:
+    from torch.fx.experimental.symbolic_shapes import free_unbacked_symbols
+
+    return bool(free_unbacked_symbols(value))
+
+
+def _cause(node: fx.Node) -> str:
+    return str(node.target)

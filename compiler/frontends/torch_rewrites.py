@@ -1,0 +1,105 @@
+"""Edits of an exported graph before the torch-mlir importer sees it, each small and with its reason.
+
+`prepare` runs them in order. Every edit keeps the program's meaning: the result still runs in PyTorch.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import fx
+from torch.export import ExportedProgram
+
+from stratagem.compiler.frontends.torch_branches import select_branches
+from stratagem.compiler.frontends.torch_graph import apply_to_calls, call
+from stratagem.compiler.frontends.torch_views import regroup_free_dimensions, same_size
+
+aten = torch.ops.aten
+
+WHOLE_OPS = (aten.linear.default, aten.matmul.default)
+"""Kept whole: decomposed, they flatten free dimensions with a view, which the backend lowers as if one size were 1."""
+
+BACKEND_LEGAL_OPS = ("aten.flatten.using_ints", "aten.unflatten.int")
+"""What the torch-mlir pipeline has to keep whole so that `regroup_free_dimensions` has its effect."""
+
+_CHECKS = (
+    aten._assert_tensor_metadata.default,
+    aten._assert_scalar.default,
+    aten.sym_constrain_range.default,
+    aten.sym_constrain_range_for_size.default,
+)
+
+
+def prepare(program: ExportedProgram) -> ExportedProgram:
+    """The program, decomposed to the operators torch-mlir lowers, with the edits below applied."""
+    for node in list(program.graph.nodes):
+        reshape_for_view(node)
+    program = program.run_decompositions(decomposition_table())
+    graph = program.graph
+    select_branches(graph)
+    for edit in (drop_check, reshape_for_unit_strides, where_for_masked_put, regroup_free_dimensions):
+        apply_to_calls(graph, edit)
+    program.graph_module.recompile()
+    return program
+
+
+def decomposition_table() -> dict[Any, Any]:
+    """torch-mlir's own table without `WHOLE_OPS`."""
+    from torch_mlir.extras.fx_decomp_util import get_decomposition_table
+
+    return {op: rule for op, rule in get_decomposition_table().items() if op not in WHOLE_OPS}
+
+
+def reshape_for_view(node: fx.Node) -> None:
+    """view -> reshape: decomposing attention changes the strides under a later view, which then is illegal."""
+    if node.op == "call_function" and node.target is aten.view.default:
+        node.target = aten.reshape.default
+
+
+def drop_check(node: fx.Node) -> None:
+    """Drops assertions about sizes and dtypes: they have no value, and the importer has no form for them."""
+    if node.target in _CHECKS and not node.users:
+        node.graph.erase_node(node)
+
+
+def reshape_for_unit_strides(node: fx.Node) -> None:
+    """as_strided -> reshape where it only adds or drops dimensions of size 1 (group norm, adaptive pooling):
+    the backend takes static sizes only in as_strided."""
+    if node.target is not aten.as_strided.default:
+        return
+    source, result = node.args[0].meta["val"], node.meta["val"]
+    offset = node.args[3] if len(node.args) > 3 else None
+    if source.is_contiguous() and result.is_contiguous() and not offset and _same_without_units(source, result):
+        node.target, node.args = aten.reshape.default, (node.args[0], list(node.args[1]))
+
+
+def _same_without_units(a: Any, b: Any) -> bool:
+    left, right = ([size for size in x.shape if not same_size(size, 1)] for x in (a, b))
+    return len(left) == len(right) and all(map(same_size, left, right))
+
+
+def where_for_masked_put(node: fx.Node) -> None:
+    """`x[mask] = value` -> where(mask, value, x): the backend crashes on boolean masks among indices.
+
+    Only where the value does not depend on how many elements the mask selects.
+    """
+    if node.target is not aten.index_put.default or len(node.args[1]) != 1:
+        return
+    target, (mask,), value = node.args[:3]
+    if mask is None or mask.meta["val"].dtype is not torch.bool:
+        return
+    x, m, v = target.meta["val"], mask.meta["val"], value.meta["val"]
+    if v.ndim > x.ndim - m.ndim and v.numel() != 1:
+        return
+    accumulate = len(node.args) > 3 and bool(node.args[3])
+    with node.graph.inserting_before(node):
+        for _ in range(x.ndim - m.ndim):
+            mask = call(node, aten.unsqueeze.default, mask, -1)
+        if v.ndim and v.numel() == 1:
+            value = call(node, aten.reshape.default, value, [])
+        if accumulate:
+            value = call(node, aten.add.Tensor, target, value)
+        node.replace_all_uses_with(call(node, aten.where.self, mask, value, target))
+    node.graph.erase_node(node)
+
