@@ -6,10 +6,28 @@ from __future__ import annotations
 Stage = tuple[str, tuple[str, ...]]
 
 PIPELINE: tuple[Stage, ...] = (
-    ("tensor", ()),
+    (
+        "tensor",
+        (
+            "mlir{pipeline=canonicalize,cse}",
+            "drop-unused-results",
+        ),
+    ),
     ("device", ()),
-    ("system", ()),
-    ("physical", ()),
+    (
+        "system",
+        ("place-kernels",),
+    ),
+    (
+        "physical",
+        (
+            # Drivers move what their kernels need, so a transfer is a fact about a launch.
+            "lower-transfers",
+            "bufferize-host",
+            # After bufferization only: before it, values that share a buffer are still apart.
+            "plan-memory",
+        ),
+    ),
 )
 
 

@@ -70,30 +70,28 @@ class DriverTable:
 
     @contextmanager
     def active(self, runtime: Any) -> Iterator[None]:
-        """Installs the callback for the time of one run."""
+        """Serves launches for the time of one run, and raises what a driver raised: an exception cannot pass through
+        compiled code, so it waits here."""
         if not self.kernels:
             yield
             return
-        with runtime.driver(self._call):
-            yield
+        self._error = None
+        try:
+            with runtime.driver(self._serve):
+                yield
+        finally:
+            if self._error is not None:
+                raise self._error
 
-    def raise_pending(self) -> None:
-        """Raises what a driver raised during the run: an exception cannot pass through compiled code."""
-        error, self._error = self._error, None
-        if error is not None:
-            raise error
-
-    def _call(self, number: int, pointers: Any, count: int) -> None:
-        if self._error is not None:
-            return
+    def _serve(self, number: int, pointers: Any, count: int) -> bool:
         try:
             kernel = self.kernels[number]
             arrays = [_view(pointers[i], dtype, rank) for i, (dtype, rank) in enumerate(kernel.types)]
             split = count - kernel.outputs
-            report = self.drivers[kernel.member].run(kernel.name, arrays[:split], arrays[split:])
-            self.reports.append(report)
+            self.reports.append(self.drivers[kernel.member].run(kernel.name, arrays[:split], arrays[split:]))
         except BaseException as error:
             self._error = error
+        return self._error is None
 
 
 def _view(pointer: int, dtype: str, rank: int) -> Array:

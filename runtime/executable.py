@@ -12,15 +12,15 @@ from typing import Any
 import numpy as np
 
 from stratagem.runtime import descriptors
+from stratagem.runtime.bindings import load_runtime
 from stratagem.runtime.container import Container
 from stratagem.runtime.drivers import DriverTable
 from stratagem.runtime.errors import ArtifactError
-from stratagem.runtime.library import load_runtime
 from stratagem.runtime.parameters import ParameterStore
 from stratagem.runtime.signature import NUMPY_TYPES, Signature
 
 Array = np.ndarray[Any, Any]
-ENTRY = b"sg_entry"
+ENTRY = "sg_entry"
 
 
 class Executable:
@@ -42,8 +42,7 @@ class Executable:
         self.signature, self._drivers = signature, drivers
         self._runtime = load_runtime()
         self._library = _open_shared_object(code)
-        self._entry = getattr(self._library, ENTRY.decode())
-        self._entry.argtypes, self._entry.restype = [ctypes.c_void_p], None
+        self._entry = ctypes.cast(getattr(self._library, ENTRY), ctypes.c_void_p).value or 0
         self._arena = _aligned(arena_bytes)
         self._parameters = [_bound(parameters, spec) for spec in signature.parameters]
         self._lock = threading.Lock()
@@ -74,9 +73,7 @@ class Executable:
         for part, array in zip(self._inputs, arrays, strict=True):
             descriptors.fill(part, array)
         with self._drivers.active(self._runtime):
-            self._entry(self._pointers.ctypes.data)
-        self._drivers.raise_pending()
-        self._runtime.raise_failure()
+            self._runtime.call(self._entry, self._pointers.ctypes.data)
         borrowed = {int(a.ctypes.data) for a in (*arrays, *self._parameters)}
         return [
             self._take(part, len(spec.shape), spec.numpy_dtype, borrowed)

@@ -17,8 +17,43 @@ def _upstream() -> type[Pass]:
     return UpstreamPass
 
 
+def _drop_unused_results() -> type[Pass]:
+    from stratagem.compiler.passes.drop_unused_results import DropUnusedResults
+
+    return DropUnusedResults
+
+
+def _place_kernels() -> type[Pass]:
+    from stratagem.compiler.passes.place_kernels import PlaceKernels
+
+    return PlaceKernels
+
+
+def _lower_transfers() -> type[Pass]:
+    from stratagem.compiler.passes.lower_transfers import LowerTransfers
+
+    return LowerTransfers
+
+
+def _bufferize_host() -> type[Pass]:
+    from stratagem.compiler.passes.bufferize_host import BufferizeHost
+
+    return BufferizeHost
+
+
+def _plan_memory() -> type[Pass]:
+    from stratagem.compiler.passes.plan_memory import PlanMemory
+
+    return PlanMemory
+
+
 PASSES: dict[str, PassClass] = {
     "mlir": _upstream,
+    "drop-unused-results": _drop_unused_results,
+    "place-kernels": _place_kernels,
+    "lower-transfers": _lower_transfers,
+    "bufferize-host": _bufferize_host,
+    "plan-memory": _plan_memory,
 }
 
 

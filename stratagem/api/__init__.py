@@ -1,0 +1,1 @@
+"""The public Python interface, re-exported by `stratagem`."""
