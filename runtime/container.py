@@ -69,9 +69,8 @@ def write_container(path: Path, members: dict[str, bytes | Writer], manifest: di
 
 def _write_member(archive: zipfile.ZipFile, file: IO[bytes], name: str, content: bytes | Writer) -> str:
     info = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
-    # With force_zip64 the header carries 20 more bytes of extra field behind ours.
-    start = file.tell() + _LOCAL_HEADER + len(name.encode()) + 4 + 20
-    info.extra = (0x5347).to_bytes(2, "little") + (-start % ALIGNMENT).to_bytes(2, "little") + bytes(-start % ALIGNMENT)
+    padding = -_unpadded_start(file.tell(), name) % ALIGNMENT
+    info.extra = (0x5347).to_bytes(2, "little") + padding.to_bytes(2, "little") + bytes(padding)
     hashed = _HashingFile(archive.open(info, "w", force_zip64=True))
     with hashed.file:
         if callable(content):
@@ -79,6 +78,17 @@ def _write_member(archive: zipfile.ZipFile, file: IO[bytes], name: str, content:
         else:
             hashed.write(content)
     return hashed.digest.hexdigest()
+
+
+def _unpadded_start(header_at: int, name: str) -> int:
+    """Where a member's bytes would begin without padding: behind its header, name, and two extra fields (our padding's
+    own header, 4 bytes, and the 20 bytes that zip64 sizes take)."""
+    return header_at + _LOCAL_HEADER + len(name.encode()) + 4 + 20
+
+
+def first_member_offset(name: str) -> int:
+    """Where the bytes of the first member begin in every container."""
+    return -(-_unpadded_start(0, name) // ALIGNMENT) * ALIGNMENT
 
 
 def _seal(file: IO[bytes], covered: list[Member]) -> bytes:

@@ -81,22 +81,31 @@ class ParameterStore(Mapping[str, np.ndarray[Any, Any]]):
                 store._arrays[name] = _view(path, mapped, 8 + size, name, entry)
         return store
 
+    def layout(self) -> dict[str, tuple[int, int]]:
+        """Name -> (offset, bytes) of each tensor in what `write` writes."""
+        text, begins = self._header()
+        return {name: (8 + len(text) + at, self._arrays[name].nbytes) for name, at in begins.items()}
+
     def write(self, file: Any) -> None:
-        """Streams the parameters in safetensors form to an open binary file; the data starts on a 64-byte boundary.
+        """Streams the parameters in safetensors form to an open binary file; the data starts on a 64-byte boundary."""
+        text, begins = self._header()
+        file.write(len(text).to_bytes(8, "little") + text)
+        for name in begins:
+            file.write(np.ascontiguousarray(self._arrays[name]).reshape(-1).view(np.uint8).data)
+
+    def _header(self) -> tuple[bytes, dict[str, int]]:
+        """The file's header, and where each tensor begins behind it, in the order they are written.
 
         The format allows no gaps, so wide element types come first: then every tensor has its natural alignment.
         """
-        header, at = {}, 0
-        ordered = sorted(self._arrays.items(), key=lambda item: -item[1].itemsize)
-        for name, array in ordered:
-            begin, end = at, at + array.nbytes
-            header[name] = {"dtype": _NAMES[array.dtype], "shape": list(array.shape), "data_offsets": [begin, end]}
-            at = end
-        text = json.dumps(header, separators=(",", ":")).encode()
-        text += b" " * (-(8 + len(text)) % 64)
-        file.write(len(text).to_bytes(8, "little") + text)
-        for _, array in ordered:
-            file.write(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
+        entries, begins, at = {}, {}, 0
+        for name, array in sorted(self._arrays.items(), key=lambda item: -item[1].itemsize):
+            begins[name] = at
+            offsets = [at, at + array.nbytes]
+            entries[name] = {"dtype": _NAMES[array.dtype], "shape": list(array.shape), "data_offsets": offsets}
+            at += array.nbytes
+        text = json.dumps(entries, separators=(",", ":")).encode()
+        return text + b" " * (-(8 + len(text)) % 64), begins
 
 
 def _view(path: Path, mapped: np.ndarray[Any, Any], base: int, name: str, entry: Any) -> np.ndarray[Any, Any]:

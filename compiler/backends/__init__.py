@@ -1,0 +1,1 @@
+"""Backends: a folder each, found by listing (`base.py`)."""

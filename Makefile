@@ -1,0 +1,46 @@
+# Every target sets up what it needs: a virtual environment in .venv, and the package in it.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+# The CPU build of torch is enough for every command here; a plain `torch` would fetch gigabytes of GPU libraries.
+TORCH ?= torch==2.13.0
+SOURCES := stratagem compiler dialects hwmodels runtime tests examples benchmarks
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test lint bench format clean
+
+help: ## List the targets
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(STAMP): pyproject.toml CMakeLists.txt $(wildcard runtime/src/*) $(wildcard runtime/include/stratagem/*)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed"; exit 1; }
+	@command -v c++ >/dev/null || { echo "a C++ compiler is needed (for example the package g++)"; exit 1; }
+	test -d $(VENV) || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet $(TORCH) "scikit-build-core>=1.1,<2" cmake ninja
+	$(BIN)/python -m pip install --quiet --no-build-isolation -e ".[onnx,torch,jax,gpu,mpi,dev]"
+	@touch $@
+
+setup: $(STAMP) ## Make the virtual environment and install everything into it
+
+run: $(STAMP) ## Compile a real model for this machine, run it, compare, and show every level
+	$(BIN)/python examples/first_run.py
+
+test: $(STAMP) ## Run the tests
+	$(BIN)/python -m pytest -q
+
+lint: $(STAMP) ## Check style, types and the layering of imports
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/mypy
+
+bench: $(STAMP) ## Measure compile and run times beside the frameworks
+	env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE $(BIN)/python benchmarks/models.py
+
+format: $(STAMP) ## Rewrite the sources in the project's style
+	$(BIN)/ruff check --fix-only --quiet $(SOURCES)
+	$(BIN)/ruff format $(SOURCES)
+
+clean: ## Remove what the targets above made
+	rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,129 @@
+"""A compilation as an artifact file, and back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from stratagem.compiler.compile import Compilation
+from stratagem.runtime.container import Container, Writer, first_member_offset, write_container
+from stratagem.runtime.drivers import DriverTable, make_driver
+from stratagem.runtime.signature import TensorSpec
+
+CODE = "code/model.so"
+ENTRY = "code/entry.tsv"
+PARAMETERS = "params.safetensors"
+
+
+def write_artifact(compilation: Compilation, path: Path) -> None:
+    """Writes every level's IR, code, parameters, hardware description and reports; all or nothing.
+
+    Raises ResourceError when the disk is full or the folder cannot be written.
+    """
+    kept = {spec.name for spec in compilation.signature.parameters}
+    compilation.parameters.keep_only(kept)
+    members: dict[str, bytes | Writer] = {PARAMETERS: compilation.parameters.write}
+    for level, text in compilation.levels.items():
+        members[f"levels/{level}.mlir"] = text.encode()
+    members["hw/system.json"] = json.dumps(machine_facts(compilation.machine), indent=1).encode()
+    members["report.json"] = json.dumps(compilation.report, indent=1).encode()
+    if compilation.code is not None:
+        members[CODE] = compilation.code.shared_object
+        members[ENTRY] = entry_table(compilation).encode()
+        for member, files in compilation.code.files.items():
+            members.update({f"code/{member}/{name}": content for name, content in files.items()})
+    write_container(path, members, manifest(compilation))
+
+
+def manifest(compilation: Compilation) -> dict[str, Any]:
+    """What a loader must know, in JSON."""
+    from stratagem import __version__
+
+    code = compilation.code
+    machine = compilation.machine
+    return {
+        "producer": f"stratagem {__version__}",
+        "target": machine.name,
+        "until": compilation.until,
+        "levels": list(compilation.levels),
+        "signature": compilation.signature.to_json(),
+        "code": CODE if code else None,
+        "arena_bytes": code.arena_bytes if code else 0,
+        "kernels": [k.to_json() for k in code.kernels] if code else [],
+        "members": {
+            name: {"backend": m.device.backend, "count": m.count, "device": device_facts(m.device)}
+            for name, m in machine.members.items()
+        },
+        "timings": [[r.stage, r.name, round(r.seconds, 4)] for r in compilation.records],
+        "seconds": round(compilation.seconds, 3),
+    }
+
+
+def machine_facts(machine: Any) -> dict[str, Any]:
+    """The hardware a program was compiled for, so that the artifact stands alone."""
+    return {
+        "name": machine.name,
+        "digest": machine.digest,
+        "host": machine.host,
+        "members": {name: device_facts(m.device) for name, m in machine.members.items()},
+    }
+
+
+def device_facts(device: Any) -> dict[str, Any]:
+    """The resolved description of a device as plain JSON values, for drivers and reports."""
+    return {
+        "name": device.name,
+        "class": device.kind,
+        "backend": device.backend,
+        "digest": device.digest,
+        "document": _plain(device.document),
+    }
+
+
+def _plain(value: Any) -> Any:
+    """Mappings and sequences of a description as JSON values."""
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    return value if isinstance(value, str | int | float | bool | None) else str(value)
+
+
+def driver_table(compilation: Compilation) -> DriverTable:
+    """Drivers for the kernels of other members than the host, from a compilation that was not saved."""
+    code = compilation.code
+    if code is None or not code.kernels:
+        return DriverTable()
+    drivers = {}
+    for member in {k.member for k in code.kernels}:
+        device = compilation.machine.members[member].device
+        drivers[member] = make_driver(device.backend, code.files[member], device_facts(device))
+    return DriverTable(code.kernels, drivers)
+
+
+def entry_table(compilation: Compilation) -> str:
+    """`code/entry.tsv`: the signature for loaders without a JSON parser, one tab-separated line per tensor.
+
+    Offsets of parameters count from the start of the artifact, where the parameters are the first member.
+    """
+    signature, base = compilation.signature, first_member_offset(PARAMETERS)
+    layout = compilation.parameters.layout()
+    lines = []
+    for kind, specs in (("output", signature.outputs), ("input", signature.inputs)):
+        lines += ["\t".join([kind, spec.name, spec.dtype, *_dims(spec)]) for spec in specs]
+    for spec in signature.parameters:
+        offset, size = layout[spec.name]
+        lines.append("\t".join(["param", spec.name, spec.dtype, str(base + offset), str(size), *_dims(spec)]))
+    lines.append(f"arena\t{compilation.code.arena_bytes if compilation.code else 0}")
+    return "\n".join(lines) + "\n"
+
+
+def _dims(spec: TensorSpec) -> list[str]:
+    return [str(len(spec.shape)), *("?" if n is None else str(n) for n in spec.shape)]
+
+
+def level_text(container: Container, level: str) -> str:
+    """The IR of one level out of an artifact; raises ArtifactError when it was not compiled that far."""
+    return container.text(f"levels/{level}.mlir")

@@ -1,0 +1,90 @@
+"""One compile, from a tensor-level program to code, with every level's IR kept."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from stratagem.compiler.codegen import Code, generate_code
+from stratagem.compiler.driver import PassRecord, StageRunner
+from stratagem.compiler.errors import UsageError
+from stratagem.compiler.passes.base import PassContext
+from stratagem.compiler.pipeline import PIPELINE, stage_names
+from stratagem.compiler.program import Program
+from stratagem.compiler.signatures import signature_of
+from stratagem.runtime.parameters import ParameterStore
+from stratagem.runtime.signature import Signature
+
+if TYPE_CHECKING:
+    from stratagem.hwmodels import System
+
+Progress = Callable[[str, str], None]
+
+
+@dataclass
+class Compilation:
+    """Everything one compile produced.
+
+    `code` is None when the compile stopped at an earlier level (`until`).
+    """
+
+    machine: System
+    levels: dict[str, str]
+    signature: Signature
+    parameters: ParameterStore
+    until: str
+    code: Code | None = None
+    records: list[PassRecord] = field(default_factory=list)
+    seconds: float = 0.0
+    report: dict[str, Any] = field(default_factory=dict)
+
+
+def compile_program(
+    program: Program, machine: System, until: str | None = None, progress: Progress | None = None
+) -> Compilation:
+    """Takes a tensor-level program down to code, or to level `until`.
+
+    Raises:
+        UsageError: `until` is not a level.
+        UnsupportedError: the program breaks the tensor contract.
+        PassError, HardwareError, VerificationError: a stage failed; a reproducer was written.
+    """
+    levels = [*stage_names(), "code"]
+    if until is not None and until not in levels:
+        raise UsageError(f"there is no level '{until}'", hint=f"levels: {', '.join(levels)}")
+    started = time.perf_counter()
+    signature = signature_of(program.module)
+    runner = StageRunner(PassContext(machine), progress, after_stage=_check_level(machine))
+    runner.run(program, PIPELINE, until)
+    last = list(runner.levels)[-1]
+    code = None
+    if until in (None, "code") and last == stage_names()[-1]:
+        code = generate_code(program, machine, progress)
+        last = "code"
+    signature = Signature(signature.inputs, signature.outputs, signature_of(program.module).parameters)
+    return Compilation(
+        machine,
+        runner.levels,
+        signature,
+        program.parameters,
+        last,
+        code,
+        runner.records,
+        time.perf_counter() - started,
+    )
+
+
+def _check_level(machine: System) -> Callable[[str, Program], None]:
+    """The contract of each level, checked when its stage is done (knob `verify` other than off)."""
+    from stratagem.compiler import knobs
+    from stratagem.compiler.levels.tensor import check_tensor_level
+
+    def check(stage: str, program: Program) -> None:
+        if knobs.current().verify == "off":
+            return
+        if stage == "tensor":
+            check_tensor_level(program.module)
+
+    return check

@@ -1,0 +1,55 @@
+"""`stratagem compile`: a model file into an artifact."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from stratagem.cli.options import json_option, print_json, target_option
+from stratagem.cli.progress import progress_bar
+
+EPILOG = """\b
+Examples:
+  stratagem compile model.onnx                          # for this machine, to model.sgm
+  stratagem compile model.pt2 --target my-device.yaml -o model.sgm
+  stratagem compile model.mlir --target h100 --until device --print
+"""
+
+
+@click.command("compile", epilog=EPILOG)
+@click.argument("model", type=click.Path(path_type=Path))
+@target_option
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="The artifact to write; default: MODEL.sgm here.")
+@click.option("--until", metavar="LEVEL", help="Stop after this level: tensor, device, system, physical.")
+@click.option("--print", "print_level", is_flag=True, help="Print the IR of the last level reached.")
+@click.option("--verify", type=click.Choice(["off", "fast", "full"]), default=None, help="How much to check on the way.")
+@json_option
+def command(
+    model: Path,
+    target: str,
+    output: Path | None,
+    until: str | None,
+    print_level: bool,
+    verify: str | None,
+    as_json: bool,
+) -> None:
+    """Compile MODEL (.onnx, .pt2, StableHLO .mlir or .mlirbc) into an artifact."""
+    import stratagem
+    from stratagem.compiler import knobs
+
+    changes = {"verify": verify} if verify else {}
+    with knobs.scope(**changes), progress_bar(as_json) as progress:
+        compiled = stratagem.compile(model, target=target, until=until, progress=progress)
+    path = compiled.save(output or Path(f"{model.stem}.sgm"))
+    last = compiled.levels[-1]
+    if as_json:
+        signature = compiled.signature.to_json()
+        print_json({"artifact": str(path), "level": last, "seconds": compiled.compilation.seconds, **signature})
+        return
+    if print_level:
+        click.echo(compiled.ir(last))
+    click.echo(f"{path}: {compiled.compilation.machine.name}, {compiled.compilation.until}", err=True)
+    for what, specs in (("takes", compiled.signature.inputs), ("gives", compiled.signature.outputs)):
+        click.echo(f"  {what} {'; '.join(map(str, specs))}", err=True)
+    click.echo(f"  compiled in {compiled.compilation.seconds:.1f} s", err=True)

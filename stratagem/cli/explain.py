@@ -1,0 +1,32 @@
+"""`stratagem explain`: what the compiler decided, kernel by kernel."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from stratagem.cli.options import json_option, print_json
+
+
+@click.command("explain")
+@click.argument("artifact", type=click.Path(path_type=Path))
+@click.option("--level", metavar="LEVEL", help="Print the IR of this level instead.")
+@json_option
+def command(artifact: Path, level: str | None, as_json: bool) -> None:
+    """Show an ARTIFACT's kernels: function, device, tiles, work, and what is proved of them."""
+    from stratagem.runtime.container import Container
+
+    container = Container(artifact)
+    if level:
+        from stratagem.compiler.artifact import level_text
+
+        click.echo(level_text(container, level))
+        return
+    from stratagem.api.explaining import explain
+
+    explanation = explain(container)
+    if as_json:
+        print_json(explanation.to_json())
+    else:
+        click.echo(explanation.to_text())

@@ -1,0 +1,87 @@
+"""Options that several commands share, and the reading of `.npz` inputs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from stratagem.runtime.errors import UsageError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from stratagem.runtime.signature import Signature
+
+target_option = click.option(
+    "--target",
+    default="cpu",
+    show_default=True,
+    metavar="NAME|FILE.yaml",
+    help="What to compile for: `cpu` is this machine; `stratagem hw list` shows the others.",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+inputs_option = click.option(
+    "--inputs",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="An .npz file with one array per input, by name. Without it, random inputs are made.",
+)
+seed_option = click.option("--seed", default=0, show_default=True, help="Seed of random inputs.")
+size_option = click.option(
+    "--size",
+    "sizes",
+    multiple=True,
+    metavar="NAME=N,N,...",
+    help="Shape of one random input; needed where it has free dimensions (default: each is 1).",
+)
+
+
+def read_npz(path: Path) -> dict[str, np.ndarray[Any, Any]]:
+    """Arrays of an .npz file, without unpickling; raises UsageError when it is not one."""
+    import numpy as np
+
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except FileNotFoundError:
+        raise UsageError(f"there is no file {path}") from None
+    except Exception as error:
+        hint = "write it with numpy.savez(path, name=array)"
+        raise UsageError(f"{path} cannot be read as arrays: {error}", hint=hint) from None
+
+
+def random_inputs(signature: Signature, sizes: tuple[str, ...], seed: int) -> dict[str, np.ndarray[Any, Any]]:
+    """Normal random floats, and zeros and ones for integers, in the shapes the program takes."""
+    import numpy as np
+
+    given, rng = dict(map(_size, sizes)), np.random.default_rng(seed)
+    arrays = {}
+    for spec in signature.inputs:
+        shape = given.get(spec.name, tuple(n or 1 for n in spec.shape))
+        integral = spec.numpy_dtype.kind in "iub"
+        values = rng.integers(0, 2, shape) if integral else rng.standard_normal(shape)
+        arrays[spec.name] = np.asarray(values).astype(spec.numpy_dtype)
+    return arrays
+
+
+def _size(text: str) -> tuple[str, tuple[int, ...]]:
+    name, _, numbers = text.rpartition("=")
+    if not name or not all(n.isdigit() for n in numbers.split(",")):
+        raise UsageError(f"--size {text} cannot be read", hint="write it as --size x=8,128")
+    return name, tuple(int(n) for n in numbers.split(","))
+
+
+def describe(array: np.ndarray[Any, Any]) -> str:
+    """Shape, dtype and range of a result, in a line."""
+    text = f"{array.dtype}{list(array.shape)}"
+    if array.size and array.dtype.kind in "fiub":
+        wide = array.astype("float64")
+        text += f"  min {wide.min():.6g}  mean {wide.mean():.6g}  max {wide.max():.6g}"
+    return text
+
+
+def print_json(value: Mapping[str, Any]) -> None:
+    click.echo(json.dumps(value, indent=1, default=str))

@@ -1,0 +1,31 @@
+"""Progress on standard error: a bar on a terminal, nothing when output is machine-read or redirected."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+Progress = Callable[[str, str], None]
+STAGES = ("import", "tensor", "device", "system", "physical", "code")
+
+
+@contextmanager
+def progress_bar(quiet: bool) -> Iterator[Progress | None]:
+    """A callback (stage, what) that drives a bar with one step per stage."""
+    if quiet or not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as RichProgress
+
+    columns = (TextColumn("{task.fields[stage]:9s}"), BarColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with RichProgress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=len(STAGES), stage="import")
+
+        def tell(stage: str, what: str) -> None:
+            done = STAGES.index(stage) if stage in STAGES else 0
+            bar.update(task, description=what, stage=stage, completed=done)
+
+        yield tell
