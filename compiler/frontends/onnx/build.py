@@ -1,0 +1,203 @@
+"""From a ModelProto to a `Graph`: functions inlined, constants collected, operator set raised, types inferred."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import helper
+
+from stratagem.compiler.errors import ModelError, UnsupportedError
+from stratagem.compiler.frontends.constants import Array
+from stratagem.compiler.frontends.onnx.graph import (
+    Graph,
+    TensorType,
+    attributes,
+    describe,
+    replace_inputs,
+    sort_nodes,
+    to_model,
+)
+from stratagem.compiler.frontends.onnx.read import STANDARD_DOMAINS
+from stratagem.compiler.frontends.onnx.weights import Weights, numpy_dtype
+
+OPSET = 21
+"""Graphs of older operator sets are raised to this one; newer ones stay as they are."""
+
+
+def build_graph(model: Any, weights: Weights) -> Graph:
+    """The main graph with all constants, at operator set `OPSET` or newer, typed.
+
+    Raises ModelError for broken graphs (cycles, missing values), UnsupportedError for what no later step could take.
+    """
+    if model.functions:
+        model = onnx.inliner.inline_local_functions(model)
+    graph = _from_proto(model.graph, weights)
+    graph.opset = max((o.version for o in model.opset_import if o.domain in STANDARD_DOMAINS), default=OPSET)
+    sort_nodes(graph)
+    _check_values(graph, weights.source)
+    _check_operators(graph, weights.source)
+    if graph.opset < OPSET:
+        graph = _raise_opset(graph, weights)
+    infer_types(graph)
+    return graph
+
+
+def _from_proto(proto: Any, weights: Weights) -> Graph:
+    if proto.sparse_initializer:
+        name = proto.sparse_initializer[0].values.name
+        raise UnsupportedError(f"{weights.source}: initializer '{name}' is a sparse tensor", hint="store it dense")
+    constants = {t.name: weights.array(t) for t in proto.initializer}
+    inputs = [v.name for v in proto.input if v.name not in constants]
+    types = {v.name: k for v in [*proto.input, *proto.output] if (k := TensorType.of(v.type)) is not None}
+    for name in inputs:
+        if name not in types:
+            raise UnsupportedError(f"{weights.source}: input '{name}' is not a tensor of known element type")
+        numpy_dtype(types[name].element, f"{weights.source}: input '{name}'")
+    types = {k: v for k, v in types.items() if k not in constants}
+    graph = Graph(proto.name, [], inputs, [v.name for v in proto.output], constants, types)
+    for one in proto.node:
+        _add_node(graph, one, weights)
+    return graph
+
+
+def _add_node(graph: Graph, one: Any, weights: Weights) -> None:
+    if one.domain in STANDARD_DOMAINS:
+        one.domain = ""
+    if one.op_type == "Constant" and not one.domain:
+        graph.constants[one.output[0]] = _constant_value(one, weights)
+        return
+    for attribute in one.attribute:
+        for body in [attribute.g] if attribute.HasField("g") else attribute.graphs:
+            _hoist_constants(graph, body, weights)
+    graph.nodes.append(one)
+
+
+def _hoist_constants(graph: Graph, body: Any, weights: Weights) -> None:
+    """Moves a body's constants to the main graph, under new names where theirs are taken."""
+    names = {}
+    for tensor in body.initializer:
+        names[tensor.name] = graph.add_constant(tensor.name, weights.array(tensor))
+    del body.initializer[:]
+    kept = []
+    for one in body.node:
+        if one.domain in STANDARD_DOMAINS:
+            one.domain = ""
+        if one.op_type == "Constant" and not one.domain:
+            names[one.output[0]] = graph.add_constant(one.output[0], _constant_value(one, weights))
+        else:
+            kept.append(one)
+    del body.node[:]
+    body.node.extend(kept)
+    _rename_in_body(body, names)
+    for one in body.node:
+        for attribute in one.attribute:
+            for inner in [attribute.g] if attribute.HasField("g") else attribute.graphs:
+                _hoist_constants(graph, inner, weights)
+
+
+def _rename_in_body(body: Any, names: dict[str, str]) -> None:
+    for one in body.node:
+        replace_inputs(one, names)
+    for output in body.output:
+        if output.name in names:
+            alias = f"{output.name}/constant.sg"
+            body.node.append(helper.make_node("Identity", [names[output.name]], [alias], name=alias))
+            output.name = alias
+
+
+def _constant_value(one: Any, weights: Weights) -> Array:
+    values = attributes(one)
+    for key, dtype in (("value_int", np.int64), ("value_ints", np.int64)):
+        if key in values:
+            return np.array(values[key], dtype)
+    for key in ("value_float", "value_floats"):
+        if key in values:
+            return np.array(values[key], np.float32)
+    if "value" not in values:
+        kind = ", ".join(values) or "no value"
+        raise UnsupportedError(f"{weights.source}: {describe(one)} holds {kind}", hint="supported: dense numbers")
+    return weights.array(values["value"])
+
+
+def _check_values(graph: Graph, source: str) -> None:
+    """Every value read is an input, a constant or computed."""
+    known = {*graph.inputs, *graph.constants, *(o for n in graph.nodes for o in n.output)}
+    from stratagem.compiler.frontends.onnx.graph import uses
+
+    for one in graph.nodes:
+        for name in uses(one):
+            if name not in known:
+                raise ModelError(f"{source}: {describe(one)} reads '{name}', which nothing computes")
+    for name in graph.outputs:
+        if name not in known:
+            raise ModelError(f"{source}: output '{name}' is computed by no node")
+
+
+def _check_operators(graph: Graph, source: str) -> None:
+    for one in graph.nodes:
+        if one.domain:
+            raise UnsupportedError(f"{source}: operator {one.domain}::{one.op_type} of node '{one.name}' is not part of ONNX",
+                                   hint="export the model with standard ONNX operators only")  # fmt: skip
+        if not onnx.defs.has(one.op_type):
+            raise ModelError(f"{source}: {describe(one)}: ONNX has no operator '{one.op_type}'{_near(one.op_type)}")
+
+
+def _near(name: str) -> str:
+    import difflib
+
+    names = difflib.get_close_matches(name, [s.name for s in onnx.defs.get_all_schemas()], n=1)
+    return f"; nearest: {names[0]}" if names else ""
+
+
+def _raise_opset(graph: Graph, weights: Weights) -> Graph:
+    """The graph in operator set `OPSET`, by onnx's own converter, without moving a weight."""
+    try:
+        converted = onnx.version_converter.convert_version(to_model(graph), OPSET)
+    except Exception as error:  # the converter raises RuntimeError and its own types
+        reason = " ".join(str(error).split())[:200]
+        raise UnsupportedError(f"{weights.source}: cannot be raised from operator set {graph.opset} to {OPSET}: {reason}",
+                               hint=f"export the model with operator set {OPSET}") from None  # fmt: skip
+    shown = {k: v for k, v in graph.constants.items()}
+    new = Graph(graph.name, [], graph.inputs, graph.outputs, shown, dict(graph.types), OPSET, fresh=graph.fresh)
+    for one in converted.graph.node:
+        _add_node(new, one, weights)
+    for tensor in converted.graph.initializer:
+        if tensor.name not in new.constants:
+            new.constants[tensor.name] = weights.array(tensor)
+    _keep_names(graph, new)
+    sort_nodes(new)
+    return new
+
+
+def _keep_names(old: Graph, new: Graph) -> None:
+    """The converter drops some node names; the value a node computes identifies it."""
+    names = {o: n.name for n in old.nodes for o in n.output if o and n.name}
+    for one in new.nodes:
+        if not one.name:
+            one.name = next((names[o] for o in one.output if o in names), one.output[0])
+
+
+def infer_types(graph: Graph) -> None:
+    """Fills `graph.types` with what onnx's inference finds, shape arithmetic included."""
+    model = to_model(graph, with_types=False)
+    for output in model.graph.output:  # declared sizes are often wrong; inference finds the true ones
+        for dim in output.type.tensor_type.shape.dim:
+            dim.Clear()
+    try:
+        inferred = onnx.shape_inference.infer_shapes(model, data_prop=True)
+    except Exception as error:
+        raise ModelError(f"the shapes of graph '{graph.name}' do not fit together: {' '.join(str(error).split())[:300]}") from None
+    for value in [*inferred.graph.value_info, *inferred.graph.output]:
+        kind = TensorType.of(value.type)
+        if kind is not None:
+            graph.types[value.name] = _sharper(graph.types.get(value.name), kind)
+
+
+def _sharper(old: TensorType | None, new: TensorType) -> TensorType:
+    """Of two descriptions of one value the known sizes of either; sizes found earlier win over names."""
+    if old is None or old.shape is None or new.shape is None or len(old.shape) != len(new.shape):
+        return new if new.shape is not None or old is None else old
+    shape = tuple(n if isinstance(n, int) or not isinstance(o, int) else o for o, n in zip(old.shape, new.shape, strict=True))
+    return TensorType(new.element, shape)

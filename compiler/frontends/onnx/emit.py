@@ -1,0 +1,197 @@
+"""Writes a typed `Graph` as MLIR: most nodes as torch-mlir's `torch.operator "onnx.X"`, some as opaque calls.
+
+An opaque call goes to a private function without a body. The wheel's passes convert its types and leave it alone; after
+them `lower_calls` replaces it by linalg. Nodes take this way when the wheel has no lowering for them, or a wrong one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import onnx
+from torch_mlir import ir
+from torch_mlir.dialects import func
+
+from stratagem.compiler.errors import UnsupportedError
+from stratagem.compiler.frontends.constants import Array
+from stratagem.compiler.frontends.onnx.graph import INLINE, Graph, TensorType, describe
+from stratagem.compiler.frontends.onnx.weights import NUMPY, element_type_name
+
+_T = onnx.TensorProto
+TORCH_TYPES = {
+    _T.FLOAT: "f32", _T.DOUBLE: "f64", _T.FLOAT16: "f16", _T.BFLOAT16: "bf16", _T.BOOL: "i1", _T.INT8: "si8",
+    _T.INT16: "si16", _T.INT32: "si32", _T.INT64: "si64", _T.UINT8: "ui8", _T.UINT16: "ui16", _T.UINT32: "ui32",
+    _T.UINT64: "ui64",
+}  # fmt: skip
+_A = onnx.AttributeProto
+
+
+@dataclass
+class Opaque:
+    """A node written as a call, with the graph that knows its types; `bodies` are the functions of its body graphs."""
+
+    node: Any
+    graph: Graph
+    bodies: dict[str, str] = field(default_factory=dict)
+    captured: tuple[str, ...] = ()
+
+
+@dataclass
+class Emission:
+    """The module being written. `parameters` are the constants that became arguments of the main function."""
+
+    module: Any
+    source: str
+    opaque_operators: frozenset[str]
+    calls: dict[str, Opaque] = field(default_factory=dict)
+    parameters: dict[str, Array] = field(default_factory=dict)
+
+    def torch_type(self, graph: Graph, name: str, of: Any = None) -> Any:
+        """The `!torch.vtensor` of a value; raises UnsupportedError when its element type or rank is unknown."""
+        kind = graph.type_of(name)
+        who = f"{describe(of)}: value '{name}'" if of is not None else f"'{name}'"
+        if kind is None or kind.shape is None:
+            raise UnsupportedError(f"{self.source}: {who} has no known rank",
+                                   hint="give the model's inputs sizes, or simplify the shape computation before it")  # fmt: skip
+        if kind.element not in TORCH_TYPES:
+            names = ", ".join(element_type_name(k) for k in NUMPY)
+            raise UnsupportedError(f"{self.source}: {who} has element type {element_type_name(kind.element)}",
+                                   hint=f"supported: {names}")  # fmt: skip
+        return torch_type(kind)
+
+
+def torch_type(kind: TensorType) -> Any:
+    sizes = ",".join(str(d) if isinstance(d, int) else "?" for d in kind.shape or ())
+    return ir.Type.parse(f"!torch.vtensor<[{sizes}],{TORCH_TYPES[kind.element]}>")
+
+
+def emit_main(emission: Emission, graph: Graph, name: str = "main") -> None:
+    """Writes the main graph: inputs, then large constants, as arguments."""
+    large = {k: v for k, v in graph.constants.items() if v.size > INLINE}
+    emission.parameters.update(large)
+    FunctionWriter(emission, graph).write(name, [*graph.inputs, *large], ())
+
+
+class FunctionWriter:
+    """Writes one graph as one function; values by their ONNX names."""
+
+    def __init__(self, emission: Emission, graph: Graph) -> None:
+        self.emission, self.graph = emission, graph
+        self.values: dict[str, Any] = {}
+        self._none: Any = None
+
+    def write(self, name: str, arguments: list[str], attributes: tuple[str, ...]) -> None:
+        """Creates `func.func @name(arguments) -> graph.outputs`."""
+        types = [self.emission.torch_type(self.graph, a) for a in arguments]
+        results = [self.emission.torch_type(self.graph, o) for o in self.graph.outputs]
+        place = ir.InsertionPoint(self.emission.module.body)
+        with place, ir.Location.name(f"graph:{self.graph.name}"):
+            function = func.FuncOp(name, (types, results))
+            block = function.add_entry_block([ir.Location.name(a) for a in arguments])
+        _version(function, self.graph.opset)
+        self.values.update(zip(arguments, block.arguments, strict=True))
+        with ir.InsertionPoint(block):
+            for one in self.graph.nodes:
+                self._node(one)
+            values = [self.value(o) for o in self.graph.outputs]
+            with ir.Location.name("outputs"):
+                func.ReturnOp(values)
+
+    def value(self, name: str) -> Any:
+        """The MLIR value of a name; constants are written where they are first used."""
+        if name not in self.values:
+            array = self.graph.constant(name)
+            if array is None:
+                raise UnsupportedError(f"{self.emission.source}: value '{name}' is read before it is computed")
+            self.values[name] = self._literal(name, array)
+        return self.values[name]
+
+    def _literal(self, name: str, array: Array) -> Any:
+        kind = self.graph.type_of(name)
+        assert kind is not None
+        entry = ir.InsertionPoint.at_block_begin(ir.InsertionPoint.current.block)
+        with entry, ir.Location.name(name):
+            given = {"name": ir.StringAttr.get("onnx.Constant"), "torch.onnx.value": dense_attribute(array, kind)}
+            return ir.Operation.create("torch.operator", [torch_type(kind)], attributes=given).result
+
+    def _node(self, one: Any) -> None:
+        with ir.Location.name(one.name or one.output[0]):
+            results = [o for o in one.output if o]
+            if one.op_type in self.emission.opaque_operators:
+                created = self._call(one, results)
+            else:
+                created = self._operator(one)
+        for name, value in zip(one.output, created, strict=False):
+            if name:
+                self.values[name] = value
+
+    def _operator(self, one: Any) -> list[Any]:
+        operands = [self.value(i) if i else self._missing() for i in one.input]
+        types = [self.emission.torch_type(self.graph, o, one) if o else self._missing().type for o in one.output]
+        given = {f"torch.onnx.{a.name}": self._attribute(one, a) for a in one.attribute}
+        given["name"] = ir.StringAttr.get(f"onnx.{one.op_type}")
+        return list(ir.Operation.create("torch.operator", types, operands, given).results)
+
+    def _call(self, one: Any, results: list[str]) -> list[Any]:
+        operands = [self.value(i) for i in one.input if i]
+        opaque = Opaque(one, self.graph)
+        types = [self.emission.torch_type(self.graph, o, one) for o in results]
+        return self._placed(one, list(call_opaque(self.emission, opaque, operands, types)))
+
+    def _placed(self, one: Any, created: list[Any]) -> list[Any]:
+        """Results back in the node's positions, None for outputs that are left out."""
+        rest = iter(created)
+        return [next(rest) if o else None for o in one.output]
+
+    def _missing(self) -> Any:
+        if self._none is None:
+            entry = ir.InsertionPoint.at_block_begin(ir.InsertionPoint.current.block)
+            with entry:
+                self._none = ir.Operation.create("torch.constant.none", [ir.Type.parse("!torch.none")]).result
+        return self._none
+
+    def _attribute(self, one: Any, attribute: Any) -> Any:
+        signed = ir.IntegerType.get_signed(64)
+        makers: Mapping[int, Any] = {
+            _A.FLOAT: lambda a: ir.FloatAttr.get(ir.F32Type.get(), a.f),
+            _A.INT: lambda a: ir.IntegerAttr.get(signed, a.i),
+            _A.STRING: lambda a: ir.StringAttr.get(a.s),
+            _A.FLOATS: lambda a: ir.ArrayAttr.get([ir.FloatAttr.get(ir.F32Type.get(), f) for f in a.floats]),
+            _A.INTS: lambda a: ir.ArrayAttr.get([ir.IntegerAttr.get(signed, i) for i in a.ints]),
+            _A.STRINGS: lambda a: ir.ArrayAttr.get([ir.StringAttr.get(s) for s in a.strings]),
+        }
+        if attribute.type not in makers:
+            raise UnsupportedError(f"{self.emission.source}: {describe(one)} has attribute '{attribute.name}', "
+                                   "a graph or tensor that no lowering takes")  # fmt: skip
+        return makers[attribute.type](attribute)
+
+
+def call_opaque(emission: Emission, opaque: Opaque, operands: list[Any], types: list[Any]) -> Any:
+    """Declares a private function for this one call and calls it."""
+    name = f"opaque.{len(emission.calls)}"
+    emission.calls[name] = opaque
+    with ir.InsertionPoint(emission.module.body):
+        declared = func.FuncOp(name, ([o.type for o in operands], types), visibility="private")
+    _version(declared, opaque.graph.opset)
+    return func.CallOp(types, name, operands).results
+
+
+def _version(function: Any, opset: int) -> None:
+    signed = ir.IntegerType.get_signed(64)
+    function.attributes["torch.onnx_meta.opset_version"] = ir.IntegerAttr.get(signed, opset)
+    function.attributes["torch.onnx_meta.ir_version"] = ir.IntegerAttr.get(signed, 10)
+
+
+def dense_attribute(array: Array, kind: TensorType) -> Any:
+    """A small constant as `dense<...>`; the element type is the torch dialect's, with its sign."""
+    element = ir.Type.parse(TORCH_TYPES[kind.element])
+    data = np.ascontiguousarray(array)
+    if kind.element == _T.BFLOAT16:
+        tensor = ir.RankedTensorType.get(data.shape, element)
+        return ir.DenseElementsAttr.get([ir.FloatAttr.get(element, float(v)) for v in data.reshape(-1)], tensor)
+    if kind.element == _T.BOOL:
+        return ir.DenseElementsAttr.get(data, shape=data.shape, type=element)
+    return ir.DenseElementsAttr.get(data, signless=False) if element != ir.F16Type.get() else ir.DenseElementsAttr.get(data)

@@ -1,0 +1,87 @@
+"""`load_onnx`: an ONNX model becomes a program at the tensor level."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from torch_mlir import ir
+
+from stratagem.compiler.errors import PassError, UnsupportedError
+from stratagem.compiler.frontends.landing import land
+from stratagem.compiler.frontends.onnx.build import build_graph
+from stratagem.compiler.frontends.onnx.emit import Emission, emit_main
+from stratagem.compiler.frontends.onnx.graph import Graph
+from stratagem.compiler.frontends.onnx.lower import LOWERINGS, lower_calls
+from stratagem.compiler.frontends.onnx.read import Source, read_model
+from stratagem.compiler.frontends.onnx.simplify import simplify
+from stratagem.compiler.ir import new_context, run_pipeline
+from stratagem.compiler.parameters import ParameterStore
+from stratagem.compiler.program import Program
+
+_KEEP_WHOLE = "aten.flatten.using_ints,aten.adaptive_avg_pool1d,aten.unflatten.int"
+ONNX_TO_TORCH = f"builtin.module(torch-onnx-to-torch-backend-pipeline{{backend-legal-ops={_KEEP_WHOLE}}})"
+TORCH_TO_LINALG = """builtin.module(
+  func.func(torch-restructure-non-constant-axes,torch-fuse-quantized-ops,
+    convert-torch-to-tmtensor{allow-non-finites=true},canonicalize,
+    convert-torch-to-linalg{allow-non-finites=true},canonicalize,
+    convert-torch-to-scf,convert-torch-to-arith,convert-torch-to-tensor),
+  convert-torch-conversion-to-mlprogram,
+  func.func(memref-expand,canonicalize,resolve-shaped-type-result-dims,cse),
+  torch-func-backend-type-conversion,
+  func.func(canonicalize,torch-finalizing-backend-type-conversion))"""
+"""The wheel's own backend pipeline without its last check, which knows no calls."""
+
+
+def load_onnx(source: Source, *, folder: str | Path | None = None, context: Any | None = None) -> Program:
+    """Imports a model.
+
+    Args:
+        source: path of an .onnx file, its bytes, or an onnx.ModelProto.
+        folder: where external data may lie; by default the folder of the file.
+        context: MLIR context to build in; a new one by default.
+
+    Returns a program at level `tensor`. Its parameters are the model's constants above 64 elements; those of a file
+    stay memory mapped where their alignment allows it.
+
+    Raises ModelError for damaged or unsafe files, UnsupportedError naming the operator and node for what is outside
+    the tensor contract, UsageError for a missing file.
+    """
+    model, weights = read_model(source, folder)
+    graph = build_graph(model, weights)
+    simplify(graph)
+    return _lower(graph, weights.source, context or new_context())
+
+
+def _lower(graph: Graph, source: str, context: Any) -> Program:
+    with context, ir.Location.unknown():
+        module = ir.Module.create()
+        emission = Emission(module, source, frozenset(LOWERINGS))
+        emit_main(emission, graph)
+    _run(module, ONNX_TO_TORCH, source)
+    _run(module, TORCH_TO_LINALG, source)
+    with context, ir.Location.unknown():
+        lower_calls(module, emission.calls)
+    names = list(emission.parameters)
+    unsigned = frozenset(n for n in [*graph.inputs, *graph.outputs] if _unsigned(graph, n))
+    return land(
+        module,
+        "main",
+        input_names=graph.inputs,
+        output_names=graph.outputs,
+        parameters=ParameterStore(emission.parameters),
+        parameter_arguments={len(graph.inputs) + i: n for i, n in enumerate(names)},
+        unsigned=unsigned,
+    )
+
+
+def _unsigned(graph: Graph, name: str) -> bool:
+    kind = graph.type_of(name)
+    return kind is not None and kind.element in (2, 4, 12, 13)
+
+
+def _run(module: Any, pipeline: str, source: str) -> None:
+    try:
+        run_pipeline(module, pipeline)
+    except PassError as error:
+        raise UnsupportedError(f"{source}: {error.problem[-600:]}") from None

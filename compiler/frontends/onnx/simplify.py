@@ -1,0 +1,44 @@
+"""Brings a graph to the form `emit` takes: constants folded, shapes resolved, odd operators rewritten."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from stratagem.compiler.frontends.onnx.build import infer_types
+from stratagem.compiler.frontends.onnx.fold import fold_constants
+from stratagem.compiler.frontends.onnx.graph import Graph, drop_dead, replace_inputs
+from stratagem.compiler.frontends.onnx.rewrites import rewrite_nodes
+from stratagem.compiler.frontends.onnx.shapes import propagate_shapes
+
+ROUNDS = 12
+
+
+def simplify(graph: Graph) -> None:
+    """Rewrites until nothing changes; each round may open the way for the next."""
+    for _ in range(ROUNDS):
+        before = _fingerprint(graph)
+        fold_constants(graph)
+        graph.partial = propagate_shapes(graph)
+        rewrite_nodes(graph)
+        remove_copies(graph)
+        drop_dead(graph)
+        if _fingerprint(graph) == before:
+            break
+        infer_types(graph)
+
+
+def _fingerprint(graph: Graph) -> tuple[Any, ...]:
+    return (len(graph.constants), tuple((n.op_type, *n.input, *n.output) for n in graph.nodes), tuple(graph.types.items()))
+
+
+def remove_copies(graph: Graph) -> None:
+    """Removes Identity nodes, except where a graph output would lose its name."""
+    names: dict[str, str] = {}
+    kept = []
+    for one in graph.nodes:
+        replace_inputs(one, names)
+        if one.op_type == "Identity" and one.output[0] not in graph.outputs:
+            names[one.output[0]] = one.input[0]
+        else:
+            kept.append(one)
+    graph.nodes = kept

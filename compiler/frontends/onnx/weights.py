@@ -1,0 +1,169 @@
+"""The arrays behind a model's tensors: inside the file, beside it, or inline. Large ones are memory maps."""
+
+from __future__ import annotations
+
+import mmap
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+import onnx
+
+from stratagem.compiler.errors import ModelError, UnsupportedError
+from stratagem.compiler.frontends.constants import Array
+from stratagem.compiler.frontends.onnx.wire import EMBEDDED
+
+ELEMENT_LIMIT = 2**40
+"""Tensors with more elements than this are refused: no machine in reach holds them."""
+
+_T = onnx.TensorProto
+NUMPY: dict[int, np.dtype[Any]] = {
+    _T.FLOAT: np.dtype(np.float32), _T.DOUBLE: np.dtype(np.float64), _T.FLOAT16: np.dtype(np.float16),
+    _T.BFLOAT16: np.dtype(ml_dtypes.bfloat16), _T.BOOL: np.dtype(np.bool_),
+    _T.INT8: np.dtype(np.int8), _T.INT16: np.dtype(np.int16), _T.INT32: np.dtype(np.int32),
+    _T.INT64: np.dtype(np.int64), _T.UINT8: np.dtype(np.uint8), _T.UINT16: np.dtype(np.uint16),
+    _T.UINT32: np.dtype(np.uint32), _T.UINT64: np.dtype(np.uint64),
+}  # fmt: skip
+"""ONNX element type -> numpy dtype, for the types the tensor contract has."""
+
+
+def element_type_name(kind: int) -> str:
+    """ONNX's name of an element type, lower case, e.g. `float8e4m3fn`."""
+    values = {v: k for k, v in _T.DataType.items()}
+    return values.get(kind, f"type {kind}").lower()
+
+
+def numpy_dtype(kind: int, what: str) -> np.dtype[Any]:
+    """The dtype of an ONNX element type; raises UnsupportedError naming `what` for the others (strings, float8 ...)."""
+    if kind not in NUMPY:
+        names = ", ".join(element_type_name(k) for k in NUMPY)
+        raise UnsupportedError(f"{what} has element type {element_type_name(kind)}", hint=f"supported: {names}")
+    return NUMPY[kind]
+
+
+def checked_count(shape: list[int], what: str) -> int:
+    """Number of elements of a shape; raises ModelError when a size is negative or the product is out of reach."""
+    count = 1
+    for size in shape:
+        if size < 0:
+            raise ModelError(f"{what} has size {size} in its shape {shape}")
+        count *= size
+    if count > ELEMENT_LIMIT:
+        raise ModelError(f"{what} of shape {shape} has {count} elements, more than the {ELEMENT_LIMIT} supported")
+    return count
+
+
+@dataclass
+class Weights:
+    """Reads tensors of one model.
+
+    `data` holds the model file's bytes (embedded tensors point into them), `folder` is where external data must lie,
+    None when the model came without a folder.
+    """
+
+    data: Array
+    folder: Path | None
+    source: str
+    _maps: dict[Path, Array] = field(default_factory=dict)
+
+    def array(self, tensor: onnx.TensorProto) -> Array:
+        """The tensor's values, as a view of the file where they lie in one. Raises ModelError when sizes disagree."""
+        what = f"{self.source}: tensor '{tensor.name}'"
+        dtype = numpy_dtype(tensor.data_type, what)
+        shape = list(tensor.dims)
+        count = checked_count(shape, what)
+        if tensor.data_location == _T.EXTERNAL:
+            raw = self._external(tensor, count * dtype.itemsize, what)
+        elif tensor.HasField("raw_data"):
+            raw = np.frombuffer(tensor.raw_data, np.uint8)
+        else:
+            return self._typed(tensor, count, shape, what)
+        if raw.size != count * dtype.itemsize:
+            raise ModelError(
+                f"{what} of shape {shape} and type {dtype} needs {count * dtype.itemsize} bytes, the model holds {raw.size}"
+            )
+        return _aligned(raw, dtype).reshape(shape)
+
+    def _typed(self, tensor: onnx.TensorProto, count: int, shape: list[int], what: str) -> Array:
+        """Values kept as a list of numbers in the message."""
+        stored = max(len(tensor.float_data), len(tensor.int32_data), len(tensor.int64_data),
+                     len(tensor.double_data), len(tensor.uint64_data))  # fmt: skip
+        if stored != count:
+            raise ModelError(f"{what} of shape {shape} needs {count} values, the model holds {stored}")
+        try:
+            return np.asarray(onnx.numpy_helper.to_array(tensor)).reshape(shape)
+        except (ValueError, TypeError, OverflowError) as error:
+            raise ModelError(f"{what} cannot be read: {error}") from None
+
+    def _external(self, tensor: onnx.TensorProto, need: int, what: str) -> Array:
+        entries = {e.key: e.value for e in tensor.external_data}
+        location = entries.get("location", EMBEDDED)
+        data = self.data if location == EMBEDDED else self._map(location, what)
+        offset, length = _number(entries, "offset", 0, what), _number(entries, "length", need, what)
+        if offset + length > data.size:
+            name = location or "the model file"
+            raise ModelError(f"{what} claims bytes {offset}..{offset + length} of {name}, which has {data.size}")
+        return data[offset : offset + length]
+
+    def _map(self, location: str, what: str) -> Array:
+        path = self._resolve(location, what)
+        if path not in self._maps:
+            self._maps[path] = map_file(path)
+        return self._maps[path]
+
+    def _resolve(self, location: str, what: str) -> Path:
+        """The external file, which must be a plain file inside the model's folder, links followed."""
+        if self.folder is None:
+            raise ModelError(f"{what} lies in the external file '{location}', but the model was given without a folder",
+                             hint="pass the model's path, or folder=...")  # fmt: skip
+        if "\0" in location:
+            raise ModelError(f"{what} names an external file with a zero byte in its name")
+        root, path = self.folder.resolve(), Path(os.path.realpath(self.folder / location))
+        if Path(location).is_absolute() or not path.is_relative_to(root):
+            raise ModelError(f"{what} points outside the model's folder: '{location}'",
+                             hint=f"external data must lie below {root}")  # fmt: skip
+        if not path.is_file():
+            raise ModelError(f"{what} needs the file '{location}', which is not in {root}",
+                             hint="keep the data file beside the model")  # fmt: skip
+        return path
+
+
+def _number(entries: dict[str, str], key: str, default: int, what: str) -> int:
+    text = entries.get(key, "")
+    if text and (not text.isdecimal() or len(text) > 19):
+        raise ModelError(f"{what} has external-data {key} {text!r}, which is not a number of bytes")
+    return int(text) if text else default
+
+
+def map_file(path: Path) -> Array:
+    """The file's bytes, mapped read-only; nothing is read yet."""
+    with path.open("rb") as file:
+        if os.fstat(file.fileno()).st_size == 0:
+            return np.zeros(0, np.uint8)
+        return np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), np.uint8)
+
+
+def _aligned(raw: Array, dtype: np.dtype[Any]) -> Array:
+    """`raw` as elements. Bytes at an odd address (protobuf aligns nothing) are copied, and their pages given back."""
+    if raw.ctypes.data % dtype.itemsize == 0:
+        return raw.view(dtype)
+    copy = np.frombuffer(raw.tobytes(), dtype)
+    _drop_pages(raw)
+    return copy
+
+
+def _drop_pages(raw: Array) -> None:
+    """Lets the kernel forget the whole pages of a mapped file under `raw`; they come back when read again."""
+    owner: Any = raw
+    while isinstance(owner, np.ndarray):
+        owner = owner.base
+    owner = owner.obj if isinstance(owner, memoryview) else owner
+    if not isinstance(owner, mmap.mmap):
+        return
+    begin = raw.ctypes.data - np.frombuffer(owner, np.uint8).ctypes.data
+    first, last = -(-begin // mmap.PAGESIZE), (begin + raw.size) // mmap.PAGESIZE
+    if last > first:
+        owner.madvise(mmap.MADV_DONTNEED, first * mmap.PAGESIZE, (last - first) * mmap.PAGESIZE)
