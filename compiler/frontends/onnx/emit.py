@@ -17,7 +17,7 @@ from torch_mlir.dialects import func
 
 from stratagem.compiler.errors import UnsupportedError
 from stratagem.compiler.frontends.constants import Array
-from stratagem.compiler.frontends.onnx.graph import INLINE, Graph, TensorType, describe
+from stratagem.compiler.frontends.onnx.graph import INLINE, ONNX_TYPES, Graph, TensorType, describe
 from stratagem.compiler.frontends.onnx.weights import NUMPY, element_type_name
 
 _T = onnx.TensorProto
@@ -162,6 +162,7 @@ class FunctionWriter:
             _A.FLOATS: lambda a: ir.ArrayAttr.get([ir.FloatAttr.get(ir.F32Type.get(), f) for f in a.floats]),
             _A.INTS: lambda a: ir.ArrayAttr.get([ir.IntegerAttr.get(signed, i) for i in a.ints]),
             _A.STRINGS: lambda a: ir.ArrayAttr.get([ir.StringAttr.get(s) for s in a.strings]),
+            _A.TENSOR: lambda a: tensor_attribute(onnx.numpy_helper.to_array(a.t)),
         }
         if attribute.type not in makers:
             raise UnsupportedError(f"{self.emission.source}: {describe(one)} has attribute '{attribute.name}', "
@@ -185,10 +186,14 @@ def _version(function: Any, opset: int) -> None:
     function.attributes["torch.onnx_meta.ir_version"] = ir.IntegerAttr.get(signed, 10)
 
 
+def tensor_attribute(array: Array) -> Any:
+    return dense_attribute(array, TensorType(ONNX_TYPES[array.dtype], tuple(array.shape)))
+
+
 def dense_attribute(array: Array, kind: TensorType) -> Any:
     """A small constant as `dense<...>`; the element type is the torch dialect's, with its sign."""
     element = ir.Type.parse(TORCH_TYPES[kind.element])
-    data = np.ascontiguousarray(array)
+    data = np.array(array, order="C")
     if kind.element == _T.BFLOAT16:
         tensor = ir.RankedTensorType.get(data.shape, element)
         return ir.DenseElementsAttr.get([ir.FloatAttr.get(element, float(v)) for v in data.reshape(-1)], tensor)

@@ -54,7 +54,7 @@ class TensorType:
 
 
 def _dim(proto: Any) -> Dim:
-    if proto.HasField("dim_value"):
+    if proto.HasField("dim_value") and proto.dim_value >= 0:  # some exporters write -1 for a free size
         return int(proto.dim_value)
     return str(proto.dim_param) or None
 

@@ -107,5 +107,5 @@ def _texts(graph: Any) -> Iterator[tuple[str, Any]]:
 def _check_types(graph: Any, name: str) -> None:
     for value in [*graph.input, *graph.output]:
         if value.type.HasField("tensor_type"):
-            sizes = [d.dim_value for d in value.type.tensor_type.shape.dim if d.HasField("dim_value")]
+            sizes = [d.dim_value for d in value.type.tensor_type.shape.dim if d.dim_value > 0]
             checked_count(sizes, f"{name}: '{value.name}'")

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+import onnx
 
 from stratagem.compiler.frontends.onnx.graph import Graph, attributes, node
 
@@ -40,7 +41,16 @@ def _cast(graph: Graph, one: Any) -> Sequence[Any] | None:
     return [node("Identity", [one.input[0]], [one.output[0]], one.name)]
 
 
+def _constant_of_shape(graph: Graph, one: Any) -> Sequence[Any] | None:
+    """A value repeated: Expand of a scalar."""
+    given = attributes(one).get("value")
+    value = np.zeros(1, np.float32) if given is None else np.asarray(onnx.numpy_helper.to_array(given))
+    scalar = graph.add_constant(f"{one.name}/value", value.reshape(()))
+    return [node("Expand", [scalar, one.input[0]], [one.output[0]], one.name)]
+
+
 REWRITES: dict[str, Rewrite] = {
     "Dropout": _dropout,
     "Cast": _cast,
+    "ConstantOfShape": _constant_of_shape,
 }
