@@ -1,0 +1,102 @@
+"""Documents to devices and systems: resolve, check against the schema, build, check for consistency."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from functools import lru_cache
+
+from stratagem.hwmodels.build import build_device, source_of
+from stratagem.hwmodels.build_system import build_system, derived_digest
+from stratagem.hwmodels.checks.device import device_problems
+from stratagem.hwmodels.checks.system import system_problems
+from stratagem.hwmodels.errors import HardwareFileError, Place, Problem
+from stratagem.hwmodels.locate import LIBRARY, Document, find
+from stratagem.hwmodels.model import Device, Member, System
+from stratagem.hwmodels.nodes import Node, Scalar, read_documents
+from stratagem.hwmodels.resolve import resolve
+from stratagem.hwmodels.schema.device import DeviceFile
+from stratagem.hwmodels.schema.system import CalibrationFile, MappingFile, SystemFile
+from stratagem.hwmodels.schema.validate import validate
+
+Parameters = Mapping[str, str | int | float] | None
+HOST, DEVICE = "host", "device"  # member names of a system made from a bare device
+
+# Devices are immutable, so the same text and parameters give the same object for as long as the process lives.
+CACHE: dict[tuple[int, str, tuple[tuple[str, Scalar], ...]], tuple[Node, Device]] = {}
+
+
+def device_from(document: Document, params: Parameters = None) -> Device:
+    """The device of a document."""
+    if document.kind != "device":
+        message = f"'{document.name}' is a {document.kind}, and a device is due"
+        raise HardwareFileError([Problem(document.root.place, document.kind, message)])
+    root = resolve(document, dict(params or {})).root
+    record, problems = validate(DeviceFile, root)
+    if record is None:
+        raise HardwareFileError(problems)
+    device = build_device(record, root)
+    problems = device_problems(device, record, root)
+    if problems:
+        raise HardwareFileError(problems)
+    return device
+
+
+def system_from(document: Document, params: Parameters = None) -> System:
+    """The system of a document, its members' devices loaded with it."""
+    root = resolve(document, dict(params or {})).root
+    record, problems = validate(SystemFile, root)
+    if record is None:
+        raise HardwareFileError(problems)
+    devices: dict[str, Device] = {}
+    for name, member in record.members.items():
+        node = root.at(("members", name, "device"))
+        try:
+            devices[name] = device_from(find(member.device, document, node.place, f"members.{name}.device"))
+        except HardwareFileError as error:
+            problems += error.problems
+    if problems:
+        raise HardwareFileError(problems)
+    problems = system_problems(record, root, devices)
+    if problems:
+        raise HardwareFileError(problems)
+    return build_system(record, root, devices)
+
+
+def system_of_device(device: Device) -> System:
+    """A system of one device; a device that is no CPU gets a generic CPU beside it as host."""
+    if device.backend == "cpu":
+        members = {HOST: Member(HOST, device)}
+    else:
+        members = {HOST: Member(HOST, default_host()), DEVICE: Member(DEVICE, device)}
+    digest = derived_digest({}, {name: member.device for name, member in members.items()})
+    return System(device.name, members, HOST, digest=digest, source=device.source)
+
+
+@lru_cache(maxsize=1)
+def default_host() -> Device:
+    """The generic CPU of this machine's architecture, as `library/hosts.yaml` has it."""
+    path = LIBRARY / "hosts.yaml"
+    table = read_documents(path.read_text(encoding="utf-8"), str(path))[0].plain()
+    name = str(table.get(platform.machine(), table["default"]))
+    return device_from(find(name, None, Place(str(path)), ""))
+
+
+def check_documents(documents: tuple[Document, ...]) -> list[Problem]:
+    """Every problem of all documents of a file."""
+    problems: list[Problem] = []
+    for document in documents:
+        try:
+            if document.kind == "device":
+                device_from(document)
+            elif document.kind == "system":
+                system_from(document)
+            else:
+                record = MappingFile if document.kind == "mapping" else CalibrationFile
+                problems += validate(record, resolve(document).root)[1]
+        except HardwareFileError as error:
+            problems += error.problems
+    return sorted(set(problems))
+
+
+__all__ = ["check_documents", "default_host", "device_from", "source_of", "system_from", "system_of_device"]

@@ -1,0 +1,89 @@
+"""Schema record of a system to the plain record."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from stratagem.hwmodels.build import Origins, build_link, digest_of, source_of
+from stratagem.hwmodels.model import Device, Member, Primitive, System, Tier
+from stratagem.hwmodels.nodes import Node
+from stratagem.hwmodels.schema.system import SystemFile
+
+
+def build_system(record: SystemFile, root: Node, devices: Mapping[str, Device]) -> System:
+    """The system of a valid document."""
+    origins = Origins(root, None)
+    document = root.plain()
+    tiers = tuple(
+        Tier(
+            entry.name,
+            entry.count,
+            entry.of or next_tier(record, n),
+            entry.topology,
+            build_link(origins, entry.link, "tiers", n, "link"),
+            dict(entry.with_),
+        )
+        for n, entry in enumerate(record.tiers)
+    )
+    return System(
+        name=record.system,
+        members={name: Member(name, devices[name], entry.count) for name, entry in record.members.items()},
+        host=host_of(record),
+        tiers=tiers,
+        primitives=dict(primitives(origins, record)),
+        mesh=tuple(record.mesh.items()) or tuple((tier.name, tier.count) for tier in tiers if tier.count > 1),
+        digest=derived_digest(document, devices),
+        cost=dict(system_cost(origins, record)),
+        source=source_of(root),
+        provenance=origins.found,
+        document=document,
+    )
+
+
+def next_tier(record: SystemFile, position: int) -> str | None:
+    """What a tier joins when it does not say: the next tier in."""
+    return record.tiers[position + 1].name if position + 1 < len(record.tiers) else None
+
+
+def host_of(record: SystemFile) -> str:
+    """The member that runs the main program: the one stated, else `host`, else the first CPU-less choice, the first."""
+    if record.host:
+        return record.host
+    return "host" if "host" in record.members else next(iter(record.members))
+
+
+def primitives(origins: Origins, record: SystemFile) -> Iterator[tuple[str, Primitive]]:
+    """The collectives."""
+    for name, entry in record.primitives.items():
+        network = entry.in_network
+        yield (
+            name,
+            Primitive(
+                name,
+                tuple(entry.algorithms),
+                tuple(network.tiers) if network else (),
+                tuple(network.dtypes) if network else (),
+                origins.number(entry.bandwidth, "primitives", name, "bandwidth"),
+            ),
+        )
+
+
+def system_cost(origins: Origins, record: SystemFile) -> Iterator[tuple[str, float]]:
+    """Capital (USD), rent (USD/s), pue, carbon of electricity (kg/J), as far as given."""
+    if record.cost is None:
+        return
+    entry = record.cost
+    for key, value in (("capex", entry.capex), ("rent", entry.rent), ("carbon", entry.carbon)):
+        number = origins.number(value, "cost", key)
+        if number is not None:
+            yield key, number
+    if entry.pue is not None:
+        yield "pue", entry.pue
+
+
+def derived_digest(document: Mapping[str, Any], devices: Mapping[str, Device]) -> str:
+    """Digest of a system: its own facts and those of its members' devices."""
+    parts = [digest_of(document), *(f"{name}={device.digest}" for name, device in sorted(devices.items()))]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()

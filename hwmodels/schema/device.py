@@ -1,0 +1,192 @@
+"""The keys of a `device:` file."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+from stratagem.hwmodels.schema.base import (
+    Bandwidth,
+    ByteEnergy,
+    Clock,
+    Count,
+    DirectedBandwidth,
+    DirectedLatency,
+    Dtype,
+    Latency,
+    Mass,
+    Money,
+    Name,
+    OpEnergy,
+    Peak,
+    Rate,
+    Ratio,
+    Record,
+    Size,
+    Watts,
+)
+from stratagem.hwmodels.trust import KINDS
+from stratagem.hwmodels.values import refuse
+
+LEVEL_KINDS = ("memory", "cache", "scratchpad", "register", "group", "external", "weights")
+
+
+class SourceEntry(Record):
+    """Where the numbers of a file come from, unless a value says otherwise."""
+
+    kind: Literal["measured", "datasheet", "paper", "simulated", "assumed", "projected"]
+    id: str = Field("", description="document, DOI, arXiv number or web address")
+    note: str = Field("", description="remarks for the reader")
+    retrieved: str = Field("", description="date the document was read, YYYY-MM-DD")
+    spread: Ratio | None = Field(None, description="how far numbers may be off")
+
+
+class WriteEntry(Record):
+    """The cost of writing a weights level."""
+
+    latency: Latency | None = None
+    energy: ByteEnergy | None = None
+    endurance: Annotated[float, Field(gt=0)] | None = Field(None, description="writes before wear-out")
+
+
+class LevelEntry(Record):
+    """One rung of the hierarchy."""
+
+    name: Name
+    kind: Literal["memory", "cache", "scratchpad", "register", "group", "external", "weights"]
+    count: Count = Field(1, description="fan-out of a group; equal pieces of a memory")
+    threads: Count | None = Field(None, description="hardware threads of one unit of a group")
+    threads_for_peak: Count | None = Field(None, description="threads needed for the full rate")
+    size: Size | None = None
+    granule: Size | None = Field(None, description="smallest sensible access, a power of two")
+    burst: Size | None = Field(None, description="largest single transfer")
+    bandwidth: DirectedBandwidth | None = None
+    latency: DirectedLatency | None = None
+    energy: ByteEnergy | None = None
+    space: Annotated[int, Field(ge=0, le=1000, strict=True)] | None = Field(
+        None, description="memory space number"
+    )
+    access: Literal["load", "dma"] = "load"
+    write: WriteEntry | None = None
+
+
+class NoiseEntry(Record):
+    """Error of an analogue unit."""
+
+    sigma: Ratio
+
+
+class UnitEntry(Record):
+    """A kind of compute unit."""
+
+    name: Name
+    at: Name = Field(description="the level whose data it works on")
+    count: Count = Field(1, description="units per instance of that level")
+    functions: list[Name] = Field(default_factory=list, description="what it can do (see 'functions')")
+    lanes: dict[Dtype, Count] = Field(default_factory=dict, description="elements per cycle, by dtype")
+    rate: dict[Dtype, Rate] = Field(default_factory=dict, description="op/cy or op/s of one unit, by dtype")
+    tile: dict[Dtype, list[Count]] = Field(
+        default_factory=dict, description="shape of one operation, by dtype"
+    )
+    emulated: bool = Field(False, description="done in software by other units")
+    stationary: Literal["weights", "outputs", "inputs"] | None = None
+    latency: Latency | None = None
+    energy: dict[Dtype, OpEnergy] = Field(default_factory=dict)
+    noise: NoiseEntry | None = None
+    emit: dict[str, Any] = Field(
+        default_factory=dict, description="facts for the code generator, by function"
+    )
+
+
+def function_map(data: Any) -> Any:
+    """A function may be given as its expression alone."""
+    return {"expression": data} if isinstance(data, str) else data
+
+
+def known_expression(text: Any) -> Any:
+    """Text that parses as a tensor expression."""
+    from stratagem.hwmodels.expressions import ExpressionError, parse_expression
+
+    if not isinstance(text, str):
+        raise refuse("expected a tensor expression such as 'Y[i] = max(X[i], 0)'")
+    try:
+        parse_expression(text)
+    except ExpressionError as error:
+        raise refuse(str(error)) from None
+    return text
+
+
+class FunctionEntry(Record):
+    """An operation and its meaning."""
+
+    expression: Annotated[str, BeforeValidator(known_expression)]
+    dtypes: list[Dtype] = Field(default_factory=list, description="element types; empty for any")
+
+
+class LinkEntry(Record):
+    """What a joint carries."""
+
+    bandwidth: Bandwidth | None = None
+    latency: Latency | None = None
+    energy: ByteEnergy | None = None
+    per: Name | None = Field(None, description="whose bandwidth it is")
+
+
+class EdgeEntry(LinkEntry):
+    """A path outside the tree of levels."""
+
+    from_: Name
+    to: Name
+    name: Name | None = None
+    within: Name | None = None
+
+
+class PowerEntry(Record):
+    """Watts."""
+
+    idle: Watts | None = None
+    max: Watts | None = None
+
+
+class CollectivesEntry(Record):
+    """How instances of the device exchange data."""
+
+    via: Name | None = None
+    supports: list[Name] = Field(default_factory=list)
+    forbids: list[Name] = Field(default_factory=list)
+
+
+class DeviceCost(Record):
+    """Money, carbon and area of one device."""
+
+    price: Money | None = None
+    embodied_carbon: Mass | None = None
+
+
+class DeviceFile(Record):
+    """A `device:` document."""
+
+    hw: Literal[1]
+    device: Name
+    class_: Name = Field(description="the kind of device: cpu, gpu, near-memory, ...")
+    backend: Name = Field(description="the code generator: cpu, gpu, upmem, null")
+    source: SourceEntry
+    note: str = ""
+    clock: Clock
+    levels: list[LevelEntry] = Field(min_length=1)
+    units: list[UnitEntry] = Field(min_length=1)
+    functions: dict[Name, Annotated[FunctionEntry, BeforeValidator(function_map)]] = Field(
+        default_factory=dict
+    )
+    links: list[EdgeEntry] = Field(default_factory=list)
+    peak: dict[Dtype, Peak] = Field(
+        default_factory=dict, description="checked against the units, never trusted"
+    )
+    power: PowerEntry | None = None
+    collectives: CollectivesEntry | None = None
+    target: dict[str, Any] = Field(default_factory=dict, description="facts for code generation")
+    cost: DeviceCost | None = None
+
+
+assert set(KINDS) == set(SourceEntry.model_fields["kind"].annotation.__args__)  # type: ignore[union-attr]
