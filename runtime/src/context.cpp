@@ -4,6 +4,7 @@
 
 #include <cstdarg>
 #include <cstdio>
+#include <cstdlib>
 
 namespace stratagem {
 
@@ -58,6 +59,12 @@ sg_context *sg_context_use(sg_context *context) {
 void sg_fail(const char *message) {
   record_error(current_context(), message);
   abandon();
+}
+
+void sg_assert_failed(const char *message) {
+  sg_fail(message);
+  fprintf(stderr, "stratagem: %s\n", message);
+  abort();
 }
 
 const char *sg_error(void) { return current_context().error.c_str(); }

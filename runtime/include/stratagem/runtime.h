@@ -53,6 +53,8 @@ void sg_scratch_release(int64_t mark);
 
 /* Records the message (copied) and abandons the running sg_call of this context. Outside sg_call it only records. */
 void sg_fail(const char *message);
+/* What generated code calls for a failed assertion: sg_fail, and the end of the process outside sg_call. */
+void sg_assert_failed(const char *message);
 /* Runs entry(args); returns 0, or 1 when sg_fail was called on the way, here or in a worker. */
 int sg_call(void (*entry)(void **args), void **args);
 /* Message of the last failure in this thread's context, "" when there was none. Valid until the next sg_call. */

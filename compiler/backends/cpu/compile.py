@@ -1,0 +1,102 @@
+"""From IR to object code: kernels in device form, and host programs on buffers."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from stratagem.compiler.backends.cpu.bufferize import bufferize_kernels
+from stratagem.compiler.backends.cpu.copies import lower_copies
+from stratagem.compiler.backends.cpu.linker import link
+from stratagem.compiler.backends.cpu.llvm import emit_assembly, emit_object
+from stratagem.compiler.backends.cpu.lower import lower_to_llvm
+from stratagem.compiler.backends.cpu.object_code import ObjectCode
+from stratagem.compiler.backends.cpu.outline_phases import outline_phases
+from stratagem.compiler.backends.cpu.scope_scratch import scope_scratch
+from stratagem.compiler.backends.cpu.target import CpuTarget
+from stratagem.compiler.ir import clone_module, find_function, functions, run_pipeline, symbol_name
+from stratagem.hwmodels import Device
+
+_MATHS = "func.func(math-expand-ops),convert-math-to-libm"
+
+
+def compile_kernels(module: Any, device: Device) -> ObjectCode:
+    """One object with `_mlir_ciface_<kernel>(descriptors of inputs, then destinations; scalars by value)` per kernel.
+
+    Args:
+        module: functions in device form; it is not changed.
+        device: the CPU that will run them.
+    """
+    target = CpuTarget.of(device)
+    names = [symbol_name(f) for f in functions(module)]
+    started = time.perf_counter()
+    text = kernels_to_llvm(module, target)
+    lowered = time.perf_counter()
+    data = emit_object(text, target)
+    report = {
+        "lower_seconds": lowered - started,
+        "emit_seconds": time.perf_counter() - lowered,
+        "bytes": len(data),
+    }
+    return ObjectCode(data, tuple(f"_mlir_ciface_{name}" for name in names), report)
+
+
+def kernels_to_llvm(module: Any, target: CpuTarget) -> str:
+    """LLVM assembly of the kernels, for `compile_kernels` and for looking at."""
+    from torch_mlir import ir
+
+    work = clone_module(module)
+    bufferize_kernels(work)
+    with work.context, ir.Location.unknown():
+        for function in functions(work):
+            function.attributes["llvm.emit_c_interface"] = ir.UnitAttr.get()
+            function.attributes["sym_visibility"] = ir.StringAttr.get("public")
+    bodies = outline_phases(work)
+    run_pipeline(work, "builtin.module(func.func(convert-linalg-to-loops))")
+    lower_copies(work)
+    scope_scratch(work)
+    run_pipeline(work, f"builtin.module({_MATHS})")
+    return lower_to_llvm(work, "sg_scratch_alloc", "sg_scratch_free", bodies)
+
+
+def compile_host(module: Any, device: Device) -> ObjectCode:
+    """One object with the functions of a host program on buffers; `@main` also by MLIR's C interface.
+
+    `memref.alloc` and `memref.dealloc` become the runtime's; declared kernels are called by their C interface.
+    Nested modules are ignored; the module is not changed.
+    """
+    text = host_to_llvm(module)
+    data = emit_object(text, CpuTarget.of(device), speed=2)
+    return ObjectCode(data, ("_mlir_ciface_main",), {"bytes": len(data)})
+
+
+def host_to_llvm(module: Any) -> str:
+    """LLVM assembly of the host program."""
+    from torch_mlir import ir
+
+    work = clone_module(module)
+    for op in list(work.body.operations):
+        if op.operation.name not in ("func.func", "memref.global"):
+            op.operation.erase()
+    with work.context:
+        find_function(work, "main").attributes["llvm.emit_c_interface"] = ir.UnitAttr.get()
+    run_pipeline(work, "builtin.module(func.func(convert-linalg-to-loops,scf-forall-to-for))")
+    lower_copies(work)
+    run_pipeline(work, f"builtin.module({_MATHS})")
+    return lower_to_llvm(work, "sg_alloc", "sg_free")
+
+
+def emit_text(text: str, device: Device) -> ObjectCode:
+    """LLVM assembly, as it is, to an object."""
+    return ObjectCode(emit_object(text, CpuTarget.of(device), speed=2), ())
+
+
+__all__ = [
+    "ObjectCode",
+    "compile_host",
+    "compile_kernels",
+    "emit_assembly",
+    "emit_object",
+    "emit_text",
+    "link",
+]

@@ -1,0 +1,52 @@
+"""Object files to one shared object, with the system's C compiler as linker."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from stratagem.compiler.backends.cpu.object_code import ObjectCode
+from stratagem.compiler.errors import PassError, ResourceError
+
+
+def link(objects: Sequence[ObjectCode | bytes], linker: Sequence[str] = ()) -> bytes:
+    """Links objects into one shared object and returns its bytes.
+
+    Runtime functions stay undefined: the process that loads the result has the runtime loaded with global symbols.
+
+    Args:
+        linker: command and options before our own; default `$CC`, else `cc`, `gcc` or `clang`, whichever is found.
+
+    Raises:
+        ResourceError: no C compiler. PassError: the linker refused, with its first words.
+    """
+    command = list(linker) or [find_c_compiler()]
+    with tempfile.TemporaryDirectory(prefix="stratagem-link-") as folder:
+        names = []
+        for number, one in enumerate(objects):
+            name = Path(folder) / f"{number}.o"
+            name.write_bytes(one if isinstance(one, bytes) else one.data)
+            names.append(str(name))
+        out = Path(folder) / "program.so"
+        run = [*command, "-shared", "-Wl,-Bsymbolic", "-Wl,-z,noexecstack", "-o", str(out), *names, "-lm"]
+        result = subprocess.run(run, capture_output=True, text=True, check=False)
+        if result.returncode == 0:
+            return out.read_bytes()
+    lines = result.stderr.strip().splitlines() or ["no message"]
+    raise PassError(f"linking {len(objects)} objects failed ({command[0]}): {lines[0]}")
+
+
+def find_c_compiler() -> str:
+    """Path of the C compiler; raises ResourceError when there is none."""
+    for name in (os.environ.get("CC", ""), "cc", "gcc", "clang"):
+        found = shutil.which(name) if name else None
+        if found:
+            return found
+    raise ResourceError(
+        "making a shared object needs a C compiler as linker; cc, gcc and clang are not on the PATH",
+        hint="install one (for example the package gcc), or set CC to its path",
+    )

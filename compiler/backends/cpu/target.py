@@ -1,0 +1,77 @@
+"""What code generation needs to know of a CPU, read from its hardware description."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from stratagem.hwmodels import Device
+
+BITS = {
+    "f64": 64,
+    "i64": 64,
+    "index": 64,
+    "f32": 32,
+    "i32": 32,
+    "f16": 16,
+    "bf16": 16,
+    "i16": 16,
+    "i8": 8,
+    "i1": 8,
+}
+
+
+@dataclass(frozen=True)
+class CpuTarget:
+    """A processor as the code generator sees it.
+
+    Attributes:
+        triple, cpu, features: as LLVM spells them; an empty triple means this process's own.
+        vector_bytes: bytes of one vector register. registers: how many there are.
+        cache_bytes: first-level data cache of one core. panel_bytes: what a packed panel may take of the next one.
+    """
+
+    triple: str = ""
+    cpu: str = "generic"
+    features: str = ""
+    vector_bytes: int = 16
+    registers: int = 16
+    cache_bytes: int = 32 * 1024
+    panel_bytes: int = 256 * 1024
+
+    def lanes(self, dtype: str) -> int:
+        """Elements of `dtype` in one vector register, at least 1."""
+        return max(1, self.vector_bytes * 8 // BITS[dtype])
+
+    @staticmethod
+    def of(device: Device) -> CpuTarget:
+        """Reads the description's `target` facts and its register and cache levels; absent facts take the defaults."""
+        facts = device.target
+        vector_bytes, registers = _register_file(device)
+        caches = [level.size for level in reversed(device.memories()) if level.kind == "cache" and level.size]
+        default = CpuTarget()
+        return CpuTarget(
+            triple=str(facts.get("triple", "")),
+            cpu=str(facts.get("cpu", default.cpu)),
+            features=_features(facts.get("features", "")),
+            vector_bytes=vector_bytes,
+            registers=registers,
+            cache_bytes=caches[0] if caches else default.cache_bytes,
+            panel_bytes=caches[1] // 4 if len(caches) > 1 else default.panel_bytes,
+        )
+
+
+def _features(value: object) -> str:
+    """`["avx2", "-fma"]` or `"+avx2,-fma"` -> `+avx2,-fma`."""
+    parts = value.split(",") if isinstance(value, str) else [str(v) for v in value]  # type: ignore[attr-defined]
+    return ",".join(p if p[0] in "+-" else f"+{p}" for p in (part.strip() for part in parts) if p)
+
+
+def _register_file(device: Device) -> tuple[int, int]:
+    """(bytes of a vector register, number of them): the innermost register level's granule and size."""
+    default = CpuTarget()
+    lanes = [unit.lanes["f32"] for unit in device.units if "f32" in unit.lanes and not unit.emulated]
+    for level in reversed(device.levels):
+        if level.kind == "register" and level.size:
+            width = level.granule if level.granule >= 8 else default.vector_bytes
+            return width, max(8, level.size // width)
+    return (max(lanes) * 4 if lanes else default.vector_bytes), default.registers
