@@ -29,6 +29,9 @@ def new_context() -> Any:
     torch_dialect.register_dialect(context)
     with context:
         load_all()
+        # tm_tensor (scan, scatter, sort) has no Python registration: running a pass that makes its ops loads it.
+        loader = PassManager.parse("builtin.module(func.func(convert-torch-to-tmtensor))")
+        loader.run(ir.Module.parse("module {}").operation)
     return context
 
 
