@@ -22,7 +22,8 @@ from stratagem.hwmodels.schema.validate import validate
 Parameters = Mapping[str, str | int | float] | None
 HOST, DEVICE = "host", "device"  # member names of a system made from a bare device
 
-# Devices are immutable, so the same text and parameters give the same object for as long as the process lives.
+# Devices are immutable, so the same text and parameters give the same object for as long as the process
+lives.
 CACHE: dict[tuple[int, str, tuple[tuple[str, Scalar], ...]], tuple[Node, Device]] = {}
 
 

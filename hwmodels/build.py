@@ -1,4 +1,4 @@
-"""Schema records to the plain records that the rest of the compiler reads: base units, cycles turned into seconds."""
+"""Schema records to the records the compiler reads: base units, cycles turned into seconds."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NOT_DIGESTED = ("source", "note")
 class Origins:
     """Collects the provenance of every value while it is converted."""
 
-    def __init__(self, root: Node, clock: float | None) -> None:
+    def __init__(self, root: Node, clock: float | None = None) -> None:
         self.root, self.clock = root, clock
         self.found: dict[str, Provenance] = {}
 
@@ -151,10 +151,8 @@ def write_cost(
 def build_unit(origins: Origins, position: int, entry: UnitEntry, functions: Mapping[str, Function]) -> Unit:
     """One unit, its rates derived from lanes where the file gives lanes."""
     here = ("units", position)
-    rate = {
-        dtype: lanes * operations_per_lane(entry, functions) * origins.clock
-        for dtype, lanes in entry.lanes.items()
-    }
+    per_lane = operations_per_lane(entry, functions) * (origins.clock or 0.0)
+    rate = {dtype: lanes * per_lane for dtype, lanes in entry.lanes.items()}
     return Unit(
         name=entry.name,
         at=entry.at,
@@ -175,7 +173,7 @@ def build_unit(origins: Origins, position: int, entry: UnitEntry, functions: Map
 def operations_per_lane(entry: UnitEntry, functions: Mapping[str, Function]) -> int:
     """Operations one lane does per cycle: two for a unit that multiplies and adds at once, else one."""
     known = (functions[name] for name in entry.functions if name in functions)
-    return 2 if any(function.expression.is_multiply_add for function in known) else 1
+    return 2 if any(function.is_multiply_add for function in known) else 1
 
 
 def build_link(origins: Origins, entry: LinkEntry | None, *here: str | int) -> Link:

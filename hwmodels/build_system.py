@@ -48,7 +48,7 @@ def next_tier(record: SystemFile, position: int) -> str | None:
 
 
 def host_of(record: SystemFile) -> str:
-    """The member that runs the main program: the one stated, else `host`, else the first CPU-less choice, the first."""
+    """The member that runs the main program: the one stated, else `host`, else the first."""
     if record.host:
         return record.host
     return "host" if "host" in record.members else next(iter(record.members))

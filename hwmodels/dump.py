@@ -32,9 +32,9 @@ def yaml_text(documents: list[Mapping[str, Any]]) -> str:
     from ruamel.yaml import YAML
 
     writer = YAML(typ="safe", pure=True)
-    writer.default_flow_style = None
+    writer.default_flow_style = None  # innermost maps and lists on one line
     writer.width = 110
-    writer.sort_base_mapping_type_on_output = False
+    writer.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
     stream = StringIO()
     writer.dump_all([dict(document) for document in documents], stream)
     return stream.getvalue()

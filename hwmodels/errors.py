@@ -1,7 +1,7 @@
 """The one error of this package: everything wrong with a hardware file, told at once.
 
-`hwmodels` stands below the compiler and imports nothing of it, so the error is its own; the command line gives it the
-same treatment as the compiler's errors (message only, exit code 4).
+`hwmodels` stands below the compiler and imports nothing of it, so the error is its own; the command line
+gives it the same treatment as the compiler's errors (message only, exit code 4).
 """
 
 from __future__ import annotations
@@ -20,6 +20,9 @@ class Place:
 
     def __str__(self) -> str:
         return ":".join([self.file or "<text>"] + [str(n) for n in (self.line, self.column) if n])
+
+
+NOWHERE = Place()
 
 
 @dataclass(frozen=True, order=True)

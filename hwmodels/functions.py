@@ -12,10 +12,16 @@ from stratagem.hwmodels.model import Function
 
 @lru_cache(maxsize=1)
 def builtin_functions() -> Mapping[str, Function]:
-    """Name -> function. The file is a flat `name: expression` list, so that reading it needs no YAML parser."""
+    """Name -> function. The file is two maps of one-line entries, so reading it needs no YAML parser."""
     found: dict[str, Function] = {}
+    section = ""
     for line in (LIBRARY / "functions.yaml").read_text(encoding="utf-8").splitlines():
         name, separator, text = line.partition(":")
-        if separator and not line.startswith("#"):
-            found[name.strip()] = Function(name.strip(), text.strip().strip('"'))
+        if not separator or line.startswith("#"):
+            continue
+        if not line.startswith(" "):
+            section = name
+            continue
+        text = text.strip().strip('"')
+        found[name.strip()] = Function(name.strip(), text, fused=section == "multiply-add")
     return MappingProxyType(found)

@@ -1,6 +1,7 @@
 """Loading: from a name, a file or this machine to a `System` or a `Device`.
 
-The parsers (YAML, schema, expressions) are imported with the first description that is read, not with this module.
+The parsers (YAML, schema, expressions) are imported with the first description that is read, not with this
+module.
 """
 
 from __future__ import annotations
@@ -36,7 +37,8 @@ def load_machine(target: str | Path, params: Parameters | None = None) -> System
     """The system called `target`.
 
     Args:
-        target: "cpu" (this machine, probed), a name of the library, or the path of a YAML file. A file with several
+        target: "cpu" (this machine, probed), a name of the library, or the path of a YAML file. A file with
+        several
             documents stands for its last system, or its last device when it has no system.
         params: values for the file's `params` and `vary`.
 

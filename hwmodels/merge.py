@@ -1,8 +1,8 @@
 """`extends`: a child description laid over its parent.
 
-Maps merge deep. Lists whose items have a `name` merge by name, new ones last. Everything else, and everything tagged
-`!replace`, is replaced. A number given as a value map is replaced as a whole, so that a new number never keeps the
-origin of the old one; so is `source`.
+Maps merge deep. Lists whose items have a `name` merge by name, new ones last. Everything else, and
+everything tagged `!replace`, is replaced. A number given as a value map is replaced as a whole, so that a
+new number never keeps the origin of the old one; so is `source`.
 """
 
 from __future__ import annotations

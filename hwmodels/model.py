@@ -1,7 +1,7 @@
 """What a hardware description means once loaded: plain, frozen records in base SI units.
 
-Bytes, seconds, hertz, joules, operations per second. Counts are integers. Nothing here reads files; `load.py` makes
-these records, and compiler passes, cost models and backends only read them.
+Bytes, seconds, hertz, joules, operations per second. Counts are integers. Nothing here reads files;
+`load.py` makes these records, and compiler passes, cost models and backends only read them.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from stratagem.hwmodels.trust import Provenance
+from stratagem.hwmodels.trust import UNKNOWN, Provenance
 
 if TYPE_CHECKING:
     from stratagem.hwmodels.expressions import TensorExpression
@@ -23,14 +23,18 @@ MEMORY_KINDS = ("memory", "cache", "scratchpad")
 class Level:
     """One rung of a device's hierarchy, outermost first.
 
-    A `group` level has no storage: it says that everything further in exists `count` times. For the other kinds
-    `count` is the number of equal pieces (banks, slices); `size` and `bandwidth` are those of one piece.
+    A `group` level has no storage: it says that everything further in exists `count` times. For the other
+    kinds `count` is the number of equal pieces (banks, slices); `size` and `bandwidth` are those of one
+    piece.
 
     Attributes:
-        size: bytes of one piece. granule: bytes of the smallest sensible access. burst: most bytes of one transfer.
+        size: bytes of one piece. granule: bytes of the smallest sensible access. burst: most bytes of one
+        transfer.
         bandwidth: B/s of one piece towards the compute units. latency: seconds. energy: J/B.
-        space: memory space number for code generators. access: "load" (addressed) or "dma" (explicit copies only).
-        threads: hardware threads of one unit of a group; threads_for_peak: how many are needed for the full rate.
+        space: memory space number for code generators. access: "load" (addressed) or "dma" (explicit copies
+        only).
+        threads: hardware threads of one unit of a group; threads_for_peak: how many are needed for the full
+        rate.
         bandwidths, latencies: per direction (`in`, `out`, `broadcast`) where the file gives them apart.
         write: cost of writing a `weights` level: latency (s), energy (J/B), endurance (writes).
     """
@@ -89,12 +93,14 @@ class Unit:
 class Function:
     """An operation with its meaning: a tensor expression such as `C[m,n] += A[m,k] * B[k,n]`.
 
-    `dtypes` limits the element types; empty means any type its unit has a rate for.
+    `dtypes` limits the element types; empty means any type its unit has a rate for. `fused` says whether
+    one point is a multiply-add (two operations at once), where that is known without parsing.
     """
 
     name: str
     text: str
     dtypes: tuple[str, ...] = ()
+    fused: bool | None = None
 
     @cached_property
     def expression(self) -> TensorExpression:
@@ -102,6 +108,11 @@ class Function:
         from stratagem.hwmodels.expressions import parse_expression
 
         return parse_expression(self.text)
+
+    @property
+    def is_multiply_add(self) -> bool:
+        """Whether one point is a product added to something."""
+        return self.expression.is_multiply_add if self.fused is None else self.fused
 
 
 @dataclass(frozen=True)
@@ -114,7 +125,7 @@ class Power:
 
 @dataclass(frozen=True)
 class Collectives:
-    """How instances of a device exchange data: `via` a host or directly, which primitives exist, which do not."""
+    """How instances of a device exchange data: `via` what, which primitives exist, which do not."""
 
     via: str | None = None
     supports: tuple[str, ...] = ()
@@ -148,7 +159,8 @@ class Device:
 
     Attributes:
         kind: the class ("cpu", "gpu", "near-memory", ...). backend: the code generator's name.
-        clock: Hz. levels: outermost first. peak: dtype -> op/s as declared. target: facts for code generation.
+        clock: Hz. levels: outermost first. peak: dtype -> op/s as declared. target: facts for code
+        generation.
         provenance: "levels.dram.bandwidth" -> where that value comes from; see `trust`.
         document: the resolved description as plain data, for saving and digests.
     """
@@ -167,7 +179,7 @@ class Device:
     digest: str = ""
     links: tuple[Edge, ...] = ()
     cost: Mapping[str, float] = field(default_factory=dict)
-    source: Provenance = Provenance()
+    source: Provenance = UNKNOWN
     provenance: Mapping[str, Provenance] = field(default_factory=dict)
     document: Mapping[str, Any] = field(default_factory=dict)
 
@@ -222,7 +234,7 @@ class Device:
         return unit.rate.get(dtype, 0.0) * self.units_in_device(unit)
 
     def peak_rate(self, dtype: str) -> float:
-        """The most op/s of any one kind of unit on `dtype`, emulation last; 0 when nothing does that dtype."""
+        """The most op/s of any one kind of unit on `dtype`, emulation last; 0 when none does it."""
         hardware = [self.unit_rate(unit, dtype) for unit in self.units if not unit.emulated]
         software = [self.unit_rate(unit, dtype) for unit in self.units if unit.emulated]
         return max(hardware, default=0.0) or max(software, default=0.0)
@@ -233,12 +245,12 @@ class Device:
         return None if bandwidth is None else bandwidth * self.instances(name)
 
     def balance(self, level: str, dtype: str = "f32") -> float:
-        """Operations the device can do per byte that `level` delivers (op/B); infinite without a bandwidth."""
+        """Operations the device can do per byte that `level` delivers (op/B); inf without bandwidth."""
         bandwidth = self.level_bandwidth(level)
         return self.peak_rate(dtype) / bandwidth if bandwidth else float("inf")
 
     def trust(self, path: str) -> Provenance:
-        """Where the value at `path` ("levels.dram.bandwidth") comes from; the file's own source by default."""
+        """Where the value at `path` ("levels.dram.bandwidth") comes from; by default the file's source."""
         return self.provenance.get(path, self.source)
 
 
@@ -253,7 +265,7 @@ class Member:
 
 @dataclass(frozen=True)
 class Tier:
-    """One step of a system's network, outermost first: `count` things `of` a member or inner tier, joined by `link`."""
+    """One step of a system's network: `count` things `of` a member or inner tier, joined by `link`."""
 
     name: str
     count: int
@@ -265,7 +277,7 @@ class Tier:
 
 @dataclass(frozen=True)
 class Primitive:
-    """A collective the system may run: algorithms in order of preference, and what the network does by itself."""
+    """A collective the system may run: algorithms by preference, and what the network does by itself."""
 
     name: str
     algorithms: tuple[str, ...] = ()
@@ -289,7 +301,7 @@ class System:
     mesh: tuple[tuple[str, int], ...] = ()
     digest: str = ""
     cost: Mapping[str, float] = field(default_factory=dict)
-    source: Provenance = Provenance()
+    source: Provenance = UNKNOWN
     provenance: Mapping[str, Provenance] = field(default_factory=dict)
     document: Mapping[str, Any] = field(default_factory=dict)
 

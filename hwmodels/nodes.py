@@ -1,7 +1,8 @@
 """YAML text as a tree that remembers where every key and value was written.
 
-Only the plain part of YAML is read: maps with text keys, lists, and scalars. Anchors, aliases, merge keys and tags
-(except `!replace`) are refused, so a file cannot unfold into something larger than itself; size and depth are bounded.
+Only the plain part of YAML is read: maps with text keys, lists, and scalars. Anchors, aliases, merge keys
+and tags (except `!replace`) are refused, so a file cannot unfold into something larger than itself; size
+and depth are bounded.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from stratagem.hwmodels.errors import HardwareFileError, Place, Problem
+from stratagem.hwmodels.errors import NOWHERE, HardwareFileError, Place, Problem
 
 MOST_BYTES = 1_000_000
 MOST_NODES = 50_000
@@ -33,7 +34,7 @@ class Node:
 
     value: Scalar | dict[str, Node] | list[Node]
     place: Place
-    key_place: Place = Place()
+    key_place: Place = NOWHERE
     replaces: bool = False
     source: Node | None = None
 
@@ -90,7 +91,7 @@ class Node:
                 yield from child.walk((*path, position))
 
 
-def node_of(data: Any, place: Place = Place()) -> Node:
+def node_of(data: Any, place: Place = NOWHERE) -> Node:
     """Plain data as a tree, every node at the same place."""
     if isinstance(data, dict):
         return Node({str(key): node_of(value, place) for key, value in data.items()}, place)

@@ -1,7 +1,7 @@
 """`params` and `vary`: one file, many machines.
 
-`$name` stands for a whole value, `${name}` for a part of a text. `params` gives values; `vary` gives lists to sweep
-over, whose first entry is the default.
+`$name` stands for a whole value, `${name}` for a part of a text. `params` gives values; `vary` gives lists
+to sweep over, whose first entry is the default.
 """
 
 from __future__ import annotations

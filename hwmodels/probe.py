@@ -1,7 +1,8 @@
 """This machine as a device description: what the kernel tells, in the schema's own text.
 
-Reads /proc and /sys only (no measuring, no compiler), so it takes a few milliseconds. What the kernel does not tell
-is inherited from the generic model of the same instruction set, whose numbers say that they are assumed.
+Reads /proc and /sys only (no measuring, no compiler), so it takes a few milliseconds. What the kernel does
+not tell is inherited from the generic model of the same instruction set, whose numbers say that they are
+assumed.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ L3_BYTES_PER_CYCLE_AND_CORE = 32  # assumed; stated as such in the text written
 
 @dataclass(frozen=True)
 class Cache:
-    """One level of data cache: bytes and line bytes of one piece, and how many pieces the usable CPUs touch."""
+    """One level of data cache: bytes and line bytes of a piece, and the pieces the usable CPUs touch."""
 
     level: int
     size: int

@@ -14,7 +14,8 @@ class Provenance:
     """The origin of one value or of a whole file.
 
     Attributes:
-        kind: one of KINDS. spread: relative half-width of the range around the value (0.15 = 15 %), None if unknown.
+        kind: one of KINDS. spread: relative half-width of the range around the value (0.15 = 15 %), None if
+        unknown.
         id, note: the document it was read from, and remarks. text: the quantity as written.
     """
 
@@ -30,6 +31,9 @@ class Provenance:
         return value * (1 - spread), value * (1 + spread)
 
 
+UNKNOWN = Provenance()
+
+
 def least_trusted(origins: Iterable[Provenance]) -> Provenance:
-    """The weakest of several origins: a result is no better than its worst input. Ties go to the wider spread."""
+    """The weakest of several origins, by kind, then by spread: a result is no better than its worst input."""
     return max(origins, key=lambda origin: (KINDS.index(origin.kind), origin.spread or 0.0))

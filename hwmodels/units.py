@@ -1,8 +1,8 @@
 """Quantities with units, strictly: `3.35 TB/s`, `18 pJ/B`, `77 cy`.
 
-General unit libraries read `Gb` as gilbert, let bytes per second become hertz and know no operations. This reader has
-seven base dimensions of its own (information, work, cycles, time, energy, mass, money) and refuses everything it was
-not told about, with a hint. Values are held in base units: B, op, cy, s, J, kg, USD.
+General unit libraries read `Gb` as gilbert, let bytes per second become hertz and know no operations. This
+reader has seven base dimensions of its own (information, work, cycles, time, energy, mass, money) and refuses
+everything it was not told about, with a hint. Values are held in base units: B, op, cy, s, J, kg, USD.
 """
 
 from __future__ import annotations
@@ -197,7 +197,7 @@ def parse_unit(text: str) -> tuple[Fraction, Dimension]:
 
 
 def unit_worth(symbol: str) -> tuple[Fraction, Dimension]:
-    """Scale and dimension of one symbol with its prefix; UnitError with a hint for unknown or ambiguous ones."""
+    """Scale and dimension of one symbol with its prefix; UnitError hints at what was meant."""
     if symbol in SPELLINGS:
         return SPELLINGS[symbol]
     for wrong, right in AMBIGUOUS.items():
@@ -227,13 +227,12 @@ def read_quantity(text: str | float, wanted: Wanted) -> Quantity:
     if quantity.dimension == NONE:
         raise UnitError(f"the number {text} has no unit; write {wanted.what} such as {wanted.example}")
     kinds = " or ".join(describe(accepted) for accepted in wanted.accepted)
-    raise UnitError(
-        f"{text!r} is in {describe(quantity.dimension)}, but {wanted.what} ({kinds}) is due, such as {wanted.example}"
-    )
+    given = describe(quantity.dimension)
+    raise UnitError(f"{text!r} is in {given}, but {wanted.what} ({kinds}) is due, such as {wanted.example}")
 
 
 def format_quantity(value: float, base: str, *, binary: bool = False, digits: int = 4) -> str:
-    """A value in base units as text with the fitting prefix: `format_quantity(3.35e12, "B/s") == "3.35 TB/s"`."""
+    """A value in base units as text with the fitting prefix: 3.35e12 in "B/s" is "3.35 TB/s"."""
     head = re.split(r"[*/]", base)[0]
     if value == 0 or head not in UNITS:
         return f"{value:.{digits}g} {base}".strip()

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import PlainValidator, WithJsonSchema
-from pydantic_core import PydanticCustomError
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from stratagem.hwmodels import units
 from stratagem.hwmodels.nearest import did_you_mean
@@ -138,13 +138,24 @@ def text_schema(wanted: Wanted, directed: bool = False) -> dict[str, Any]:
     return {"description": f"{wanted.what}, such as {wanted.example}", "anyOf": choices}
 
 
-def field_type(wanted: Wanted, *, positive: bool = True) -> Any:
-    """The type of a schema field holding one quantity."""
-    validator = PlainValidator(lambda data: read_value(data, wanted, positive=positive))
-    return Annotated[Value, validator, WithJsonSchema(text_schema(wanted))]
+@dataclass(frozen=True)
+class Reads:
+    """Marks a schema field as a quantity of a wanted kind: how it is read, how JSON Schema shows it."""
 
+    wanted: Wanted
+    positive: bool = True
+    directed: bool = False
 
-def directed_type(wanted: Wanted) -> Any:
-    """The type of a schema field holding a quantity that may differ by direction."""
-    validator = PlainValidator(lambda data: read_directed(data, wanted))
-    return Annotated[Directed, validator, WithJsonSchema(text_schema(wanted, directed=True))]
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(self.read)
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return text_schema(self.wanted, self.directed)
+
+    def read(self, data: Any) -> Value | Directed:
+        """The value of a field as written."""
+        if self.directed:
+            return read_directed(data, self.wanted)
+        return read_value(data, self.wanted, positive=self.positive)

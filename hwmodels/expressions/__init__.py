@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from stratagem.hwmodels.expressions.parse import ExpressionError, parse_expression
+from stratagem.hwmodels.expressions.errors import EvaluationError, ExpressionError
+from stratagem.hwmodels.expressions.parse import parse_expression
 from stratagem.hwmodels.expressions.tree import (
     Access,
     Binary,
@@ -21,6 +22,7 @@ __all__ = [
     "Call",
     "Constant",
     "Expression",
+    "EvaluationError",
     "ExpressionError",
     "Index",
     "IndexTerm",

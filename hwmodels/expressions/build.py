@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from lark import Token, Tree
 
 from stratagem.hwmodels.expressions.calls import ARITY
+from stratagem.hwmodels.expressions.errors import ExpressionError
 from stratagem.hwmodels.expressions.tree import (
     ACCUMULATE_TEXT,
     Access,
@@ -26,16 +27,11 @@ ACCUMULATES: dict[str, Accumulate] = {text: name for name, text in ACCUMULATE_TE
 LARGEST_COEFFICIENT = 2**31
 
 
-class ExpressionError(ValueError):
-    """Text that is no tensor expression; `column` is 1-based, 0 for the expression as a whole."""
-
-    def __init__(self, message: str, column: int = 0) -> None:
-        self.column = column
-        super().__init__(message)
-
-
 class Builder:
-    """Builds one statement. A name used alone as an index is a dimension; one that only multiplies is a parameter."""
+    """Builds one statement.
+
+    A name that is alone in some index term is a dimension; one that only multiplies others is a size parameter.
+    """
 
     def __init__(self) -> None:
         self.dims: set[str] = set()

@@ -6,7 +6,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stratagem.hwmodels.expressions.build import Builder, ExpressionError
+from stratagem.hwmodels.expressions.build import Builder
+from stratagem.hwmodels.expressions.errors import ExpressionError
 from stratagem.hwmodels.expressions.tree import TensorExpression
 
 if TYPE_CHECKING:

@@ -1,7 +1,8 @@
 """The typed tree of a tensor expression, and the questions a compiler asks of it.
 
-An expression describes one statement `OUT[dims] <accumulate> value`, run once for every point of the loop dimensions.
-Loop dimensions that index the output are parallel; the others are reduced with the accumulate operation.
+An expression describes one statement `OUT[dims] <accumulate> value`, run once for every point of the loop
+dimensions. Loop dimensions that index the output are parallel; the others are reduced with the accumulate
+operation.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ ACCUMULATE_TEXT: dict[Accumulate, str] = {
 
 @dataclass(frozen=True)
 class IndexTerm:
-    """`coefficient * symbol * ... * dim`: a loop dimension, a size parameter such as a stride, or a plain number.
+    """`coefficient * symbol * ... * dim`: a loop dimension, a size parameter such as a stride, or a plain
+    number.
 
     `lookup` stands in place of `dim` where the index is read from a tensor: `X[I[i], j]`.
     """

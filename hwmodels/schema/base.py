@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, model_validator
-from pydantic_core import PydanticCustomError
 
 from stratagem.hwmodels import units
 from stratagem.hwmodels.nearest import did_you_mean
-from stratagem.hwmodels.values import directed_type, field_type
+from stratagem.hwmodels.values import Directed, Reads, Value, refuse
 
 UNKNOWN_KEYS = "hardware_unknown_keys"
 
@@ -29,39 +28,34 @@ class Record(BaseModel):
     def plain_map(cls, data: Any, info: ValidationInfo) -> Any:
         """Refuse what is no map, and hand unknown keys to the caller's list so that all are told at once."""
         if not isinstance(data, dict):
-            raise PydanticCustomError(
-                "hardware", "{message}", {"message": f"expected a map with {cls.key_list()}"}
-            )
-        unknown = [key for key in data if key not in cls.keys()]
+            raise refuse(f"expected a map with {cls.key_list()}")
+        known = set(cls.spellings())
+        unknown = [key for key in data if key not in known]
         if unknown and info.context is not None:
             info.context.setdefault(UNKNOWN_KEYS, []).append((cls, data, unknown))
-            return {key: value for key, value in data.items() if key in cls.keys()}
+            return {key: value for key, value in data.items() if key in known}
         return data
 
     @classmethod
-    def keys(cls) -> tuple[str, ...]:
+    def spellings(cls) -> tuple[str, ...]:
         """The keys a file may write."""
         return tuple(field.alias or name for name, field in cls.model_fields.items())
 
     @classmethod
     def key_list(cls) -> str:
-        return ", ".join(f"'{key}'" for key in cls.keys())
+        return ", ".join(f"'{key}'" for key in cls.spellings())
 
     @classmethod
     def hint(cls, key: str) -> str:
         """What was meant by an unknown key."""
-        return did_you_mean(key, cls.keys()) or f"keys here are {', '.join(cls.keys())}"
+        return did_you_mean(key, cls.spellings()) or f"keys here are {', '.join(cls.spellings())}"
 
 
 def known_name(value: Any) -> Any:
     """Names are plain words: letters, digits, dash, dot, underscore."""
     if isinstance(value, str) and value and all(c.isalnum() or c in "-._" for c in value):
         return value
-    raise PydanticCustomError(
-        "hardware",
-        "{message}",
-        {"message": f"expected a name of letters, digits, '-', '_' or '.', not {value!r}"},
-    )
+    raise refuse(f"expected a name of letters, digits, '-', '_' or '.', not {value!r}")
 
 
 Name = Annotated[str, BeforeValidator(known_name)]
@@ -89,24 +83,24 @@ def known_dtype(value: Any) -> Any:
     if value in DTYPES:
         return value
     hint = did_you_mean(str(value), DTYPES) or f"dtypes are {', '.join(DTYPES)}"
-    raise PydanticCustomError("hardware", "{message}", {"message": f"unknown dtype '{value}'; {hint}"})
+    raise refuse(f"unknown dtype '{value}'; {hint}")
 
 
 Dtype = Annotated[str, BeforeValidator(known_dtype)]
 
-Size = field_type(units.SIZE)
-Bandwidth = field_type(units.BANDWIDTH)
-DirectedBandwidth = directed_type(units.BANDWIDTH)
-Latency = field_type(units.LATENCY)
-DirectedLatency = directed_type(units.LATENCY)
-ByteEnergy = field_type(units.BYTE_ENERGY)
-OpEnergy = field_type(units.OP_ENERGY)
-Rate = field_type(units.RATE)
-Peak = field_type(units.PEAK)
-Clock = field_type(units.CLOCK)
-Watts = field_type(units.POWER, positive=False)
-Money = field_type(units.MONEY, positive=False)
-MoneyRate = field_type(units.MONEY_RATE, positive=False)
-Carbon = field_type(units.CARBON, positive=False)
-Mass = field_type(units.MASS, positive=False)
-Ratio = field_type(units.RATIO, positive=False)
+Size = Annotated[Value, Reads(units.SIZE)]
+Bandwidth = Annotated[Value, Reads(units.BANDWIDTH)]
+DirectedBandwidth = Annotated[Directed, Reads(units.BANDWIDTH, directed=True)]
+Latency = Annotated[Value, Reads(units.LATENCY)]
+DirectedLatency = Annotated[Directed, Reads(units.LATENCY, directed=True)]
+ByteEnergy = Annotated[Value, Reads(units.BYTE_ENERGY)]
+OpEnergy = Annotated[Value, Reads(units.OP_ENERGY)]
+Rate = Annotated[Value, Reads(units.RATE)]
+Peak = Annotated[Value, Reads(units.PEAK)]
+Clock = Annotated[Value, Reads(units.CLOCK)]
+Watts = Annotated[Value, Reads(units.POWER, positive=False)]
+Money = Annotated[Value, Reads(units.MONEY, positive=False)]
+MoneyRate = Annotated[Value, Reads(units.MONEY_RATE, positive=False)]
+Carbon = Annotated[Value, Reads(units.CARBON, positive=False)]
+Mass = Annotated[Value, Reads(units.MASS, positive=False)]
+Ratio = Annotated[Value, Reads(units.RATIO, positive=False)]
