@@ -6,25 +6,18 @@ import platform
 from collections.abc import Mapping
 from functools import lru_cache
 
-from stratagem.hwmodels.build import build_device, source_of
-from stratagem.hwmodels.build_system import build_system, derived_digest
+from stratagem.hwmodels.build import build_device
 from stratagem.hwmodels.checks.device import device_problems
-from stratagem.hwmodels.checks.system import system_problems
 from stratagem.hwmodels.errors import HardwareFileError, Place, Problem
 from stratagem.hwmodels.locate import LIBRARY, Document, find
 from stratagem.hwmodels.model import Device, Member, System
-from stratagem.hwmodels.nodes import Node, Scalar, read_documents
+from stratagem.hwmodels.nodes import read_documents
 from stratagem.hwmodels.resolve import resolve
 from stratagem.hwmodels.schema.device import DeviceFile
-from stratagem.hwmodels.schema.system import CalibrationFile, MappingFile, SystemFile
 from stratagem.hwmodels.schema.validate import validate
 
 Parameters = Mapping[str, str | int | float] | None
 HOST, DEVICE = "host", "device"  # member names of a system made from a bare device
-
-# Devices are immutable, so the same text and parameters give the same object for as long as the process
-lives.
-CACHE: dict[tuple[int, str, tuple[tuple[str, Scalar], ...]], tuple[Node, Device]] = {}
 
 
 def device_from(document: Document, params: Parameters = None) -> Device:
@@ -37,7 +30,7 @@ def device_from(document: Document, params: Parameters = None) -> Device:
     if record is None:
         raise HardwareFileError(problems)
     device = build_device(record, root)
-    problems = device_problems(device, record, root)
+    problems = device_problems(device, root)
     if problems:
         raise HardwareFileError(problems)
     return device
@@ -45,27 +38,34 @@ def device_from(document: Document, params: Parameters = None) -> Device:
 
 def system_from(document: Document, params: Parameters = None) -> System:
     """The system of a document, its members' devices loaded with it."""
+    from stratagem.hwmodels.build_system import build_system
+    from stratagem.hwmodels.checks.system import system_problems
+    from stratagem.hwmodels.schema.system import SystemFile
+
     root = resolve(document, dict(params or {})).root
     record, problems = validate(SystemFile, root)
     if record is None:
         raise HardwareFileError(problems)
     devices: dict[str, Device] = {}
     for name, member in record.members.items():
-        node = root.at(("members", name, "device"))
+        place = root.at(("members", name, "device")).place
         try:
-            devices[name] = device_from(find(member.device, document, node.place, f"members.{name}.device"))
+            devices[name] = device_from(find(member.device, document, place, f"members.{name}.device"))
         except HardwareFileError as error:
             problems += error.problems
     if problems:
         raise HardwareFileError(problems)
-    problems = system_problems(record, root, devices)
+    system = build_system(record, root, devices)
+    problems = system_problems(system, root)
     if problems:
         raise HardwareFileError(problems)
-    return build_system(record, root, devices)
+    return system
 
 
 def system_of_device(device: Device) -> System:
     """A system of one device; a device that is no CPU gets a generic CPU beside it as host."""
+    from stratagem.hwmodels.build_system import derived_digest
+
     if device.backend == "cpu":
         members = {HOST: Member(HOST, device)}
     else:
@@ -88,16 +88,22 @@ def check_documents(documents: tuple[Document, ...]) -> list[Problem]:
     problems: list[Problem] = []
     for document in documents:
         try:
-            if document.kind == "device":
-                device_from(document)
-            elif document.kind == "system":
-                system_from(document)
-            else:
-                record = MappingFile if document.kind == "mapping" else CalibrationFile
-                problems += validate(record, resolve(document).root)[1]
+            problems += check_document(document)
         except HardwareFileError as error:
             problems += error.problems
     return sorted(set(problems))
 
 
-__all__ = ["check_documents", "default_host", "device_from", "source_of", "system_from", "system_of_device"]
+def check_document(document: Document) -> list[Problem]:
+    """Problems of a mapping or calibration; devices and systems raise theirs."""
+    from stratagem.hwmodels.schema.system import CalibrationFile, MappingFile
+
+    if document.kind == "device":
+        device_from(document)
+    elif document.kind == "system":
+        system_from(document)
+    elif document.kind == "mapping":
+        return validate(MappingFile, resolve(document).root)[1]
+    else:
+        return validate(CalibrationFile, resolve(document).root)[1]
+    return []

@@ -30,7 +30,7 @@ LARGEST_COEFFICIENT = 2**31
 class Builder:
     """Builds one statement.
 
-    A name that is alone in some index term is a dimension; one that only multiplies others is a size parameter.
+    A name alone in some index term is a dimension; one that only multiplies others is a size parameter.
     """
 
     def __init__(self) -> None:
