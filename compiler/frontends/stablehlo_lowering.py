@@ -1,0 +1,178 @@
+"""StableHLO to linalg on tensors: the wheel's passes, then our own forms for what they leave behind."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from torch_mlir import ir
+
+from stratagem.compiler.errors import PassError, UnsupportedError
+from stratagem.compiler.frontends.stablehlo_control import lower_case, lower_if, lower_while
+from stratagem.compiler.frontends.stablehlo_scatter import lower_scatter
+from stratagem.compiler.frontends.stablehlo_shapes import (
+    lower_dimension_size,
+    lower_dynamic_broadcast,
+    lower_dynamic_reshape,
+    lower_shape_assertion,
+)
+from stratagem.compiler.frontends.stablehlo_sort import lower_sort
+from stratagem.compiler.ir import new_context, run_pipeline
+
+PREPARE = (
+    "builtin.module(func.func(stablehlo-legalize-composite-to-call),inline,symbol-dce,func.func(shape-legalize-to-stablehlo,"
+    "chlo-legalize-to-stablehlo,stablehlo-legalize-deprecated-ops),stablehlo-refine-shapes,"
+    "func.func(stablehlo-canonicalize-dynamism,stablehlo-complex-math-expander),canonicalize)"
+)
+TO_LINALG = "builtin.module(stablehlo-legalize-to-linalg,stablehlo-convert-to-signless,canonicalize,cse)"
+CLEAN = "builtin.module(canonicalize,cse)"
+
+_MARKERS = ("Sharding", "SPMDFullToShardShape", "SPMDShardToFullShape", "annotate_device_placement")
+"""Custom calls that say where a value lives: placement is this compiler's own decision."""
+
+REWRITES: dict[str, Callable[[Any], None]] = {
+    "stablehlo.while": lower_while,
+    "stablehlo.if": lower_if,
+    "stablehlo.case": lower_case,
+    "stablehlo.sort": lower_sort,
+    "stablehlo.scatter": lower_scatter,
+    "stablehlo.get_dimension_size": lower_dimension_size,
+    "stablehlo.dynamic_broadcast_in_dim": lower_dynamic_broadcast,
+    "stablehlo.dynamic_reshape": lower_dynamic_reshape,
+}
+"""Run after the wheel's passes, when regions already hold linalg and integers are signless."""
+
+NEAREST_FORMS = {
+    "fft": "a matrix product with the DFT matrix (for a power spectrum: its real and imaginary parts)",
+    "complex": "keep real and imaginary parts as two real tensors",
+    "rng_bit_generator": "pass the random numbers as an input, or use jax.random with the threefry generator",
+    "rng": "pass the random numbers as an input, or use jax.random with the threefry generator",
+    "cholesky": "compute it outside the compiled function",
+    "triangular_solve": "compute it outside the compiled function",
+    "custom_call": "express it in jax.numpy, or leave it out of the compiled function",
+    "select_and_scatter": "the forward pass alone, or average pooling",
+    "uniform_quantize": "quantize and dequantize with ordinary arithmetic",
+    "uniform_dequantize": "quantize and dequantize with ordinary arithmetic",
+}
+_FOREIGN = ("stablehlo", "chlo", "vhlo", "shape", "mhlo", "sdy")
+_FILE = re.compile(r'"([^"]+)":(\d+)')
+_SUPPORTED_ELEMENTS = re.compile(r"^(f64|f32|f16|bf16|[us]?i(1|8|16|32|64)|index)$")
+
+
+def stablehlo_context() -> Any:
+    """A context that knows StableHLO, CHLO and VHLO beside the usual dialects."""
+    from torch_mlir._mlir_libs import _stablehlo
+    from torch_mlir.passmanager import PassManager
+
+    if not _registered:
+        _stablehlo.register_stablehlo_passes()
+        _registered.append(True)
+    context = new_context()
+    _stablehlo.register_dialect(context)
+    with context:  # CHLO has no Python registration: running a pass that depends on it loads it
+        empty = ir.Module.parse("module {}")
+        PassManager.parse("builtin.module(func.func(convert-torch-to-stablehlo))").run(empty.operation)
+    return context
+
+
+_registered: list[bool] = []
+
+
+def lower_stablehlo(module: Any) -> None:
+    """Lowers a module in place; raises UnsupportedError for the first operation without a form, with its location."""
+    _check_types(module)
+    _drop_markers(module)
+    _run(module, PREPARE)
+    _drop_markers(module)
+    _run(module, TO_LINALG)
+    with module.context:
+        for op in list(walk_inner_first(module.operation)):
+            rewrite = _rewrite_for(op)
+            if rewrite:
+                rewrite(op)
+        _check_lowered(module)
+    _run(module, CLEAN)
+
+
+def walk_inner_first(op: Any) -> Iterator[Any]:
+    """All operations below `op`, those in regions before their owner."""
+    for region in op.regions:
+        for block in region.blocks:
+            for child in list(block.operations):
+                yield from walk_inner_first(child.operation)
+                yield child.operation
+
+
+def _rewrite_for(op: Any) -> Callable[[Any], None] | None:
+    if op.name == "stablehlo.custom_call" and call_target(op) == "shape_assertion":
+        return lower_shape_assertion
+    return REWRITES.get(op.name)
+
+
+def call_target(op: Any) -> str:
+    """The function a custom_call names."""
+    return str(ir.StringAttr(op.attributes["call_target_name"]).value)
+
+
+def _drop_markers(module: Any) -> None:
+    for op in list(walk_inner_first(module.operation)):
+        is_marker = op.name == "stablehlo.custom_call" and call_target(op) in _MARKERS
+        if (is_marker or op.name == "stablehlo.optimization_barrier") and len(op.operands) == len(op.results):
+            for result, operand in zip(op.results, op.operands, strict=True):
+                result.replace_all_uses_with(operand)
+            op.erase()
+
+
+def _run(module: Any, pipeline: str) -> None:
+    try:
+        run_pipeline(module, pipeline)
+    except PassError as error:
+        name = re.search(r"'((?:stablehlo|chlo)\.[\w.]+)'", error.problem)
+        if not name:
+            raise
+        file = _FILE.search(error.problem)
+        detail = error.problem.rpartition(": ")[2]
+        raise refuse(name[1], f"cannot be lowered: {detail}", f"{file[1]}:{file[2]}" if file else None) from None
+
+
+def _check_types(module: Any) -> None:
+    """Raises UnsupportedError for element types outside the tensor contract (complex, quantized, 4- and 8-bit floats).
+
+    Before the passes run: some of them abort the process on quantized types.
+    """
+    for op in walk_inner_first(module.operation):
+        for result in op.results:
+            kind = result.type
+            element = str(kind.element_type) if isinstance(kind, ir.ShapedType) else ""
+            if element and not _SUPPORTED_ELEMENTS.match(element):
+                what = "complex" if "complex" in element else bare_name(op.name)
+                hint = NEAREST_FORMS.get(what, "supported: f64 f32 f16 bf16 and integers of 1 to 64 bits")
+                raise UnsupportedError(
+                    f"{op.name} gives elements of type {element}", hint=hint, location=source_line(op)
+                )
+
+
+def _check_lowered(module: Any) -> None:
+    for op in walk_inner_first(module.operation):
+        if op.name.split(".")[0] in _FOREIGN:
+            target = f" @{call_target(op)}" if op.name == "stablehlo.custom_call" else ""
+            raise refuse(op.name + target, "is not supported", source_line(op))
+
+
+def refuse(operation: str, reason: str, location: str | None) -> UnsupportedError:
+    """The one form of refusals of operations."""
+    return UnsupportedError(
+        f"{operation} {reason}", hint=NEAREST_FORMS.get(bare_name(operation), ""), location=location
+    )
+
+
+def bare_name(operation: str) -> str:
+    """`stablehlo.custom_call @f` -> `custom_call`."""
+    return operation.split(" ")[0].split(".")[-1]
+
+
+def source_line(op: Any) -> str | None:
+    """The file and line an operation comes from, None when its location has none."""
+    file = _FILE.search(str(op.location))
+    return f"{file[1]}:{file[2]}" if file else None
