@@ -49,6 +49,17 @@ def _axis_given(op: Any) -> bool:
     return bool(_text(op, "axis")) or _fail(op, "needs the mesh axis it runs over")
 
 
+class RankOp(System.Operation, name="rank", traits=[ext.Pure]):
+    """This rank's place on the mesh axis `axis`, from 0."""
+
+    axis: ir.StringAttr
+    result: ext.Result[ir.IndexType] = ext.result(default_factory=ir.IndexType.get)
+
+    @staticmethod
+    def verify_invariants(op: Any) -> bool:
+        return _axis_given(op)
+
+
 class TransferOp(System.Operation, name="transfer"):
     """Moves a tensor from member `source` to member `target`; the value does not change."""
 
