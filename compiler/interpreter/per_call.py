@@ -1,0 +1,135 @@
+"""Bounds that start anew at every kernel: the check that stays meaningful for deep models.
+
+A bound over a whole deep graph grows until it says nothing. Here the host part of a program runs once on actual data; at
+every call of a kernel the *actual* arguments are taken as exact, the kernel's own IR gives reference and bound for its
+results, the results to be judged come from `execute` (the compiled kernel), and the run goes on with these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from stratagem.compiler.interpreter.compare import Bounded, Verdict, compare
+from stratagem.compiler.interpreter.domains import NativeFloat, RoundingBound
+from stratagem.compiler.interpreter.elements import is_float, storage
+from stratagem.compiler.interpreter.instructions import Instruction
+from stratagem.compiler.interpreter.machine import Machine
+from stratagem.compiler.interpreter.signature import Inputs, Port, arguments_of, bind, lift, results_of
+from stratagem.compiler.interpreter.values import Array, Undefined, Value, doubt_of
+from stratagem.compiler.program import Program
+
+Execute = Callable[[str, Sequence[Array]], Sequence[Array]]
+"""(kernel name, arguments in their own dtypes, destinations included) -> results in their own dtypes."""
+
+
+@dataclass(frozen=True)
+class CallCheck:
+    """One kernel call: which, where, and a verdict per result."""
+
+    number: int
+    kernel: str
+    location: str
+    verdicts: tuple[Verdict, ...]
+
+    def __bool__(self) -> bool:
+        return all(self.verdicts)
+
+
+def bound_per_call(
+    program: Any,
+    inputs: Inputs,
+    parameters: Mapping[str, Array] | None = None,
+    execute: Execute | None = None,
+    *,
+    slack: float = 1.0,
+    function: str = "main",
+) -> tuple[list[Array], list[CallCheck]]:
+    """Runs `function` on actual data and judges every kernel call; returns its results and the checks.
+
+    Args:
+        program: Program or module whose `function` calls kernels (level device, system or physical).
+        execute: runs one kernel; without it kernels are emulated in their own element types, which checks that the
+            bound holds for straightforward code.
+        slack: scales the accuracy asked of functions such as exp.
+    """
+    module, known = _module_of(program, parameters)
+    ports = arguments_of(module, function)
+    host = Machine(module, NativeFloat())
+    references = Machine(module, RoundingBound(slack))
+    checks: list[CallCheck] = []
+
+    def judge(call: Instruction, name: str, arguments: Sequence[Any]) -> list[Any]:
+        borders = arguments_of(module, name)
+        arrays = [_stored(value, port) for value, port in zip(arguments, borders, strict=True)]
+        actual = _execute(host, name, arguments, arrays, results_of(module, name), execute)
+        references.undecided.clear()
+        entering = [
+            _entering(references, v, a, p) for v, a, p in zip(arguments, arrays, borders, strict=True)
+        ]
+        wanted = references.call(name, entering)
+        certain = not references.undecided
+        verdicts = []
+        for array, value, port in zip(actual, wanted, results_of(module, name), strict=True):
+            verdicts.append(compare(array, *bounded_result(value, port.element, certain=certain)))
+        checks.append(CallCheck(len(checks), name, call.location, tuple(verdicts)))
+        return [
+            lift(host.domain, port, array)
+            for array, port in zip(actual, results_of(module, name), strict=True)
+        ]
+
+    host.on_call = judge
+    arrays = bind(ports, inputs, known)
+    values = host.call(
+        function, [lift(host.domain, port, array) for port, array in zip(ports, arrays, strict=True)]
+    )
+    return [
+        _stored(value, port) for value, port in zip(values, results_of(module, function), strict=True)
+    ], checks
+
+
+def bounded_result(value: Value, element: str, *, certain: bool = True) -> Bounded:
+    """A value of the RoundingBound domain as value and bound; every bound is infinite unless `certain`."""
+    plane = np.asarray(value[0])
+    if not certain:
+        return Bounded(plane, np.full(plane.shape, np.inf))
+    if is_float(element):
+        return Bounded(plane, np.asarray(value[1]))
+    doubt = doubt_of(value)
+    return Bounded(plane, np.zeros(plane.shape) if doubt is None else np.where(doubt, np.inf, 0.0))
+
+
+def _module_of(program: Any, parameters: Mapping[str, Array] | None) -> tuple[Any, Mapping[str, Array]]:
+    if isinstance(program, Program):
+        return program.module, {**program.parameters, **(parameters or {})}
+    return program, parameters or {}
+
+
+def _stored(value: Value, port: Port) -> Array:
+    return np.asarray(value[0]).astype(storage(port.element))
+
+
+def _entering(machine: Machine, value: Value, array: Array, port: Port) -> Value:
+    """An argument as the reference sees it: exact data, or unwritten memory if the host has written nothing there."""
+    if isinstance(value, Undefined) and is_float(port.element):
+        return machine.domain.undefined(array.shape, port.element)
+    return lift(machine.domain, port, array)
+
+
+def _execute(
+    host: Machine,
+    name: str,
+    arguments: Sequence[Any],
+    arrays: list[Array],
+    ports: Sequence[Port],
+    execute: Execute | None,
+) -> list[Array]:
+    if execute is not None:
+        return [np.asarray(array) for array in execute(name, arrays)]
+    hook, host.on_call = host.on_call, None
+    results = host.call(name, arguments)
+    host.on_call = hook
+    return [_stored(value, port) for value, port in zip(results, ports, strict=True)]
