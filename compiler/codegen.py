@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from torch_mlir import ir
 
 from stratagem.compiler.backends.base import load_backend
-from stratagem.compiler.entry import entry_text, stub_text
+from stratagem.compiler.entry import RUNTIME_DECLARATIONS, collective_text, entry_text, stub_text
 from stratagem.compiler.errors import PassError
 from stratagem.compiler.ir import find_function, functions, local_text, parse_module, symbol_name
 from stratagem.compiler.program import Program
@@ -46,7 +46,7 @@ def generate_code(program: Program, machine: System, progress: Progress | None =
     tell = progress or (lambda stage, what: None)
     host_device = machine.members[machine.host].device
     code = Code(b"", arena_bytes(program.module))
-    texts: list[str] = []
+    texts: list[str] = [RUNTIME_DECLARATIONS]
     objects = []
     for member, kernels in nested_modules(program.module):
         device = machine.members[member].device
@@ -63,6 +63,7 @@ def generate_code(program: Program, machine: System, progress: Progress | None =
             code.kernels.append(driver_kernel(function, member))
     tell("code", "host program")
     host = parse_module(local_text_without_members(program.module), program.module.context)
+    texts += [collective_text(f) for f in functions(host) if "physical.collective" in f.attributes]
     texts.append(entry_text(find_function(host, "main")))
     objects += [compile_host(host, host_device), emit_text("\n".join(texts), host_device)]
     tell("code", "link")

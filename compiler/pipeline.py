@@ -13,7 +13,16 @@ PIPELINE: tuple[Stage, ...] = (
             "drop-unused-results",
         ),
     ),
-    ("device", ()),
+    (
+        "device",
+        (
+            # Before kernels: tile sizes depend on the shapes of one rank.
+            "partition-program",
+            "form-kernels",
+            "match-functions",
+            "tile-kernels",
+        ),
+    ),
     (
         "system",
         ("place-kernels",),
@@ -23,6 +32,7 @@ PIPELINE: tuple[Stage, ...] = (
         (
             # Drivers move what their kernels need, so a transfer is a fact about a launch.
             "lower-transfers",
+            "lower-collectives",
             "bufferize-host",
             # After bufferization only: before it, values that share a buffer are still apart.
             "plan-memory",

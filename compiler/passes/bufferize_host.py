@@ -29,6 +29,7 @@ from stratagem.compiler.passes.base import Pass, PassContext
 from stratagem.compiler.program import Program
 
 HOST = "host"
+COLLECTIVE = "physical.collective"
 BUFFERIZE = (
     "builtin.module(one-shot-bufferize{bufferize-function-boundaries allow-return-allocs-from-loops "
     "function-boundary-type-conversion=identity-layout-map},drop-equivalent-buffer-results,canonicalize,cse)"
@@ -44,11 +45,14 @@ class BufferizeHost(Pass):
         members = member_of_kernels(module)
         updating = kernels_with_live_destinations(module, members)
         kernels = {name: local_text(find_function(module, name)) for name in members}
-        rest = [local_text(f) for f in functions(module) if symbol_name(f) not in members]
-        stubs = [stub(module.context, kernels[name], name in updating) for name in members]
+        collectives = {symbol_name(f): f.attributes[COLLECTIVE] for f in functions(module) if COLLECTIVE in f.attributes}
+        called = [*members, *collectives]
+        rest = [local_text(f) for f in functions(module) if symbol_name(f) not in called]
+        stubs = [stub(find_function(module, name), name in updating) for name in called]
         host = parse_module("module {\n" + "\n".join(rest + stubs) + "\n}", module.context)
         run_pipeline(host, BUFFERIZE)
-        program.module = parse_module(_assemble(host, module, kernels, members), module.context)
+        declarations = {**dict.fromkeys(members), **collectives}
+        program.module = parse_module(_assemble(host, module, kernels, members, declarations), module.context)
         set_level(program.module, "physical")
 
 
@@ -82,12 +86,11 @@ def _is_empty(value: Any) -> bool:
     return not isinstance(owner, ir.Block) and owner.operation.name == "tensor.empty"
 
 
-def stub(context: Any, kernel: str, updates: bool) -> str:
+def stub(function: Any, updates: bool) -> str:
     """A function with the kernel's signature that reads every input and writes every destination.
 
     `updates`: the old contents of the destinations matter too.
     """
-    function = parse_module(kernel, context).body.operations[0].operation
     signature = ir.FunctionType(ir.TypeAttr(function.attributes["function_type"]).value)
     inputs, count = list(signature.inputs), len(signature.results)
     lines, results = ["%zero_ = arith.constant 0 : index"], []
@@ -118,12 +121,15 @@ def _write(i: int, kind: Any, index: str, updates: bool) -> list[str]:
     return [constant, f"%w{i} = linalg.fill ins(%c{i} : {element}) outs(%a{i} : {kind}) -> {kind}"]
 
 
-def _assemble(host: Any, old: Any, kernels: dict[str, str], members: dict[str, str]) -> str:
+def _assemble(
+    host: Any, old: Any, kernels: dict[str, str], members: dict[str, str], declarations: dict[str, Any]
+) -> str:
     """The physical module as text: the bufferized host, declarations for the stubs, kernels grouped by member."""
     parts = []
     for function in functions(host):
         name = symbol_name(function)
-        parts.append(_declaration(function) if name in members else local_text(function))
+        is_called = name in declarations
+        parts.append(_declaration(function, declarations[name]) if is_called else local_text(function))
     grouped = defaultdict(list)
     for name, member in members.items():
         grouped[member].append(kernels[name])
@@ -132,8 +138,9 @@ def _assemble(host: Any, old: Any, kernels: dict[str, str], members: dict[str, s
     return f"module attributes {{{attributes}}} {{\n" + "\n".join(parts) + "\n}"
 
 
-def _declaration(function: Any) -> str:
+def _declaration(function: Any, collective: Any) -> str:
     """A declaration reached through MLIR's C interface: pointers to memref descriptors."""
     kind = ir.FunctionType(ir.TypeAttr(function.attributes["function_type"]).value)
     inputs = ", ".join(str(t) for t in kind.inputs)
-    return f"func.func private @{symbol_name(function)}({inputs}) attributes {{llvm.emit_c_interface}}"
+    claims = f", {COLLECTIVE} = {collective}" if collective is not None else ""
+    return f"func.func private @{symbol_name(function)}({inputs}) attributes {{llvm.emit_c_interface{claims}}}"

@@ -47,11 +47,46 @@ def _plan_memory() -> type[Pass]:
     return PlanMemory
 
 
+def _form_kernels() -> type[Pass]:
+    from stratagem.compiler.passes.form_kernels import FormKernels
+
+    return FormKernels
+
+
+def _match_functions() -> type[Pass]:
+    from stratagem.compiler.passes.match_functions import MatchFunctions
+
+    return MatchFunctions
+
+
+def _tile_kernels() -> type[Pass]:
+    from stratagem.compiler.passes.tile_kernels import TileKernels
+
+    return TileKernels
+
+
+def _partition_program() -> type[Pass]:
+    from stratagem.compiler.passes.partition_program import PartitionProgram
+
+    return PartitionProgram
+
+
+def _lower_collectives() -> type[Pass]:
+    from stratagem.compiler.passes.lower_collectives import LowerCollectives
+
+    return LowerCollectives
+
+
 PASSES: dict[str, PassClass] = {
     "mlir": _upstream,
+    "form-kernels": _form_kernels,
+    "match-functions": _match_functions,
+    "tile-kernels": _tile_kernels,
     "drop-unused-results": _drop_unused_results,
     "place-kernels": _place_kernels,
+    "partition-program": _partition_program,
     "lower-transfers": _lower_transfers,
+    "lower-collectives": _lower_collectives,
     "bufferize-host": _bufferize_host,
     "plan-memory": _plan_memory,
 }
