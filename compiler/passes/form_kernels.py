@@ -1,0 +1,97 @@
+"""Partitions the program into kernels and outlines each one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from torch_mlir import ir
+
+from stratagem.compiler.ir import find_function, run_pipeline, set_level, symbol_name
+from stratagem.compiler.passes.base import Pass, PassContext
+from stratagem.compiler.program import Program
+
+
+@dataclass(frozen=True)
+class FormKernels(Pass):
+    """Fuses ops into kernels.
+
+    Before: linalg, tensor and tm_tensor ops in `@main`. After: `@main` calls private, destination-passing functions and
+    otherwise only makes views, sizes and control flow; equal kernels are one function. Needs the tensor level; leaves
+    untiled kernels, their destinations marked `device.dest`.
+    """
+
+    name: ClassVar[str] = "form-kernels"
+
+    def apply(self, program: Program, context: PassContext) -> None:
+        from stratagem.compiler.schedule.prepare import prepare
+
+        module = program.module
+        prepare(module)
+        with module.context, ir.Location.unknown():
+            main = find_function(module, "main")
+            for block in list(blocks_of(main)):
+                form_kernels_in_block(module, block)
+        run_pipeline(module, "builtin.module(canonicalize,cse)")
+        with module.context, ir.Location.unknown():
+            merge_equal_kernels(module)
+        set_level(module, "device")
+
+
+def blocks_of(op: Any) -> Iterator[Any]:
+    """The blocks of a function and of the control flow in it, inner ones first."""
+    for region in op.regions:
+        for block in region.blocks:
+            for view in block.operations:
+                if view.operation.name.startswith("scf."):
+                    yield from blocks_of(view.operation)
+            yield block
+
+
+def form_kernels_in_block(module: Any, block: Any) -> None:
+    """Outlines the kernels of one block and puts its ops back into an order that respects their uses."""
+    from stratagem.compiler.schedule.clone import erase_dead
+    from stratagem.compiler.schedule.groups import partition
+    from stratagem.compiler.schedule.naming import kernel_name
+    from stratagem.compiler.schedule.order import sort_block
+    from stratagem.compiler.schedule.outline import outline, outputs_of
+
+    found = partition(block, {})
+    taken = {symbol_name(op.operation) for op in module.body.operations}
+    for group in found.kernels():
+        if not outputs_of(group.ops):
+            continue
+        name = kernel_name(group.ops, taken)
+        taken.add(name)
+        outline(group.ops, name, module, group.ops[-1])
+        for op in reversed(group.ops):
+            op.erase()
+    sort_block(block)
+    erase_dead(block)
+
+
+def merge_equal_kernels(module: Any) -> None:
+    """Keeps one of each set of kernels with the same text and redirects the calls."""
+    from stratagem.compiler.ir import functions, walk
+
+    first: dict[str, str] = {}
+    renamed: dict[str, str] = {}
+    double: list[Any] = []
+    for function in functions(module):
+        name = symbol_name(function)
+        if "sym_visibility" not in function.attributes:
+            continue
+        text = str(function).replace(f"@{name}(", "@(", 1)
+        if text in first:
+            renamed[name] = first[text]
+            double.append(function)
+        else:
+            first[text] = name
+    for op in walk(module.operation):
+        if op.name == "func.call":
+            callee = str(op.attributes["callee"]).lstrip("@")
+            if callee in renamed:
+                op.attributes["callee"] = ir.FlatSymbolRefAttr.get(renamed[callee])
+    for function in double:
+        function.erase()

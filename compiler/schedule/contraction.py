@@ -1,0 +1,69 @@
+"""Reads the roles of a contraction's loops: which are rows, columns, depth, batch and window."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from stratagem.compiler.schedule.cost import ContractionShape
+from stratagem.compiler.schedule.dims import KernelDims
+from stratagem.compiler.schedule.footprint import extent
+from stratagem.compiler.schedule.structured import REDUCTION, Access, dtype, dtype_bytes
+
+
+def contraction_shape(op: Any, dims: KernelDims) -> ContractionShape:
+    """The shape of contraction `op` in kernel dimensions. Extra rows, columns or depths count as repetitions.
+
+    Columns are the side whose dimension lies innermost in the result: vectors run along it.
+    """
+    loops = dims.loops[op]
+    left, right, out = (_dims_of(a, loops.dims) for a in loops.accesses[:3])
+    reduced = {d for i, d in enumerate(loops.dims) if loops.iterators[i] == REDUCTION}
+    window = tuple(d for d in loops.dims if d in reduced and _slides(d, loops.accesses, loops.dims))
+    rows = [d for d in loops.dims if d in out and d in left and d not in right]
+    columns = [d for d in loops.dims if d in out and d in right and d not in left]
+    depths = [d for d in loops.dims if d in reduced and d not in window]
+    if _innermost(loops.accesses[2], loops.dims, dims) in rows:
+        rows, columns = columns, rows
+    m, n, k = (_last_wide(found, dims) for found in (rows, columns, depths))
+    rest = [d for d in dims.extents if d in out and d not in (m, n)]
+    return ContractionShape(
+        m=m,
+        n=n,
+        k=k,
+        window=window,
+        rows=extent(dims, m) if m is not None else 1,
+        columns=extent(dims, n) if n is not None else 1,
+        depth=extent(dims, k) if k is not None else 1,
+        batch=_product(dims, rest),
+        taps=_product(dims, [d for d in reduced if d != k]),
+        element=dtype_bytes(dtype(op.operands[0])),
+    )
+
+
+def _innermost(access: Access, loops: list[int], dims: KernelDims) -> int | None:
+    wide = [loops[r.loop] for r in access if r is not None and r.loop is not None]
+    wide = [d for d in wide if extent(dims, d) > 1]
+    return wide[-1] if wide else None
+
+
+def _dims_of(access: Access, dims: list[int]) -> set[int]:
+    return {dims[loop] for r in access if r is not None for loop, _ in r.terms}
+
+
+def _slides(dim: int, accesses: list[Access], dims: list[int]) -> bool:
+    """Whether a dimension is read together with another in one subscript, as a window does."""
+    return any(
+        len(r.terms) > 1 and dim in {dims[loop] for loop, _ in r.terms} for a in accesses for r in a if r is not None
+    )
+
+
+def _last_wide(found: list[int], dims: KernelDims) -> int | None:
+    wide = [d for d in found if extent(dims, d) > 1]
+    return wide[-1] if wide else (found[-1] if found else None)
+
+
+def _product(dims: KernelDims, found: list[int]) -> int:
+    total = 1
+    for d in found:
+        total *= extent(dims, d)
+    return total

@@ -1,0 +1,84 @@
+"""What tile choice asks of a device, in its words: room per unit, lanes, explicit copies, where to stage."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from stratagem.compiler.schedule.footprint import room, units
+from stratagem.hwmodels import Device
+
+KEPT_FREE = 0.25
+"""Share of a memory that tiles leave to what they do not count: stacks, other data, partly filled lines."""
+
+
+@dataclass(frozen=True)
+class TileTarget:
+    """The numbers of one device for one element type.
+
+    Attributes:
+        near: bytes of the innermost memory one unit may fill. far: bytes of the largest memory that belongs to the
+            units of the outermost group (its private cache or local memory); equal to `near` when there is one only.
+        registers: bytes of accumulators per unit, None when the description has no register level.
+        lanes: elements of a vector; tile extents along contiguous dimensions are multiples. tile: shape of one
+            operation of the unit that works on whole tiles, else ().
+        units: how many tiles run at a time. copies: tiles are copied into the innermost memory explicitly.
+        granule: bytes that explicit copies are multiples of. burst: most bytes of one copied row, None for any.
+        outer_bandwidth: B/s at which all units together read the shared memory. rate: op/s of the whole device.
+    """
+
+    near: int
+    near_level: str
+    far: int
+    far_level: str
+    registers: int | None
+    lanes: int
+    tile: tuple[int, ...]
+    units: int
+    copies: bool
+    granule: int
+    burst: int | None
+    outer_bandwidth: float
+    near_bandwidth: float
+    rate: float
+
+
+def tile_target(device: Device, function: str, dtype: str) -> TileTarget:
+    """Reads `device` for kernels whose main work is `function` on `dtype`."""
+    unit = device.unit_for(function, dtype)
+    memories = device.memories()
+    near = memories[-1]
+    private = [m for m in memories if _inside_group(device, m.name)] or [near]
+    far = private[0] if private[0].access != "dma" else near
+    outer = memories[max(0, memories.index(private[0]) - 1)]
+    registers = [level for level in device.levels if level.kind == "register"]
+    copies = near.kind == "scratchpad" and any(m.access == "dma" for m in memories)
+    return TileTarget(
+        near=int((room(device, near.name) or 2**15) * (1 - KEPT_FREE)) // (2 if copies else 1),
+        near_level=near.name,
+        far=int((room(device, far.name) or 2**18) * (1 - KEPT_FREE)),
+        far_level=far.name,
+        registers=room(device, registers[0].name) if registers else None,
+        lanes=_lanes(device, dtype),
+        tile=tuple(unit.tile.get(dtype, ())) if unit else (),
+        units=units(device),
+        copies=copies,
+        granule=max((m.granule for m in memories if m.access == "dma"), default=near.granule),
+        burst=next((m.burst for m in memories if m.access == "dma"), None),
+        outer_bandwidth=outer.bandwidth or 1e10,
+        near_bandwidth=near.bandwidth or 1e11,
+        rate=device.unit_rate(unit, dtype) * device.units_in_device(unit) if unit else 1e9,
+    )
+
+
+def _inside_group(device: Device, name: str) -> bool:
+    seen = False
+    for level in device.levels:
+        seen = seen or level.kind == "group"
+        if level.name == name:
+            return seen
+    return False
+
+
+def _lanes(device: Device, dtype: str) -> int:
+    """Elements of the widest vector that any unit of the device works on; 1 where nothing says."""
+    return max((unit.lanes.get(dtype, 1) for unit in device.units), default=1)

@@ -1,0 +1,30 @@
+"""Puts the ops of a block into an order in which every value is made before it is used."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from stratagem.compiler.schedule.structured import owner, reads
+
+
+def sort_block(block: Any) -> None:
+    """A stable sort by need; the terminator stays last."""
+    ops = [view.operation for view in block.operations]
+    inside = set(ops)
+    placed: set[Any] = set()
+    ordered: list[Any] = []
+    for root in ops[:-1]:
+        stack = [(root, False)]
+        while stack:
+            op, ready = stack.pop()
+            if op in placed:
+                continue
+            if ready:
+                placed.add(op)
+                ordered.append(op)
+                continue
+            stack.append((op, True))
+            needed = [o for v in reads(op) if (o := owner(v)) is not None and o in inside and o not in placed]
+            stack.extend((o, False) for o in reversed(needed))
+    for op in ordered:
+        op.move_before(ops[-1])

@@ -1,0 +1,175 @@
+"""Moves a group of ops into a private function that writes into destinations given by its caller.
+
+Before: ops in a block, reading values from before it. After: `func.call @kernel(inputs..., destinations...)`, one
+result per destination. A scalar constant moves in; every other outside value becomes an argument.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from torch_mlir import ir
+from torch_mlir.dialects import func, linalg, tensor
+
+from stratagem.compiler.schedule.clone import Mapping, clone
+from stratagem.compiler.schedule.extents import extent
+from stratagem.compiler.schedule.structured import inits, is_fill, is_generic, is_structured, is_tensor, owner, reads
+from stratagem.compiler.schedule.writes import copy_into, spread, write_into
+
+
+def outputs_of(ops: Sequence[Any]) -> list[Any]:
+    """Results of `ops` that something outside of them uses, in order."""
+    inside = set(ops)
+    return [r for op in ops for r in op.results if any(_outer_op(u.owner, op) not in inside for u in r.uses)]
+
+
+def _outer_op(user: Any, like: Any) -> Any:
+    """The op around `user` that sits in the same block as `like`."""
+    op = user.operation
+    while op.block != like.block:
+        op = op.parent.operation
+    return op
+
+
+def inputs_of(ops: Sequence[Any]) -> tuple[list[Any], list[Any]]:
+    """What a kernel of `ops` needs: values to pass, and ops (fills, constants, empties) to repeat inside it."""
+    inside, passed, repeated = set(ops), [], []
+    pending = [v for op in ops for v in reads(op)]
+    seen: set[Any] = set()
+    for value in pending:
+        if value in seen:
+            continue
+        seen.add(value)
+        made_by = owner(value)
+        if made_by in inside:
+            continue
+        if made_by is not None and _repeatable(made_by):
+            repeated.append(made_by)
+            pending.extend(reads(made_by))
+        else:
+            passed.append(value)
+    return passed, repeated
+
+
+def _repeatable(op: Any) -> bool:
+    if op.name == "arith.constant":
+        return not is_tensor(op.results[0])
+    return is_fill(op) or op.name == "tensor.empty"
+
+
+def outline(ops: Sequence[Any], name: str, module: Any, before: Any) -> Any:
+    """Makes the function at the end of `module` and the call before op `before`; returns the call.
+
+    The ops stay, without users. Extents of results are computed where the call is.
+    """
+    results = outputs_of(ops)
+    passed, repeated = inputs_of(ops)
+    with ir.Location.fused([op.location for op in ops[:4]]):
+        function = _function(module, name, passed, results)
+        _fill_function(function, ops, passed, repeated, results)
+        kept = _drop_unused(function, passed)
+        with ir.InsertionPoint(before):
+            targets = [_destination(v) for v in results]
+            call = func.CallOp([v.type for v in results], name, [*kept, *targets])
+    for old, new in zip(results, call.results, strict=True):
+        old.replace_all_uses_with(new)
+    return call.operation
+
+
+def _drop_unused(function: Any, passed: list[Any]) -> list[Any]:
+    """Removes arguments that the body does not read; returns the values still to pass."""
+    block = function.regions[0].blocks[0]
+    idle = [i for i in range(len(passed)) if not list(block.arguments[i].uses)]
+    for i in reversed(idle):
+        block.erase_argument(i)
+    attributes = [a for i, a in enumerate(ir.ArrayAttr(function.attributes["arg_attrs"])) if i not in idle]
+    results = ir.FunctionType(ir.TypeAttr(function.attributes["function_type"]).value).results
+    kind = ir.FunctionType.get([a.type for a in block.arguments], results)
+    function.attributes["function_type"] = ir.TypeAttr.get(kind)
+    function.attributes["arg_attrs"] = ir.ArrayAttr.get(attributes)
+    return [v for i, v in enumerate(passed) if i not in idle]
+
+
+def _destination(value: Any) -> Any:
+    sizes = [extent(value, i) for i in range(value.type.rank)]
+    return tensor.empty(sizes, value.type.element_type)
+
+
+def _function(module: Any, name: str, passed: list[Any], results: list[Any]) -> Any:
+    kinds = [v.type for v in passed] + [v.type for v in results]
+    with ir.InsertionPoint(module.body):
+        function = func.FuncOp(name, (kinds, [v.type for v in results]), visibility="private")
+    function.add_entry_block()
+    plain, marked = ir.DictAttr.get({}), ir.DictAttr.get({"device.dest": ir.UnitAttr.get()})
+    function.attributes["arg_attrs"] = ir.ArrayAttr.get([plain] * len(passed) + [marked] * len(results))
+    return function
+
+
+def _fill_function(
+    function: Any, ops: Sequence[Any], passed: list[Any], repeated: list[Any], results: list[Any]
+) -> None:
+    arguments = list(function.regions[0].blocks[0].arguments)
+    mapping: Mapping = dict(zip(passed, arguments, strict=False))
+    targets = arguments[len(passed) :]
+    writes = {v: targets[i] for i, v in enumerate(results)}
+    with ir.InsertionPoint(function.regions[0].blocks[0]):
+        for op in _in_order(repeated):
+            if op.name != "tensor.empty" and not is_fill(op):
+                clone(op, mapping)
+        for op in ops:
+            _copy_op(op, mapping, writes)
+        func.ReturnOp([mapping[v] for v in results])
+
+
+def _in_order(ops: list[Any]) -> list[Any]:
+    """Inner needs first: constants before the fills that use them."""
+    return list(reversed(ops))
+
+
+def _copy_op(op: Any, mapping: Mapping, writes: dict[Any, Any]) -> None:
+    """Copies one op; results that leave the kernel are written into their destination."""
+    wanted = [writes.get(r) for r in op.results]
+    if is_fill(op) and wanted[0] is not None:
+        scalar = op.operands[0]
+        mapping[op.results[0]] = spread(mapping.get(scalar, scalar), wanted[0])
+        return
+    if not is_structured(op):
+        _ready(reads(op), mapping)
+        write_into(op, mapping, wanted)
+        return
+    local = dict(mapping)
+    for init, target in zip(inits(op), wanted, strict=True):
+        local[init] = _init(init, target, mapping)
+    _ready([v for v in reads(op) if v not in local], mapping)
+    local = {**mapping, **local}
+    clone(op, local)
+    for result in op.results:
+        mapping[result] = local[result]
+
+
+def _init(init: Any, target: Any | None, mapping: Mapping) -> Any:
+    """What a structured op overwrites: its destination, prepared as the original init was."""
+    if init in mapping:
+        return mapping[init] if target is None else copy_into(mapping[init], target)
+    made_by = owner(init)
+    if made_by.name == "tensor.empty":
+        return target if target is not None else clone(made_by, dict(mapping)).results[0]
+    inner = _init(made_by.operands[1], target, mapping)
+    scalar = mapping.get(made_by.operands[0], made_by.operands[0])
+    return linalg.fill(scalar, outs=[inner])
+
+
+def _ready(values: list[Any], mapping: Mapping) -> None:
+    """Repeats the fills and empties among `values` that the kernel has not made yet."""
+    for value in values:
+        made_by = owner(value)
+        if value in mapping or made_by is None:
+            continue
+        if is_fill(made_by) or made_by.name == "tensor.empty":
+            _ready(reads(made_by), mapping)
+            clone(made_by, mapping)
+
+
+def is_opaque(op: Any) -> bool:
+    return not is_generic(op) and not is_fill(op)

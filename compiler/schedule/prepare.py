@@ -1,0 +1,75 @@
+"""Brings a tensor-level program into the form that grouping reads: generics, fills, no disguised scalars.
+
+After it every linalg op is a `linalg.generic` or `linalg.fill`; splat constants are scalars inside the bodies.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch_mlir import ir
+from torch_mlir.dialects import arith, linalg
+
+from stratagem.compiler.ir import run_pipeline, walk
+from stratagem.compiler.schedule.structured import (
+    REDUCTION,
+    body,
+    body_ops,
+    input_count,
+    inputs,
+    is_generic,
+    is_tensor,
+    iterators,
+    owner,
+)
+
+
+def prepare(module: Any) -> None:
+    """Normalises `module` in place."""
+    run_pipeline(module, "builtin.module(func.func(linalg-generalize-named-ops),canonicalize,cse)")
+    with module.context, ir.Location.unknown():
+        for op in list(walk(module.operation)):
+            if not is_generic(op):
+                continue
+            if _is_disguised_fill(op):
+                _restore_fill(op)
+            else:
+                _inline_splats(op)
+
+
+def _is_disguised_fill(op: Any) -> bool:
+    plain = input_count(op) == 1 and len(op.results) == 1 and not is_tensor(op.operands[0])
+    if not plain or REDUCTION in iterators(op):
+        return False
+    ops = body_ops(op)
+    return len(ops) == 1 and ops[0].operands[0] == body(op).arguments[0]
+
+
+def _restore_fill(op: Any) -> None:
+    with ir.InsertionPoint(op), op.location:
+        filled = linalg.fill(op.operands[0], outs=[op.operands[1]])
+    op.results[0].replace_all_uses_with(filled)
+    op.erase()
+
+
+def _inline_splats(op: Any) -> None:
+    """Uses of splat constant operands become scalar constants; the operand goes with the next canonicalization."""
+    for position, value in enumerate(inputs(op)):
+        made_by = owner(value) if is_tensor(value) else None
+        splat = _splat(made_by) if made_by is not None else None
+        if splat is None:
+            continue
+        argument = body(op).arguments[position]
+        if not list(argument.uses):
+            continue
+        with ir.InsertionPoint(op), op.location:
+            scalar = arith.ConstantOp(splat.type, splat).result
+        argument.replace_all_uses_with(scalar)
+
+
+def _splat(op: Any) -> Any | None:
+    """The one element value of a splat tensor constant."""
+    if op.name != "arith.constant" or not isinstance(op.attributes["value"].maybe_downcast(), ir.DenseElementsAttr):
+        return None
+    elements = ir.DenseElementsAttr(op.attributes["value"])
+    return elements.get_splat_value() if elements.is_splat else None

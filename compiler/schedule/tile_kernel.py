@@ -1,0 +1,73 @@
+"""Tiles one kernel: plan from the device's numbers, then rewrite."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch_mlir import ir
+
+from stratagem.compiler.schedule import kernel
+from stratagem.compiler.schedule.assign import main_op, working_dtype
+from stratagem.compiler.schedule.contraction import contraction_shape
+from stratagem.compiler.schedule.dims import KernelDims, analyse
+from stratagem.compiler.schedule.footprint import extent, footprints
+from stratagem.compiler.schedule.forall import Tiling, replace, tile_to_forall
+from stratagem.compiler.schedule.machine import TileTarget, tile_target
+from stratagem.compiler.schedule.materialize import Stage
+from stratagem.compiler.schedule.tiles import Choice, choose_contraction_tiles, choose_row_tiles
+from stratagem.hwmodels import Device
+
+
+def tile_kernel(function: Any, devices: Mapping[str, Device]) -> None:
+    """Tiles `function` for the device of its claim; leaves it whole, and says so, where no tiling applies."""
+    claim = kernel.claim(function)
+    ops = kernel.body_ops(function)
+    if not claim or claim["function"] == kernel.SEQUENTIAL:
+        return
+    device = devices[claim["class"]]
+    dims = analyse(ops)
+    if not dims.common or not device.groups():
+        _give_up(function, claim)
+        return
+    target = tile_target(device, claim["function"], working_dtype(main_op(ops)))
+    choice = choose(ops, dims, target)
+    _claim_bytes(function, dims, choice, target)
+    _rewrite(function, ops, choice, device, target)
+
+
+def choose(ops: list[Any], dims: KernelDims, target: TileTarget) -> Choice:
+    """Tile sizes of the innermost tier, by the kind of kernel."""
+    anchors = kernel.contractions(ops)
+    if len(anchors) == 1 and set(dims.common) >= set(_output_dims(anchors[0], dims)):
+        return choose_contraction_tiles(dims, contraction_shape(anchors[0], dims), target)
+    return choose_row_tiles(dims, target)
+
+
+def _output_dims(op: Any, dims: KernelDims) -> list[int]:
+    loops = dims.loops[op]
+    out = {loops.dims[r.loop] for r in loops.accesses[2] if r is not None and r.loop is not None}
+    return [d for d in out if dims.extents[d] != 1]
+
+
+def _rewrite(function: Any, ops: list[Any], choice: Choice, device: Device, target: TileTarget) -> None:
+    tiers = [group.name for group in device.groups()]
+    stages = tuple(Stage(d, size, target.near_level, target.copies) for d, size in choice.stages)
+    outputs = list(dict.fromkeys(kernel.terminator(function).operands))
+    tiling = Tiling(tiers[-1], choice.sizes, stages)
+    results = tile_to_forall(outputs, kernel.terminator(function), ops, tiling)
+    replace(outputs, results, kernel.block_of(function))
+
+
+def _give_up(function: Any, claim: dict[str, str]) -> None:
+    """Kernels with nothing to run in parallel stay one sequence."""
+    candidates = [ir.StringAttr(a).value for a in ir.ArrayAttr(ir.DictAttr(function.attributes[kernel.KERNEL])["candidates"])]
+    kernel.set_claim(function, {**claim, "function": kernel.SEQUENTIAL}, candidates)
+
+
+def _claim_bytes(function: Any, dims: KernelDims, choice: Choice, target: TileTarget) -> None:
+    sizes = {d: extent(dims, d) for d in dims.extents} | choice.sizes | dict(choice.stages)
+    total = sum(f.bytes(sizes) for f in footprints(dims))
+    number = ir.IntegerAttr.get(ir.IntegerType.get_signless(64), total)
+    level = target.near_level if target.copies else target.far_level
+    function.attributes["device.bytes"] = ir.DictAttr.get({level: number})

@@ -1,0 +1,157 @@
+"""Chooses tile sizes: a pure function of a kernel's dimensions and the device's numbers.
+
+Nothing here knows a product: a device with another cache, vector width, tile shape or number of units gets other tiles.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+
+from stratagem.compiler.schedule.cost import ContractionShape, contraction_seconds
+from stratagem.compiler.schedule.dims import KernelDims
+from stratagem.compiler.schedule.footprint import Footprint, extent, footprints
+from stratagem.compiler.schedule.machine import TileTarget
+
+TILES_PER_UNIT = 4
+"""Tiles wanted per unit, so that units that finish early find more work."""
+LEAST_ELEMENTS = 2048
+"""Work below which a tile costs more to hand out than to compute."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Tile size per tiled dimension, and the staging steps of reduction dimensions, outermost first."""
+
+    sizes: dict[int, int]
+    stages: tuple[tuple[int, int], ...] = ()
+
+
+def choose_row_tiles(dims: KernelDims, target: TileTarget) -> Choice:
+    """Tiles of kernels without contraction: as many rows as fit, the innermost dimension first.
+
+    Starts with one element of every tiled dimension and doubles them from the innermost outwards while the tile fits
+    the memory nearest to the unit and enough tiles remain for all units.
+    """
+    tensors = footprints(dims)
+    order = list(reversed(dims.common))
+    sizes = {d: (1 if d in dims.common else extent(dims, d)) for d in dims.extents}
+    total = 1
+    for d in order:
+        total *= extent(dims, d)
+    work = _elements(dims, sizes)
+    limit = max(total // (target.units * TILES_PER_UNIT), -(-LEAST_ELEMENTS // max(work, 1)), 1)
+    room = target.near if target.copies else target.far
+    for position, d in enumerate(order):
+        _grow(sizes, d, extent(dims, d), lambda: _fits(tensors, sizes, room), _rows_left(dims, sizes, order, limit))
+        aligned = target.lanes if position == 0 and not _has_inner(dims, sizes) else 1
+        sizes[d] = _align(sizes[d], extent(dims, d), aligned)
+        if sizes[d] < extent(dims, d):
+            break
+    return Choice({d: sizes[d] for d in dims.common})
+
+
+def _elements(dims: KernelDims, sizes: dict[int, int]) -> int:
+    return max((f.bytes(sizes) // f.element for f in footprints(dims)), default=1)
+
+
+def _has_inner(dims: KernelDims, sizes: dict[int, int]) -> bool:
+    """Whether something inside the tiled dimensions stays whole."""
+    return any(size > 1 for d, size in sizes.items() if d not in dims.common)
+
+
+def _rows_left(dims: KernelDims, sizes: dict[int, int], order: list[int], limit: int) -> int:
+    taken = 1
+    for d in order:
+        taken *= sizes[d]
+    return max(limit // taken, 1)
+
+
+def _grow(sizes: dict[int, int], dim: int, whole: int, fits: object, most: int) -> None:
+    """Doubles `sizes[dim]` up to `most` (or takes all of it) while the tile fits."""
+    assert callable(fits)
+    if whole <= most:
+        sizes[dim] = whole
+        if fits():
+            return
+        sizes[dim] = 1
+    while sizes[dim] * 2 <= min(whole, most):
+        sizes[dim] *= 2
+        if not fits():
+            sizes[dim] //= 2
+            return
+
+
+def _align(size: int, whole: int, step: int) -> int:
+    """`size`, or a multiple of `step` near it; all of the dimension when it is not larger."""
+    if size >= whole or step <= 1:
+        return min(size, whole)
+    return min(max(size // step, 1) * step, whole)
+
+
+def _fits(tensors: list[Footprint], sizes: dict[int, int], room: int) -> bool:
+    return sum(t.bytes(sizes) for t in tensors) <= room
+
+
+# ---- contractions
+
+
+def choose_contraction_tiles(dims: KernelDims, shape: ContractionShape, target: TileTarget) -> Choice:
+    """Tiles of a contraction: the cheapest of the block sizes that fit, by `cost.contraction_seconds`."""
+    tensors = footprints(dims)
+    fixed = {d: 1 for d in dims.common if d not in (shape.m, shape.n)}
+    base = {d: extent(dims, d) for d in dims.extents} | fixed | {d: 1 for d in shape.window}
+    rows = _candidates(shape.rows, _unit_extent(target, 0), 512) if shape.m is not None else [1]
+    columns = _candidates(shape.columns, max(_unit_extent(target, 1), target.lanes), 2048) if shape.n is not None else [1]
+    depths = _candidates(shape.depth, max(_unit_extent(target, 2), 8), 1024) if shape.k is not None else [1]
+    best: tuple[float, Choice] | None = None
+    for mc, nc, kc in product(rows, columns, depths):
+        sizes = {**base}
+        for dim, size in ((shape.m, mc), (shape.n, nc), (shape.k, kc)):
+            if dim is not None:
+                sizes[dim] = size
+        if not contraction_fits(tensors, sizes, shape, target):
+            continue
+        seconds = contraction_seconds(shape, (mc, nc, kc), target)
+        if best is None or seconds < best[0]:
+            best = (seconds, _contraction_choice(dims, shape, sizes, kc))
+    if best is not None:
+        return best[1]
+    smallest = {**base, **{d: 1 for d in (shape.m, shape.n, shape.k) if d is not None}}
+    return _contraction_choice(dims, shape, smallest, min(depths))
+
+
+def contraction_fits(
+    tensors: list[Footprint], sizes: dict[int, int], shape: ContractionShape, target: TileTarget
+) -> bool:
+    """Whether one step's tiles fit: operands in the memory they stream through, accumulators in registers."""
+    total = sum(t.bytes(sizes) for t in tensors)
+    accumulator = max((t.bytes(sizes) for t in tensors if t.made), default=0)
+    if target.copies:
+        return total <= target.near
+    if target.registers is not None and target.far_level == target.near_level:
+        # One memory per unit, filled by the unit itself: accumulators live in registers.
+        return total - accumulator <= target.near // 2 and accumulator <= target.registers // 2
+    panel = sizes.get(shape.k, 1) * 2 * target.lanes * shape.element if shape.k is not None else 0
+    return total <= target.far and panel <= target.near
+
+
+def _unit_extent(target: TileTarget, position: int) -> int:
+    return target.tile[position] if len(target.tile) > position else 1
+
+
+def _candidates(whole: int, least: int, most: int) -> list[int]:
+    """Powers of two times `least`, up to `most`; the whole extent where that is not larger than `most`."""
+    found = {whole} if whole <= most else set()
+    size = least
+    while size < whole and size <= most:
+        found.add(size)
+        size *= 2
+    return sorted(found or {min(whole, least)})
+
+
+def _contraction_choice(dims: KernelDims, shape: ContractionShape, sizes: dict[int, int], kc: int) -> Choice:
+    stages = [(d, 1) for d in shape.window if extent(dims, d) > 1]
+    if shape.k is not None and kc < extent(dims, shape.k):
+        stages.append((shape.k, kc))
+    return Choice({d: sizes[d] for d in dims.common}, tuple(stages))
