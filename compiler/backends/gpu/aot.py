@@ -1,0 +1,157 @@
+"""Ahead-of-time compilation: Triton functions to cubins, in a worker process, cached by source and options."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from stratagem.compiler import knobs
+from stratagem.compiler.backends.gpu.plan import Launch
+from stratagem.compiler.backends.gpu.worker import Worker
+from stratagem.compiler.errors import HardwareError, UnsupportedError
+
+FORMAT = 1
+"""Part of every cache key: raised when what is compiled from the same source changes."""
+
+
+@dataclass(frozen=True)
+class CompiledFunction:
+    """One compiled Triton function and what its launch needs.
+
+    Attributes:
+        threads: per program (block). shared: bytes of dynamic shared memory.
+        hidden: trailing pointer parameters that Triton adds; null, for no kernel of ours needs device scratch.
+        spills: bytes of register spills; None when the assembler did not say.
+    """
+
+    symbol: str
+    capability: int
+    threads: int
+    shared: int
+    spills: int | None
+    triton: str
+    cubin: bytes
+
+    def facts(self) -> dict[str, Any]:
+        """All but the code, JSON-able."""
+        return {k: v for k, v in asdict(self).items() if k != "cubin"}
+
+
+def capability_of(arch: str) -> int:
+    """90 for `sm_90`; HardwareError for an architecture this backend does not compile for."""
+    match = re.fullmatch(r"sm_(\d+)a?", arch)
+    if not match:
+        raise HardwareError(
+            f"the GPU backend cannot compile for architecture '{arch}'",
+            hint="set target.arch in the device file to sm_<compute capability>, for example sm_90",
+        )
+    return int(match[1])
+
+
+class AheadOfTimeCompiler:
+    """Compiles functions for one architecture. Keep it open over many: starting the worker costs half a second.
+
+    Args:
+        arch: `sm_90` and the like. warp_size: lanes of a warp.
+        cache: folder for compiled functions; None keeps nothing.
+    """
+
+    def __init__(self, arch: str, warp_size: int, cache: Path | None = None) -> None:
+        self.capability = capability_of(arch)
+        self._warp_size = warp_size
+        self._cache = cache
+        self._triton_cache = tempfile.TemporaryDirectory(prefix="stratagem-triton-")
+        self._worker = Worker(
+            "aot_worker", {"TRITON_CACHE_DIR": self._triton_cache.name, "TRITON_DISABLE_LINE_INFO": "1"}
+        )
+
+    def __enter__(self) -> AheadOfTimeCompiler:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._worker.close()
+        self._triton_cache.cleanup()
+
+    def compile(self, source: str, launch: Launch, warps: int, stages: int) -> CompiledFunction:
+        """Compiles the function of one launch.
+
+        Raises UnsupportedError with Triton's message when it refuses the source, ResourceError when it crashes.
+        """
+        request = {
+            "source": source,
+            "function": launch.function,
+            "signature": [[p.name, p.type] for p in launch.parameters],
+            "warps": warps,
+            "stages": stages,
+            "capability": self.capability,
+            "warp_size": self._warp_size,
+        }
+        key = hashlib.sha256(json.dumps([FORMAT, _triton_version(), request]).encode()).hexdigest()
+        return self._cached(key) or self._compiled(key, request)
+
+    def _compiled(self, key: str, request: dict[str, Any]) -> CompiledFunction:
+        answer, blobs = self._worker.ask(request)
+        if "error" in answer:
+            raise UnsupportedError(
+                f"Triton cannot compile '{request['function']}': {answer['error']}",
+                hint="the kernel can run on the host member instead",
+            )
+        if answer["scratch"] or answer["ctas"] != 1:
+            raise UnsupportedError(f"Triton wants device scratch or block clusters for '{request['function']}'")
+        compiled = CompiledFunction(
+            symbol=answer["symbol"],
+            capability=self.capability,
+            threads=self._warp_size * answer["warps"],
+            shared=answer["shared"],
+            spills=answer["spills"],
+            triton=answer["triton"],
+            cubin=blobs[0],
+        )
+        if self._cache is not None:
+            self._cache.mkdir(parents=True, exist_ok=True)
+            _write(self._cache / f"{key}.cubin", compiled.cubin)
+            _write(self._cache / f"{key}.json", json.dumps(compiled.facts()).encode())
+        return compiled
+
+    def _cached(self, key: str) -> CompiledFunction | None:
+        if self._cache is None or not (self._cache / f"{key}.json").exists():
+            return None
+        facts = json.loads((self._cache / f"{key}.json").read_text())
+        return CompiledFunction(**facts, cubin=(self._cache / f"{key}.cubin").read_bytes())
+
+
+def cache_folder() -> Path | None:
+    """Where compiled functions are kept, by knob `cache`; None when caching is off."""
+    setting = knobs.current().cache
+    if setting == "off":
+        return None
+    if setting:
+        return Path(setting) / "gpu"
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("stratagem")) / "gpu"
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Writes a whole file or nothing, also when two processes write the same one."""
+    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+        file.write(content)
+    Path(file.name).replace(path)
+
+
+def _triton_version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("triton")
+    except PackageNotFoundError:
+        return "none"

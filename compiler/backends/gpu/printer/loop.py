@@ -1,0 +1,94 @@
+"""Staging loops: `scf.for` as a Triton loop that carries tiles; destinations pass through it by reference."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from stratagem.compiler.backends.gpu.printer.element_types import computed_in
+from stratagem.compiler.backends.gpu.printer.extents import tile_shape
+from stratagem.compiler.backends.gpu.printer.scalars import Scalar
+from stratagem.compiler.backends.gpu.printer.structured import replace_held
+from stratagem.compiler.backends.gpu.printer.values import Tile, View
+from stratagem.compiler.errors import UnsupportedError
+from stratagem.compiler.ir import location_text
+
+if TYPE_CHECKING:
+    from stratagem.compiler.backends.gpu.printer.phase import PhasePrinter
+
+
+def print_loop(phase: PhasePrinter, op: Any) -> None:
+    """Prints one `scf.for`. Tiles are carried in the type arithmetic is done in."""
+    writer = phase.writer
+    lower, upper, step = (phase.scalar(o) for o in list(op.operands)[:3])
+    block = op.regions[0].blocks[0]
+    induction, *carried = block.arguments
+    names = [
+        _enter(phase, init, argument, op)
+        for init, argument in zip(list(op.operands)[3:], carried, strict=True)
+    ]
+    variable = writer.fresh("k")
+    phase.values[induction] = Scalar(max(upper.high - 1, 1), variable)
+    writer.line(f"for {variable} in tl.range({', '.join(writer.show(s) for s in (lower, upper, step))}):")
+    outside = dict(phase.loaded)
+    with writer.indented():
+        phase.block(block)
+        _refuse_reading_own_stores(phase, set(phase.loaded) - set(outside), op)
+        _carry(phase, list(list(block.operations)[-1].operands), names, op)
+    phase.loaded = outside
+    for result, argument in zip(op.results, carried, strict=True):
+        phase.values[result] = phase.values[argument]
+
+
+def _enter(phase: PhasePrinter, init: Any, argument: Any, op: Any) -> str | None:
+    """Binds a carried value before the loop; the name of its variable, None for a destination."""
+    known = phase.shaped(init)
+    if isinstance(known, View) and _is_inserted_into(argument):
+        phase.values[argument] = known
+        return None
+    tile = phase.tile_of(known)
+    held = computed_in(tile.element)
+    name = phase.writer.fresh("acc")
+    phase.writer.line(f"{name} = {replace_held(tile, held).text}")
+    phase.values[argument] = Tile(name, tile.dims, tile.element, held)
+    return name
+
+
+def _is_inserted_into(argument: Any) -> bool:
+    users = [use.owner.operation for use in argument.uses]
+    return any(u.name == "tensor.insert_slice" and u.operands[1] == argument for u in users)
+
+
+def _carry(phase: PhasePrinter, yielded: list[Any], names: list[str | None], op: Any) -> None:
+    targets, sources = [], []
+    for value, name, init in zip(yielded, names, list(op.operands)[3:], strict=True):
+        known = phase.shaped(value)
+        if name is None:
+            if not isinstance(known, View):
+                raise UnsupportedError(
+                    "a loop must pass on the destination it updates", location=location_text(op)
+                )
+            continue
+        tile = phase.tile_of(known)
+        before = phase.shaped(init)
+        smallest = phase.writer.smallest_extent
+        if tile_shape(tile.dims, smallest) != tile_shape(before.dims, smallest):
+            raise UnsupportedError("a loop carries a tile whose shape changes", location=location_text(op))
+        text = replace_held(tile, computed_in(tile.element)).text
+        if text != name:
+            targets.append(name)
+            sources.append(text)
+    if targets:
+        phase.writer.line(f"{', '.join(targets)} = {', '.join(sources)}")
+
+
+def _refuse_reading_own_stores(phase: PhasePrinter, inside: set[int], op: Any) -> None:
+    """A loop that loads from a buffer it also stores to would see its own stores in the next iteration."""
+    views = {id(v): v for v in phase.values.values() if isinstance(v, View)}
+    for key in inside:
+        view = views.get(key)
+        if view is not None and view.buffer.index in phase.written_in_place:
+            raise UnsupportedError(
+                f"a loop reads {view.buffer.name}, which it also stores to",
+                hint="split the kernel into two phases",
+                location=location_text(op),
+            )

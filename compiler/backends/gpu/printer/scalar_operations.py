@@ -1,0 +1,159 @@
+"""How one scalar operation of a `linalg.generic` body is written in Triton.
+
+Each entry takes the operands' texts (already in the type the operation computes in) and gives an expression. Functions
+Triton lacks are written out below as helper functions, which are added to the source when used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from stratagem.compiler.backends.gpu.printer.scalars import without_parentheses
+
+Template = Callable[..., str]
+
+
+def _infix(symbol: str) -> Template:
+    return lambda a, b: f"({a} {symbol} {b})"
+
+
+def _call(name: str) -> Template:
+    return lambda *operands: f"{name}({', '.join(map(without_parentheses, operands))})"
+
+
+_NAN = ", propagate_nan=tl.PropagateNan.ALL"
+
+ARITHMETIC: dict[str, Template] = {
+    "arith.addf": _infix("+"),
+    "arith.subf": _infix("-"),
+    "arith.mulf": _infix("*"),
+    "arith.divf": _infix("/"),
+    "arith.negf": lambda a: f"(-{a})",
+    "arith.maximumf": lambda a, b: f"tl.maximum({a}, {b}{_NAN})",
+    "arith.minimumf": lambda a, b: f"tl.minimum({a}, {b}{_NAN})",
+    "arith.maxnumf": _call("tl.maximum"),
+    "arith.minnumf": _call("tl.minimum"),
+    "arith.addi": _infix("+"),
+    "arith.subi": _infix("-"),
+    "arith.muli": _infix("*"),
+    "arith.divsi": _infix("//"),
+    "arith.remsi": _infix("%"),
+    "arith.maxsi": _call("tl.maximum"),
+    "arith.minsi": _call("tl.minimum"),
+    "arith.andi": _infix("&"),
+    "arith.ori": _infix("|"),
+    "arith.xori": _infix("^"),
+    "math.absf": _call("tl.abs"),
+    "math.absi": _call("tl.abs"),
+    "math.ceil": _call("tl.ceil"),
+    "math.cos": _call("tl.cos"),
+    "math.erf": _call("tl.erf"),
+    "math.exp": _call("tl.exp"),
+    "math.exp2": _call("tl.exp2"),
+    "math.expm1": _call("_expm1"),
+    "math.floor": _call("tl.floor"),
+    "math.fma": lambda a, b, c: f"({a} * {b} + {c})",
+    "math.log": _call("tl.log"),
+    "math.log1p": _call("_log1p"),
+    "math.log2": _call("tl.log2"),
+    "math.rsqrt": _call("tl.rsqrt"),
+    "math.sin": _call("tl.sin"),
+    "math.sqrt": _call("tl.sqrt"),
+    "math.tanh": _call("_tanh"),
+}
+
+_ORDERED = "({a} == {a}) & ({b} == {b})"
+_UNORDERED = "({a} != {a}) | ({b} != {b})"
+
+FLOAT_COMPARISONS = {  # by the predicate's number in arith.cmpf
+    0: "(({a} != {a}) & ({a} == {a}))",
+    1: "({a} == {b})",
+    2: "({a} > {b})",
+    3: "({a} >= {b})",
+    4: "({a} < {b})",
+    5: "({a} <= {b})",
+    6: f"(({{a}} != {{b}}) & {_ORDERED})",
+    7: f"({_ORDERED})",
+    8: f"(({{a}} == {{b}}) | {_UNORDERED})",
+    9: f"(({{a}} > {{b}}) | {_UNORDERED})",
+    10: f"(({{a}} >= {{b}}) | {_UNORDERED})",
+    11: f"(({{a}} < {{b}}) | {_UNORDERED})",
+    12: f"(({{a}} <= {{b}}) | {_UNORDERED})",
+    13: "({a} != {b})",
+    14: f"({_UNORDERED})",
+    15: "(({a} == {a}) | ({a} != {a}))",
+}
+
+INTEGER_COMPARISONS = {  # by the predicate's number in arith.cmpi; the unsigned ones (6 to 9) have no Triton form
+    0: "({a} == {b})",
+    1: "({a} != {b})",
+    2: "({a} < {b})",
+    3: "({a} <= {b})",
+    4: "({a} > {b})",
+    5: "({a} >= {b})",
+}
+
+CASTS = {
+    "arith.extf",
+    "arith.truncf",
+    "arith.sitofp",
+    "arith.uitofp",
+    "arith.fptosi",
+    "arith.extsi",
+    "arith.extui",
+    "arith.trunci",
+    "arith.index_cast",
+}
+
+HELPERS: dict[str, str] = {
+    # exp(-2|x|) never overflows; near zero the odd series keeps relative accuracy (next term: 3e-9 at 0.25).
+    "_tanh": """\
+@triton.jit
+def _tanh(x):
+    e = tl.exp(-2.0 * tl.abs(x))
+    t = (1.0 - e) / (1.0 + e)
+    s = x * x
+    near = x * (1.0 + s * (-1.0 / 3.0 + s * (2.0 / 15.0 + s * (-17.0 / 315.0 + s * (62.0 / 2835.0)))))
+    return tl.where(tl.abs(x) < 0.25, near, tl.where(x < 0, -t, t))
+""",
+    # log(1 + x) corrected by the rounding of 1 + x.
+    "_log1p": """\
+@triton.jit
+def _log1p(x):
+    u = 1.0 + x
+    d = u - 1.0
+    corrected = tl.log(u) * (x / tl.where(d == 0, 1.0, d))
+    return tl.where(d == 0, x, tl.where(d == float("inf"), u, corrected))
+""",
+    # The series up to x^7 where exp(x) - 1 would cancel (next term: 2e-9 at 0.25).
+    "_expm1": """\
+@triton.jit
+def _expm1(x):
+    tail = 1.0 / 24.0 + x * (1.0 / 120.0 + x * (1.0 / 720.0 + x * (1.0 / 5040.0)))
+    near = x * (1.0 + x * (0.5 + x * (1.0 / 6.0 + x * tail)))
+    return tl.where(tl.abs(x) < 0.25, near, tl.exp(x) - 1.0)
+""",
+    # tl.max and tl.min skip NaN; arith.maximumf and minimumf do not.
+    "_nan_max": """\
+@triton.jit
+def _nan_max(x, axis: tl.constexpr):
+    unordered = tl.max((x != x).to(tl.int32), axis)
+    return tl.where(unordered > 0, float("nan"), tl.max(x, axis))
+""",
+    "_nan_min": """\
+@triton.jit
+def _nan_min(x, axis: tl.constexpr):
+    unordered = tl.max((x != x).to(tl.int32), axis)
+    return tl.where(unordered > 0, float("nan"), tl.min(x, axis))
+""",
+}
+
+SUPPORTED_POWERS = {
+    2.0: "({a} * {a})",
+    3.0: "({a} * {a} * {a})",
+    4.0: "(({a} * {a}) * ({a} * {a}))",
+    0.5: "tl.sqrt({a})",
+    -0.5: "tl.rsqrt({a})",
+    -1.0: "(1.0 / {a})",
+    1.0: "{a}",
+}
