@@ -1,1 +1,3 @@
-"""The reference interpreter: runs a program of any level, in any of several number domains. See `docs/interpreter.md`."""
+"""The reference interpreter: runs programs of every level, in several number domains
+(`docs/interpreter.md`).
+"""

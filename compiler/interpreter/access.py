@@ -1,4 +1,6 @@
-"""Indexing maps: how an operand of a structured operation is read over the iteration space, without copies."""
+"""Indexing maps: how an operand of a structured operation is read over the iteration space, without
+copies.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +19,8 @@ from stratagem.compiler.interpreter.values import Array, Value, map_planes, shap
 class Access:
     """One indexing map.
 
-    `plain[k]` is the iteration dimension that indexes operand dimension k, None where the index is something else.
-    `coefficients[k][d]` and `offsets[k]` hold the map where it is linear; None where it is not.
+    `plain[k]` is the iteration dimension that indexes operand dimension k, None where the index is something
+    else. `coefficients[k][d]` and `offsets[k]` hold the map where it is linear; None where it is not.
     """
 
     dims: int
@@ -48,7 +50,8 @@ class Access:
         return self.plain == tuple(range(self.dims))
 
     def view(self, value: Value, sizes: Sequence[int], instruction: Instruction) -> Value:
-        """The operand over the iteration space: one axis per iteration dimension, of size 1 where it does not matter.
+        """The operand over the iteration space: one axis per iteration dimension, of size 1 where it does not
+        matter.
 
         Raises Violation when an index leaves the operand.
         """

@@ -1,4 +1,6 @@
-"""Running programs of any level: values, values with bounds, and exact comparison. See `docs/interpreter.md`."""
+"""Running programs of any level: values, values with bounds, and exact comparison. See
+`docs/interpreter.md`.
+"""
 
 from __future__ import annotations
 
@@ -19,9 +21,24 @@ from stratagem.compiler.interpreter.violation import Violation
 from stratagem.compiler.program import Program
 
 __all__ = [
-    "Bounded", "CallCheck", "Domain", "ExactField", "Float64", "Mismatch", "NativeFloat", "RoundingBound", "Verdict", "Violation",
-    "bound_per_call", "compare", "emulate", "equal_in_field", "reference", "reference_with_bound", "run",
-]  # fmt: skip
+    "Bounded",
+    "CallCheck",
+    "Domain",
+    "ExactField",
+    "Float64",
+    "Mismatch",
+    "NativeFloat",
+    "RoundingBound",
+    "Verdict",
+    "Violation",
+    "bound_per_call",
+    "compare",
+    "emulate",
+    "equal_in_field",
+    "reference",
+    "reference_with_bound",
+    "run",
+]
 
 
 def run(
@@ -42,7 +59,8 @@ def run(
         function: which function to run.
 
     Raises:
-        Violation: a rule of the semantics is broken while the program runs, or a result is memory nobody wrote.
+        Violation: a rule of the semantics is broken while the program runs, or a result is memory nobody
+            wrote.
         RuntimeInputError: inputs do not fit the arguments.
         UnsupportedError: an operation has no reference semantics.
     """
@@ -80,7 +98,8 @@ def reference_with_bound(
     function: str = "main",
     domain: RoundingBound | None = None,
 ) -> list[Bounded]:
-    """Results with bounds on the rounding error of any correct implementation; infinite where nothing is known.
+    """Results with bounds on the rounding error of any correct implementation; infinite where nothing is
+    known.
 
     Integer results have bound 0, and infinity where rounding could change them. Where control flow rests on a
     comparison that rounding could turn, every bound is infinite.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -40,7 +41,7 @@ def integer_list(op: Any, key: str) -> tuple[int, ...]:
 def segments(op: Any) -> list[slice]:
     """The operand ranges that `operandSegmentSizes` cuts."""
     ends = np.cumsum([0, *integer_list(op, "operandSegmentSizes")])
-    return [slice(int(a), int(b)) for a, b in zip(ends[:-1], ends[1:], strict=True)]
+    return [slice(int(a), int(b)) for a, b in pairwise(ends)]
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,17 @@ import numpy as np
 from stratagem.compiler.interpreter.values import Array
 
 VACUOUS = 0.1
-"""A bound above this share of the result's largest magnitude says nothing useful: the element counts as not checked."""
+"""A bound above this share of the largest magnitude of the result says nothing: the element is not
+checked.
+"""
 
 Outcome = Literal["within bound", "outside bound", "not checked"]
 
 
 class Bounded(NamedTuple):
-    """A result: the value (float64, or exact integers), and how far a correct computation may be from it (float64)."""
+    """A result: the value (float64, or exact integers), and how far a correct computation may be from it
+    (float64).
+    """
 
     value: Array
     bound: Array
@@ -26,8 +30,9 @@ class Bounded(NamedTuple):
 class Verdict:
     """The outcome for one result, and the element that decided it.
 
-    `ratio` is the largest error divided by its bound among the elements checked (0 where there is no error). `element`,
-    `actual`, `value` and `bound` describe the worst element outside its bound, or else the first unchecked one.
+    `ratio` is the largest error divided by its bound among the elements checked (0 where there is no error).
+    `element`, `actual`, `value` and `bound` describe the worst element outside its bound, or else the first
+    unchecked one.
     """
 
     outcome: Outcome
@@ -50,14 +55,16 @@ class Verdict:
             return f"within bound: {self.total} elements, largest error {self.ratio:.2g} of its bound"
         if self.outcome == "outside bound":
             return f"outside bound: {numbers}"
-        return f"not checked: the bound says nothing about {self.total - self.checked} of {self.total} elements; {numbers}"
+        unknown = self.total - self.checked
+        return f"not checked: the bound says nothing about {unknown} of {self.total} elements; {numbers}"
 
 
 def compare(actual: Array, value: Array, bound: Array) -> Verdict:
     """Elementwise |actual - value| <= bound, for arrays of one shape.
 
-    An element counts as checked when its bound is at most a tenth of the largest finite magnitude of the result; equal
-    infinities agree, and so do two NaNs. An element outside even a loose finite bound is an error all the same.
+    An element counts as checked when its bound is at most a tenth of the largest finite magnitude of the
+    result; equal infinities agree, and so do two NaNs. An element outside even a loose finite bound is an
+    error all the same.
     """
     if np.shape(actual) != np.shape(value):
         text = f"shape {np.shape(actual)} instead of {np.shape(value)}"
@@ -94,6 +101,8 @@ def compare(actual: Array, value: Array, bound: Array) -> Verdict:
 
 
 def _scale(wanted: Array) -> float:
-    """The largest finite magnitude; an all-zero result has a scale of 0, so only exact zeros count as checked."""
+    """The largest finite magnitude; an all-zero result has a scale of 0, so only exact zeros count as
+    checked.
+    """
     finite = np.abs(wanted[np.isfinite(wanted)])
     return float(finite.max(initial=0.0))

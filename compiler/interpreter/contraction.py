@@ -54,8 +54,8 @@ def contract(
 ) -> Value | None:
     """init + the sum of left * right over the `reduction` dimensions; None where this form does not fit.
 
-    `left` and `right` have one axis per iteration dimension (size 1: does not matter); `init` and the result have the
-    other dimensions, in order.
+    `left` and `right` have one axis per iteration dimension (size 1: does not matter); `init` and the result
+    have the other dimensions, in order.
     """
     rank = len(sizes)
     if np.ndim(left[0]) != rank or np.ndim(right[0]) != rank or 0 in sizes:
@@ -87,20 +87,24 @@ def contract(
 def _arranged(
     value: Value, groups: Sequence[Sequence[int]], sizes: Sequence[int], shape: Sequence[int]
 ) -> Value:
-    """Transposes to the given groups of dimensions, drops the others (of size 1), and merges each group into one axis."""
+    """Transposes to the given groups of dimensions, drops the others (of size 1), and merges each group into
+    one axis.
+    """
     dims = [d for group in groups for d in group]
     rest = [d for d in range(len(sizes)) if d not in dims]
     full = [sizes[d] for d in dims]
 
     def arrange(plane: Array) -> Array:
-        ordered = np.transpose(plane, [*dims, *rest])[(..., *[0] * len(rest))]
+        ordered = np.squeeze(np.transpose(plane, [*dims, *rest]), tuple(range(len(dims), len(sizes))))
         return np.broadcast_to(ordered, full).reshape(tuple(shape))
 
     return map_planes(arrange, value)
 
 
 def _contract_integers(left: Array, right: Array, init: Array) -> Array:
-    """Through float64 where every sum is exact in it, else in 64-bit integers; wraps to the width of `init`."""
+    """Through float64 where every sum is exact in it, else in 64-bit integers; wraps to the width of
+    `init`.
+    """
     if init.dtype == np.bool_:
         return np.asarray(
             (np.matmul(left.astype(np.int64), right.astype(np.int64)) & 1).astype(np.bool_) ^ init

@@ -16,8 +16,8 @@ from stratagem.compiler.errors import UnsupportedError
 class FloatFormat:
     """One floating-point format.
 
-    `unit` is the unit roundoff (half an ulp at 1), `tiny` the smallest normal number: below it a result may be
-    rounded to a denormal or flushed to zero. `largest` is the largest finite number.
+    `unit` is the unit roundoff (half an ulp at 1), `tiny` the smallest normal number: below it a result may
+    be rounded to a denormal or flushed to zero. `largest` is the largest finite number.
     """
 
     dtype: np.dtype[Any]
@@ -46,7 +46,9 @@ INTEGERS: dict[str, np.dtype[Any]] = {
 
 
 def element_of(kind: Any) -> str:
-    """The element name (`f32`, `i64`, `index` ...) of a scalar or shaped MLIR type; unsigned reads as signless."""
+    """The element name (`f32`, `i64`, `index` ...) of a scalar or shaped MLIR type; unsigned reads as
+    signless.
+    """
     element = ir.ShapedType(kind).element_type if isinstance(kind, ir.ShapedType) else kind
     name = str(element)
     return "i" + name.lstrip("usi") if name[:2] in ("ui", "si") else name

@@ -1,4 +1,6 @@
-"""Are two programs equal as functions over the reals? Both run on random elements of a finite field; results must be `==`."""
+"""Are two programs equal as functions over the reals? Both run on random elements of a finite field; results
+must be `==`.
+"""
 
 from __future__ import annotations
 
@@ -49,9 +51,11 @@ def equal_in_field(
     """None when both programs (Programs or modules) give the same results, else the first difference.
 
     Args:
-        first, second: programs with the same arguments, in any order where all are named, else in the same order.
+        first, second: programs with the same arguments, in any order where all are named, else in the same
+            order.
         shapes: shapes of arguments, by name or in order; a dynamic size nobody gives is DYNAMIC_SIZE.
-        values: actual data for some arguments by name: integers that must be in range, masks, folded parameters.
+        values: actual data for some arguments by name: integers that must be in range, masks, folded
+            parameters.
             Other floats are random field elements, other integers random among 0 and 1.
         seeds: one run per seed. One run misses a difference of degree d with probability about d / 2^31.
     """

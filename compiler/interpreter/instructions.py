@@ -1,4 +1,6 @@
-"""Functions decoded once: operations with numbered value slots, so that running a loop body reads no MLIR object."""
+"""Functions decoded once: operations with numbered value slots, so that running a loop body reads no MLIR
+object.
+"""
 
 from __future__ import annotations
 
@@ -16,17 +18,26 @@ if TYPE_CHECKING:
     from stratagem.compiler.interpreter.machine import Machine
 
 TERMINATORS = frozenset(
-    {"func.return", "scf.yield", "linalg.yield", "tensor.yield", "scf.condition", "scf.forall.in_parallel", "tm_tensor.yield",
-     "scf.reduce", "affine.yield"}
-)  # fmt: skip
+    {
+        "func.return",
+        "scf.yield",
+        "linalg.yield",
+        "tensor.yield",
+        "scf.condition",
+        "scf.forall.in_parallel",
+        "tm_tensor.yield",
+        "scf.reduce",
+        "affine.yield",
+    }
+)
 
 
 @dataclass(slots=True)
 class Frame:
     """The values of one running function, and the context of the vectorised body that runs in it.
 
-    `grid` holds the iteration-space index arrays that `linalg.index` reads; `mask` the elements for which the running
-    branch of a vectorised `scf.if` is taken (None: all).
+    `grid` holds the iteration-space index arrays that `linalg.index` reads; `mask` the elements for which the
+    running branch of a vectorised `scf.if` is taken (None: all).
     """
 
     slots: list[Any]
@@ -104,7 +115,7 @@ class Decoder:
         blocks = list(region.blocks)
         if len(blocks) != 1:
             raise UnsupportedError(
-                f"{parent.name} has a region of {len(blocks)} blocks; the interpreter runs structured control flow only",
+                f"{parent.name} has a region of {len(blocks)} blocks; only structured control flow has semantics here",
                 location=location_text(parent),
             )
         arguments = tuple(self._number(value) for value in blocks[0].arguments)

@@ -13,7 +13,6 @@ from stratagem.compiler.interpreter.instructions import Body, Decoder, Frame, Fu
 from stratagem.compiler.interpreter.ops import load_handlers
 from stratagem.compiler.ir import symbol_name, walk
 
-
 CallHook = Callable[[Instruction, str, Sequence[Any]], list[Any]]
 """(call, callee, arguments) -> results; takes the place of running the callee."""
 
@@ -21,8 +20,8 @@ CallHook = Callable[[Instruction, str, Sequence[Any]], list[Any]]
 class Machine:
     """One module in one number domain.
 
-    `undecided` lists the places where control flow or an address depended on a comparison that rounding could turn:
-    after that no bound holds, so callers treat every result as not checked.
+    `undecided` lists the places where control flow or an address depended on a comparison that rounding could
+    turn: after that no bound holds, so callers treat every result as not checked.
     """
 
     def __init__(self, module: Any, domain: Domain, *, trace_undefined: bool = False) -> None:

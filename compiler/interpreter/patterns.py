@@ -15,11 +15,22 @@ from stratagem.compiler.interpreter.attributes import segments
 from stratagem.compiler.interpreter.instructions import Body, Instruction
 
 COMBINERS = {
-    "arith.addf": "add", "arith.mulf": "mul", "arith.maximumf": "maximum", "arith.minimumf": "minimum",
-    "arith.maxnumf": "maxnum", "arith.minnumf": "minnum",
-    "arith.addi": "add", "arith.muli": "mul", "arith.maxsi": "maxs", "arith.minsi": "mins", "arith.maxui": "maxu",
-    "arith.minui": "minu", "arith.andi": "and", "arith.ori": "or", "arith.xori": "xor",
-}  # fmt: skip
+    "arith.addf": "add",
+    "arith.mulf": "mul",
+    "arith.maximumf": "maximum",
+    "arith.minimumf": "minimum",
+    "arith.maxnumf": "maxnum",
+    "arith.minnumf": "minnum",
+    "arith.addi": "add",
+    "arith.muli": "mul",
+    "arith.maxsi": "maxs",
+    "arith.minsi": "mins",
+    "arith.maxui": "maxu",
+    "arith.minui": "minu",
+    "arith.andi": "and",
+    "arith.ori": "or",
+    "arith.xori": "xor",
+}
 """Associative and commutative operations: a reduction by one of them may be evaluated in any order."""
 
 
@@ -36,9 +47,10 @@ class Combiner:
 class Structure:
     """A decoded structured operation.
 
-    `used` tells which operands the body reads; `arguments` how many block arguments it has; `orders` how the parallel
-    dimensions of each output are permuted. For reductions of known form `combiners` has one entry per output, `terms`
-    are the instructions that compute the terms, and `contraction` is the product that was left out of them.
+    `used` tells which operands the body reads; `arguments` how many block arguments it has; `orders` how the
+    parallel dimensions of each output are permuted. For reductions of known form `combiners` has one entry
+    per output, `terms` are the instructions that compute the terms, and `contraction` is the product that was
+    left out of them.
     """
 
     accesses: tuple[Access, ...]
@@ -68,13 +80,24 @@ class Structure:
         body = instruction.bodies[0]
         combiners, terms, product = _reduction_form(body, inputs, outputs) if reduction else (None, (), None)
         used = tuple(
-            bool(reduction) and k >= inputs or k < len(body.arguments) and body_reads(body, body.arguments[k])
+            (bool(reduction) and k >= inputs)
+            or (k < len(body.arguments) and body_reads(body, body.arguments[k]))
             for k in range(len(accesses))
         )
         return Structure(
-            accesses, inputs, outputs, parallel, reduction, orders, used, len(body.arguments), _uses_index(body),
-            combiners, terms, product,
-        )  # fmt: skip
+            accesses,
+            inputs,
+            outputs,
+            parallel,
+            reduction,
+            orders,
+            used,
+            len(body.arguments),
+            _uses_index(body),
+            combiners,
+            terms,
+            product,
+        )
 
 
 def body_reads(body: Body, slot: int) -> bool:
@@ -105,7 +128,7 @@ def _reduction_dims(op: Any, outputs: Sequence[Access]) -> tuple[int, ...]:
 def _order(instruction: Instruction, access: Access, parallel: tuple[int, ...]) -> tuple[int, ...]:
     if sorted(d for d in access.plain if d is not None) != list(parallel) or None in access.plain:
         raise UnsupportedError(
-            f"{instruction.name}: an output map must be a permutation of the parallel dimensions {list(parallel)}",
+            f"{instruction.name}: an output map is no permutation of the parallel dimensions {list(parallel)}",
             location=instruction.location,
         )
     return tuple(parallel.index(d) for d in access.plain if d is not None)

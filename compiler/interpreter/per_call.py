@@ -1,8 +1,9 @@
 """Bounds that start anew at every kernel: the check that stays meaningful for deep models.
 
-A bound over a whole deep graph grows until it says nothing. Here the host part of a program runs once on actual data; at
-every call of a kernel the *actual* arguments are taken as exact, the kernel's own IR gives reference and bound for its
-results, the results to be judged come from `execute` (the compiled kernel), and the run goes on with these.
+A bound over a whole deep graph grows until it says nothing. Here the host part of a program runs once on
+actual data; at every call of a kernel the *actual* arguments are taken as exact, the kernel's own IR gives
+reference and bound for its results, the results to be judged come from `execute` (the compiled kernel), and
+the run goes on with these.
 """
 
 from __future__ import annotations
@@ -52,7 +53,8 @@ def bound_per_call(
 
     Args:
         program: Program or module whose `function` calls kernels (level device, system or physical).
-        execute: runs one kernel; without it kernels are emulated in their own element types, which checks that the
+        execute: runs one kernel; without it kernels are emulated in their own element types, which checks
+            that the
             bound holds for straightforward code.
         slack: scales the accuracy asked of functions such as exp.
     """
@@ -113,7 +115,9 @@ def _stored(value: Value, port: Port) -> Array:
 
 
 def _entering(machine: Machine, value: Value, array: Array, port: Port) -> Value:
-    """An argument as the reference sees it: exact data, or unwritten memory if the host has written nothing there."""
+    """An argument as the reference sees it: exact data, or unwritten memory if the host has written nothing
+    there.
+    """
     if isinstance(value, Undefined) and is_float(port.element):
         return machine.domain.undefined(array.shape, port.element)
     return lift(machine.domain, port, array)

@@ -1,4 +1,6 @@
-"""The border of a program: names, shapes and element types of arguments and results; data in and out of a domain."""
+"""The border of a program: names, shapes and element types of arguments and results; data in and out of a
+domain.
+"""
 
 from __future__ import annotations
 

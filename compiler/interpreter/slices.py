@@ -1,4 +1,6 @@
-"""Hyper-rectangular regions: what `offsets`, `sizes` and `strides` of slice operations mean, with bounds checked."""
+"""Hyper-rectangular regions: what `offsets`, `sizes` and `strides` of slice operations mean, with bounds
+checked.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +42,9 @@ class SliceFacts:
 def region_of(
     instruction: Instruction, operands: Sequence[Value], shape: Sequence[int], tensors: int
 ) -> Region:
-    """The region of a tensor of `shape` that a slice operation names; raises Violation where it leaves the tensor."""
+    """The region of a tensor of `shape` that a slice operation names; raises Violation where it leaves the
+    tensor.
+    """
     if instruction.facts is None:
         instruction.facts = SliceFacts.of(instruction.op, tensors)
     offsets, sizes, strides = instruction.facts.resolve(operands)

@@ -1,7 +1,7 @@
 """Run-time values: tuples of numpy arrays of one shape ("planes"), never changed once made.
 
-A float value has as many planes as its number domain needs. An integer value has one plane, or two where its second
-plane marks the elements that could differ in a computation with rounding ("doubt").
+A float value has as many planes as its number domain needs. An integer value has one plane, or two where its
+second plane marks the elements that could differ in a computation with rounding ("doubt").
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ class Undefined(tuple[Array, ...]):
 
 
 class Shared(tuple[Array, ...]):
-    """The shared output of an `scf.forall` as one unit sees it; keeps a log of the regions that the unit reads."""
+    """The shared output of an `scf.forall` as one unit sees it; keeps a log of the regions that the unit
+    reads.
+    """
 
     reads: list[Region]
 

@@ -6,7 +6,8 @@ from stratagem.compiler.errors import VerificationError
 
 
 class Violation(VerificationError):
-    """A run-time rule is broken: out of bounds, written twice, never written, divided by zero, failed assertion.
+    """A run-time rule is broken: out of bounds, written twice, never written, divided by zero, failed
+    assertion.
 
     Args:
         operation: name of the operation at fault, e.g. `tensor.extract_slice`.

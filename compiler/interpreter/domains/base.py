@@ -1,7 +1,7 @@
 """The interface of a number domain: everything the interpreter asks of floats.
 
-Integers are not a domain's business: they are exact numpy integers everywhere. A domain only decides where an integer
-that comes from a float is in doubt.
+Integers are not a domain's business: they are exact numpy integers everywhere. A domain only decides where an
+integer that comes from a float is in doubt.
 """
 
 from __future__ import annotations
@@ -54,7 +54,9 @@ class Domain(ABC):
 
     @abstractmethod
     def apply(self, function: str, element: str, *operands: Value) -> Value:
-        """Elementwise `function` (`add`, `div`, `exp`, `maximum` ...), rounded to `element` where the domain rounds."""
+        """Elementwise `function` (`add`, `div`, `exp`, `maximum` ...), rounded to `element` where the domain
+        rounds.
+        """
 
     @abstractmethod
     def convert(self, value: Value, source: str, target: str) -> Value:
@@ -78,11 +80,15 @@ class Domain(ABC):
 
     @abstractmethod
     def reduce(self, function: str, element: str, value: Value, axes: tuple[int, ...], init: Value) -> Value:
-        """`function` (`add`, `mul`, `maximum`, `minimum`, `maxnum`, `minnum`) over `axes`, which are dropped, and `init`."""
+        """`function` (`add`, `mul`, `maximum`, `minimum`, `maxnum`, `minnum`) over `axes`, which are dropped,
+        and `init`.
+        """
 
     @abstractmethod
     def contract(self, element: str, left: Value, right: Value, init: Value) -> Value:
-        """`init + left @ right` of shapes [B,M,N], [B,M,K], [B,K,N]; products and sums are of type `element`."""
+        """`init + left @ right` of shapes [B,M,N], [B,M,K], [B,K,N]; products and sums are of type
+        `element`.
+        """
 
     @abstractmethod
     def sort_order(self, value: Value) -> Array:
@@ -93,7 +99,9 @@ class Domain(ABC):
         return None
 
     def same_bits(self, value: Value, source: str, target: str) -> Value:
-        """`arith.bitcast` between a float and an integer type of the same width, where the domain knows bits."""
+        """`arith.bitcast` between a float and an integer type of the same width, where the domain knows
+        bits.
+        """
         raise NotImplementedError(f"domain {self.name} does not know the bits of its values")
 
 
@@ -117,4 +125,4 @@ def clamp_to_integer(numbers: Array, element: str) -> Array:
     whole = np.nan_to_num(np.trunc(numbers), nan=0.0)
     clipped = np.clip(whole, float(limits.min), float(np.nextafter(float(limits.max), 0)))
     result = clipped.astype(dtype)
-    return np.where(whole >= float(limits.max), dtype.type(limits.max), result)
+    return np.asarray(np.where(whole >= float(limits.max), dtype.type(limits.max), result))

@@ -1,8 +1,8 @@
 """Exact algebra over a finite field: programs that agree over the reals compare equal with `==`.
 
-`+ - * /` are field operations, exp keeps exp(a+b) = exp(a) exp(b) (once per path), maximum and minimum follow a keyed
-random total order, so they are commutative, associative and idempotent, and every other function is a keyed random
-function of its argument. What this cannot see is listed in `docs/interpreter.md`.
+`+ - * /` are field operations, exp keeps exp(a+b) = exp(a) exp(b) (once per path), maximum and minimum follow
+a keyed random total order, so they are commutative, associative and idempotent, and every other function is a
+keyed random function of its argument. What this cannot see is listed in `docs/interpreter.md`.
 """
 
 from __future__ import annotations
@@ -59,7 +59,9 @@ class ExactField(Domain):
         return tuple(np.array([c[i] for c in codes], np.int64).reshape(numbers.shape) for i in range(2))
 
     def undefined(self, shape: Sequence[int], element: str) -> Undefined:
-        """One random number for the whole of it: whoever reads it gets a result that differs from run to run."""
+        """One random number for the whole of it: whoever reads it gets a result that differs from run to
+        run.
+        """
         return Undefined(np.broadcast_to(plane, tuple(shape)) for plane in self.random(()))
 
     def apply(self, function: str, element: str, *operands: Value) -> Value:
@@ -85,7 +87,9 @@ class ExactField(Domain):
         return tuple(np.asarray(value[0]).astype(np.int64) % modulus for modulus in MODULI)
 
     def to_integer(self, value: Value, element: str) -> Value:
-        """An unknown function: a number's residue says nothing about its integer part. Whole numbers stay themselves."""
+        """An unknown function: a number's residue says nothing about its integer part. Whole numbers stay
+        themselves.
+        """
         plane = np.asarray(value[0])
         centred = np.where(plane > P // 2, plane - P, plane)
         dtype = storage(element)
@@ -128,7 +132,9 @@ class ExactField(Domain):
         return ((residues.mixed(value[0], self._key + 2) % (int(np.iinfo(dtype).max) + 1)).astype(dtype),)
 
     def _finite(self, function: str, *operands: Value) -> Value:
-        """The function on numbers; elements that are tags come out as nonsense and are overwritten by `apply`."""
+        """The function on numbers; elements that are tags come out as nonsense and are overwritten by
+        `apply`.
+        """
         first, second = operands[0], operands[-1]
         match function:
             case "add" | "sub" | "mul":

@@ -105,8 +105,8 @@ class Float64(Domain):
 class NativeFloat(Float64):
     """Rounds after every operation to its element type: an emulation of straightforward compiled code.
 
-    Values are kept as float64, which holds every narrower number; rounding a float64 result once more to at most 24
-    bits gives the correctly rounded result of `+ - * /` and square root.
+    Values are kept as float64, which holds every narrower number; rounding a float64 result once more to at
+    most 24 bits gives the correctly rounded result of `+ - * /` and square root.
     """
 
     name = "native"

@@ -118,10 +118,21 @@ def _keep(v: Array, x: Value) -> Array:
 
 
 PROPAGATED: dict[str, Propagation] = {
-    "add": _sum, "sub": _sum, "mul": _product, "div": _quotient, "fma": _fused, "pow": _power,
-    "neg": _keep, "abs": _keep, "copysign": _copied_sign,
-    "sin": _lipschitz(2.0), "cos": _lipschitz(2.0), "cosh": _cosh,
-    "tan": _exact_only, "atan2": _exact_only, "rem": _exact_only,
-}  # fmt: skip
+    "add": _sum,
+    "sub": _sum,
+    "mul": _product,
+    "div": _quotient,
+    "fma": _fused,
+    "pow": _power,
+    "neg": _keep,
+    "abs": _keep,
+    "copysign": _copied_sign,
+    "sin": _lipschitz(2.0),
+    "cos": _lipschitz(2.0),
+    "cosh": _cosh,
+    "tan": _exact_only,
+    "atan2": _exact_only,
+    "rem": _exact_only,
+}
 PROPAGATED |= {name: _extreme(name) for name in ("maximum", "minimum", "maxnum", "minnum")}
 PROPAGATED |= {name: _monotone(name) for name in sorted(INCREASING | DECREASING)}

@@ -1,7 +1,8 @@
 """Arithmetic on pairs of residues (mod P, mod Q), with tags for what is not a finite number.
 
-P and Q are primes with P = 2 Q + 1, so the numbers of order Q modulo P are the values of an exponential: with a base w
-of that order, exp(v) = w^(v mod Q) mod P turns sums into products exactly. The idea is that of Mirage (Wu et al., 2025).
+P and Q are primes with P = 2 Q + 1, so the numbers of order Q modulo P are the values of an exponential: with
+a base w of that order, exp(v) = w^(v mod Q) mod P turns sums into products exactly. The idea is that of
+Mirage (Wu et al., 2025).
 """
 
 from __future__ import annotations
@@ -67,7 +68,9 @@ def tagged(value: Value) -> bool:
 
 
 def as_floats(value: Value) -> Array:
-    """Stand-ins for reasoning about tags: inf, -inf, NaN, 0, and 1 or -1 for other numbers by the half they lie in."""
+    """Stand-ins for reasoning about tags: inf, -inf, NaN, 0, and 1 or -1 for other numbers by the half they
+    lie in.
+    """
     plane = np.asarray(value[0])
     sign = np.where(plane == 0, 0.0, np.where(plane <= P // 2, 1.0, -1.0))
     for tag, stand_in in ((NEGATIVE, -np.inf), (POSITIVE, np.inf), (UNORDERED, np.nan)):

@@ -1,8 +1,9 @@
-"""float64 values with a bound on the rounding error of any correct implementation at the program's element types.
+"""float64 values with a bound on the rounding error of any correct implementation at the program's element
+types.
 
-A value is a pair of planes (v, e): the exact real result of the program is v up to float64 rounding, and every
-implementation that evaluates the program with the program's element types, in any summation order, with functions as
-accurate as `functions.ULPS`, lands within e of v. An infinite e says that nothing is known.
+A value is a pair of planes (v, e): the exact real result of the program is v up to float64 rounding, and
+every implementation that evaluates the program with the program's element types, in any summation order, with
+functions as accurate as `functions.ULPS`, lands within e of v. An infinite e says that nothing is known.
 """
 
 from __future__ import annotations
@@ -129,7 +130,9 @@ class RoundingBound(Domain):
         return FLOATS[element].unit + _REFERENCE_UNIT
 
     def _gamma(self, count: int, element: str) -> float:
-        """Higham's n u / (1 - n u): the error of `count` roundings in a row; infinite where that means nothing."""
+        """Higham's n u / (1 - n u): the error of `count` roundings in a row; infinite where that means
+        nothing.
+        """
         total = count * self._unit(element)
         return total / (1.0 - total) if total < 0.5 else np.inf
 
@@ -145,7 +148,9 @@ class RoundingBound(Domain):
         return self._checked(v, e + underflow, element, operands)
 
     def _checked(self, v: Array, e: Array, element: str, operands: Sequence[Value]) -> Array:
-        """Infinite where the result may overflow; zero where it is infinite because an operand exactly was."""
+        """Infinite where the result may overflow; zero where it is infinite because an operand exactly
+        was.
+        """
         largest = FLOATS[element].largest * (1.0 + 3.0 * FLOATS[element].unit)
         e = np.where(np.abs(v) + e > largest, np.inf, e) if largest < np.inf else e
         endless = np.isinf(v)

@@ -23,14 +23,51 @@ from stratagem.compiler.interpreter.values import (
 )
 
 ARITH = {
-    "arith.addf": "add", "arith.subf": "sub", "arith.mulf": "mul", "arith.divf": "div", "arith.negf": "neg", "arith.remf": "rem",
-    "arith.maximumf": "maximum", "arith.minimumf": "minimum", "arith.maxnumf": "maxnum", "arith.minnumf": "minnum",
-}  # fmt: skip
+    "arith.addf": "add",
+    "arith.subf": "sub",
+    "arith.mulf": "mul",
+    "arith.divf": "div",
+    "arith.negf": "neg",
+    "arith.remf": "rem",
+    "arith.maximumf": "maximum",
+    "arith.minimumf": "minimum",
+    "arith.maxnumf": "maxnum",
+    "arith.minnumf": "minnum",
+}
 MATH = (
-    "exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "sqrt", "rsqrt", "cbrt", "sin", "cos", "tan", "asin", "acos", "atan",
-    "atan2", "sinh", "cosh", "tanh", "asinh", "acosh", "atanh", "erf", "erfc", "floor", "ceil", "trunc", "roundeven", "round",
-    "fma", "copysign",
-)  # fmt: skip
+    "exp",
+    "exp2",
+    "expm1",
+    "log",
+    "log2",
+    "log10",
+    "log1p",
+    "sqrt",
+    "rsqrt",
+    "cbrt",
+    "sin",
+    "cos",
+    "tan",
+    "asin",
+    "acos",
+    "atan",
+    "atan2",
+    "sinh",
+    "cosh",
+    "tanh",
+    "asinh",
+    "acosh",
+    "atanh",
+    "erf",
+    "erfc",
+    "floor",
+    "ceil",
+    "trunc",
+    "roundeven",
+    "round",
+    "fma",
+    "copysign",
+)
 FUNCTION_OF = ARITH | {f"math.{name}": name for name in MATH} | {"math.absf": "abs", "math.powf": "pow"}
 
 
@@ -139,7 +176,9 @@ def clamp(
 def classify(
     machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Value]
 ) -> Sequence[Value]:
-    """By comparison, so that every domain can answer: NaN differs from itself, infinities from what is below them."""
+    """By comparison, so that every domain can answer: NaN differs from itself, infinities from what is below
+    them.
+    """
     domain, value = machine.domain, operands[0]
     element = element_of(instruction.op.operands[0].type)
     nan = domain.compare("uno", value, value)[0]

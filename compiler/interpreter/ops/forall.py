@@ -39,10 +39,11 @@ class ForallFacts:
 
     @staticmethod
     def of(op: Any) -> ForallFacts:
-        names = ("staticLowerBound", "staticUpperBound", "staticStep")
-        *bounds, outputs = segments(op)
-        lists = [(MixedList(integer_list(op, name)), part) for name, part in zip(names, bounds, strict=True)]
-        return ForallFacts(*lists, outputs)
+        low, high, step, outputs = segments(op)
+        lists = [
+            MixedList(integer_list(op, f"static{name}")) for name in ("LowerBound", "UpperBound", "Step")
+        ]
+        return ForallFacts((lists[0], low), (lists[1], high), (lists[2], step), outputs)
 
     def units(self, operands: Sequence[Any]) -> list[range]:
         low, high, step = (
@@ -100,7 +101,7 @@ def _run_unit(
     machine.run_instructions(body.instructions, frame)
     for output, view in zip(outputs, views, strict=True):
         output.reads += [(number, region) for region in view.reads]
-    places = {slot: output for slot, output in zip(body.arguments[len(indices) :], outputs, strict=True)}
+    places = dict(zip(body.arguments[len(indices) :], outputs, strict=True))
     for store in body.terminator.bodies[0].instructions:
         if store.name != "tensor.parallel_insert_slice":
             raise UnsupportedError(f"{store.name} inside scf.forall.in_parallel", location=store.location)
@@ -148,6 +149,7 @@ def _check_output(
             where = np.argwhere(foreign)[0]
             element = [part.start + int(i) * part.step for i, part in zip(where, region, strict=True)]
             other = units[int(output.writer[region][tuple(where)])]
+            reader = list(units[number])
             raise instruction.violation(
-                f"element {element} of result {position} is read by unit {list(units[number])} and written by unit {list(other)}"
+                f"element {element} of result {position} is read by unit {reader} and written by unit {list(other)}"
             )

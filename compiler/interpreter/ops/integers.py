@@ -1,4 +1,6 @@
-"""Integer arithmetic of `arith`, `index` and `math`: the width is the dtype's, signedness is the operation's."""
+"""Integer arithmetic of `arith`, `index` and `math`: the width is the dtype's, signedness is the
+operation's.
+"""
 
 from __future__ import annotations
 
@@ -37,9 +39,11 @@ def _like(x: Array, result: Array) -> Array:
 
 def _wrapping(function: Binary) -> Binary:
     """Arithmetic modulo 2^width; on i1 that is arithmetic modulo 2."""
-    return lambda x, y: _like(x, function(unsigned(x).astype(np.uint8), unsigned(y).astype(np.uint8))) if (
-        np.asarray(x).dtype == np.bool_
-    ) else function(x, y)  # fmt: skip
+    return lambda x, y: (
+        _like(x, function(unsigned(x).astype(np.uint8), unsigned(y).astype(np.uint8)))
+        if (np.asarray(x).dtype == np.bool_)
+        else function(x, y)
+    )
 
 
 def _on_signed(function: Binary) -> Binary:
@@ -52,12 +56,12 @@ def _on_unsigned(function: Binary) -> Binary:
 
 def _truncated_quotient(x: Array, y: Array) -> Array:
     quotient = x // y
-    return quotient + ((quotient < 0) & (quotient * y != x)).astype(quotient.dtype)
+    return np.asarray(quotient + ((quotient < 0) & (quotient * y != x)).astype(quotient.dtype))
 
 
 def _ceil_quotient(x: Array, y: Array) -> Array:
     quotient = x // y
-    return quotient + (quotient * y != x).astype(quotient.dtype)
+    return np.asarray(quotient + (quotient * y != x).astype(quotient.dtype))
 
 
 def _shift(function: Callable[[Array, Array], Array]) -> Binary:
@@ -69,25 +73,40 @@ def _shift(function: Callable[[Array, Array], Array]) -> Binary:
 
 
 BINARY: dict[str, Binary] = {
-    "add": _wrapping(np.add), "sub": _wrapping(np.subtract), "mul": _wrapping(np.multiply),
-    "and": np.bitwise_and, "or": np.bitwise_or, "xor": np.bitwise_xor,
-    "maxs": _on_signed(np.maximum), "mins": _on_signed(np.minimum),
-    "maxu": _on_unsigned(np.maximum), "minu": _on_unsigned(np.minimum),
-    "shl": _shift(np.left_shift), "shrs": _shift(np.right_shift),
+    "add": _wrapping(np.add),
+    "sub": _wrapping(np.subtract),
+    "mul": _wrapping(np.multiply),
+    "and": np.bitwise_and,
+    "or": np.bitwise_or,
+    "xor": np.bitwise_xor,
+    "maxs": _on_signed(np.maximum),
+    "mins": _on_signed(np.minimum),
+    "maxu": _on_unsigned(np.maximum),
+    "minu": _on_unsigned(np.minimum),
+    "shl": _shift(np.left_shift),
+    "shrs": _shift(np.right_shift),
     "shru": lambda x, y: _like(x, _shift(np.right_shift)(unsigned(x), unsigned(y))),
-}  # fmt: skip
+}
 
 DIVISIONS: dict[str, Binary] = {
-    "divs": _on_signed(_truncated_quotient), "divu": _on_unsigned(np.floor_divide),
-    "ceildivs": _on_signed(_ceil_quotient), "ceildivu": _on_unsigned(_ceil_quotient),
+    "divs": _on_signed(_truncated_quotient),
+    "divu": _on_unsigned(np.floor_divide),
+    "ceildivs": _on_signed(_ceil_quotient),
+    "ceildivu": _on_unsigned(_ceil_quotient),
     "floordivs": _on_signed(np.floor_divide),
-    "rems": _on_signed(np.fmod), "remu": _on_unsigned(np.remainder),
-}  # fmt: skip
+    "rems": _on_signed(np.fmod),
+    "remu": _on_unsigned(np.remainder),
+}
 
 PREDICATES = ("eq", "ne", "slt", "sle", "sgt", "sge", "ult", "ule", "ugt", "uge")
 _COMPARE: dict[str, Binary] = {
-    "eq": np.equal, "ne": np.not_equal, "lt": np.less, "le": np.less_equal, "gt": np.greater, "ge": np.greater_equal,
-}  # fmt: skip
+    "eq": np.equal,
+    "ne": np.not_equal,
+    "lt": np.less,
+    "le": np.less_equal,
+    "gt": np.greater,
+    "ge": np.greater_equal,
+}
 
 
 def compare_integers(predicate: str, x: Array, y: Array) -> Array:

@@ -29,7 +29,7 @@ def _reduced(function: str, plane: Array, axes: tuple[int, ...]) -> Array:
 def reduce_values(function: str, value: Value, axes: tuple[int, ...], init: Value) -> Value:
     """`function` is a name of `integers.BINARY`; the result is in doubt where any term is."""
     plane = value[0]
-    doubt = None if doubt_of(value) is None else value[1].any(axis=axes)
+    doubt: Array | None = None if len(value) == 1 else np.asarray(value[1].any(axis=axes))
     count = int(np.prod([plane.shape[axis] for axis in axes]))
     result = BINARY[function](init[0], _reduced(function, plane, axes)) if count else init[0]
     own = doubt_of(init)

@@ -1,4 +1,6 @@
-"""Every `linalg` operation with indexing maps and a region, `linalg.generic` first: vectorised over the iteration space."""
+"""Every `linalg` operation with indexing maps and a region, `linalg.generic` first: vectorised over the
+iteration space.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""`tensor` operations on single elements: extract, insert, gather, scatter, and tensors given element by element."""
+"""`tensor` operations on single elements: extract, insert, gather, scatter, and tensors given element by
+element.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +40,9 @@ def undefined(machine: Machine, shape: Sequence[int], element: str) -> Undefined
 def checked_indices(
     instruction: Instruction, indices: Sequence[Array], shape: Sequence[int], mask: Array | None
 ) -> tuple[Array, ...]:
-    """Indices that are all in range; out-of-range ones of elements not taken are clipped, others raise Violation."""
+    """Indices that are all in range; out-of-range ones of elements not taken are clipped, others raise
+    Violation.
+    """
     checked = []
     for dim, (index, size) in enumerate(zip(indices, shape, strict=True)):
         outside = (np.asarray(index) < 0) | (np.asarray(index) >= size)
@@ -124,7 +128,9 @@ def generate(
 def gather(
     machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Value]
 ) -> Sequence[Value]:
-    """Coordinates along `gather_dims`, whole slices along the others (kept as unit dimensions, or dropped)."""
+    """Coordinates along `gather_dims`, whole slices along the others (kept as unit dimensions, or
+    dropped).
+    """
     source, coordinates = operands
     dims = integer_list(instruction.op, "gather_dims")
     shape, batch = shape_of(source), shape_of(coordinates)[:-1]
@@ -145,7 +151,9 @@ def gather(
 def scatter(
     machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Any]
 ) -> Sequence[Value]:
-    """The inverse of gather; the operation is `unique` by definition, so a repeated coordinate is an error."""
+    """The inverse of gather; the operation is `unique` by definition, so a repeated coordinate is an
+    error.
+    """
     part, whole = same_planes(operands[:2])
     coordinates = operands[2]
     machine.certain(instruction, [coordinates])
