@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -29,7 +30,10 @@ def build_system(record: SystemFile, root: Node, devices: Mapping[str, Device]) 
     )
     return System(
         name=record.system,
-        members={name: Member(name, devices[name], entry.count) for name, entry in record.members.items()},
+        members={
+            name: Member(name, devices[name], member_count(tiers, name, entry.count))
+            for name, entry in record.members.items()
+        },
         host=host_of(record),
         tiers=tiers,
         primitives=dict(primitives(origins, record)),
@@ -45,6 +49,23 @@ def build_system(record: SystemFile, root: Node, devices: Mapping[str, Device]) 
 def next_tier(record: SystemFile, position: int) -> str | None:
     """What a tier joins when it does not say: the next tier in."""
     return record.tiers[position + 1].name if position + 1 < len(record.tiers) else None
+
+
+def tier_chain(tiers: tuple[Tier, ...], member: str) -> list[tuple[str, int]]:
+    """The tiers around a member with their counts, outermost first; empty for a member no tier joins."""
+    for position, tier in enumerate(tiers):
+        outside = tiers[:position]
+        if member in tier.attached:
+            return [*tier_chain(outside, tier.name), (member, tier.attached[member])]
+        if tier.of == member:
+            return [*tier_chain(outside, tier.name), (tier.name, tier.count)]
+    return []
+
+
+def member_count(tiers: tuple[Tier, ...], member: str, stated: int) -> int:
+    """How many instances of a member there are: the product of the tiers around it, else what is stated."""
+    chain = tier_chain(tiers, member)
+    return math.prod(count for _, count in chain) if chain else stated
 
 
 def host_of(record: SystemFile) -> str:

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from stratagem.hwmodels.locate import Document
 
 Parameters = Mapping[str, str | int | float]
-THIS_MACHINE = "cpu"
 SUFFIXES = (".yaml", ".yml")
 
 
@@ -76,16 +75,12 @@ def load_variants(
 
 def open_target(target: str | Path, wanted: str = "") -> Document:
     """The document a target names."""
-    from stratagem.hwmodels.locate import find, library_names, parse_text, read_file
+    from stratagem.hwmodels.locate import THIS_MACHINE, find, library_names, read_file
 
     text = str(target)
     if isinstance(target, Path) or text.endswith(SUFFIXES):
         return choose(read_file(Path(text)), wanted)
-    if text == THIS_MACHINE:
-        from stratagem.hwmodels.probe import probe_text
-
-        return parse_text(probe_text(), "<this machine>")[-1]
-    if text not in library_names() and Path(text).is_file():
+    if text not in (THIS_MACHINE, *library_names()) and Path(text).is_file():
         message = f"'{text}' is a file, but not a hardware description"
         raise HardwareFileError(
             [Problem(Place(text), "", message, f"its name must end in {' or '.join(SUFFIXES)}")]

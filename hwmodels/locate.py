@@ -13,6 +13,7 @@ from stratagem.hwmodels.nearest import did_you_mean
 from stratagem.hwmodels.nodes import Node, read_documents
 
 LIBRARY = Path(__file__).parent / "library"
+THIS_MACHINE = "cpu"  # the name that stands for the probed machine
 FILE_KINDS = ("device", "system", "mapping", "calibration")
 SAFE_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)*")
 
@@ -122,6 +123,10 @@ def find(name: str, asked_by: Document | None, place: Place, path: str) -> Docum
         beside = file_beside(name, asked_by.file)
         if beside is not None:
             return document_named(beside, name, place, path)
+    if name == THIS_MACHINE:
+        from stratagem.hwmodels.probe import probe_text
+
+        return parse_text(probe_text(), "<this machine>")[-1]
     if name in library_names():
         return document_named(library_names()[name], name, place, path)
     hint = did_you_mean(name, library_names()) or "see 'stratagem hw list'"

@@ -77,6 +77,18 @@ DTYPES = (
     "index",
 )
 
+COLLECTIVES = (
+    "broadcast",
+    "scatter",
+    "gather",
+    "all_gather",
+    "reduce_scatter",
+    "all_reduce",
+    "all_to_all",
+    "send_recv",
+    "barrier",
+)
+
 
 def known_dtype(value: Any) -> Any:
     """Element types are those of the compiler's IR (plus tensor-core formats)."""

@@ -20,19 +20,6 @@ from stratagem.hwmodels.schema.base import (
 )
 from stratagem.hwmodels.schema.device import LinkEntry, SourceEntry
 
-COLLECTIVES = (
-    "broadcast",
-    "scatter",
-    "gather",
-    "all_gather",
-    "reduce_scatter",
-    "all_reduce",
-    "all_to_all",
-    "send_recv",
-    "barrier",
-)
-ALGORITHMS = ("ring", "tree", "direct", "in-network", "recursive-doubling", "host")
-
 
 def member_map(data: Any) -> Any:
     """A member may be given as its device's name alone."""
