@@ -47,6 +47,7 @@ def manifest(compilation: Compilation) -> dict[str, Any]:
         "producer": f"stratagem {__version__}",
         "target": machine.name,
         "until": compilation.until,
+        "ranks": compilation.ranks,
         "levels": list(compilation.levels),
         "signature": compilation.signature.to_json(),
         "code": CODE if code else None,

@@ -40,6 +40,14 @@ class Compilation:
     seconds: float = 0.0
     report: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def ranks(self) -> int:
+        """How many ranks run the program together."""
+        total = 1
+        for _, size in self.machine.mesh:
+            total *= size
+        return total
+
 
 def compile_program(
     program: Program, machine: System, until: str | None = None, progress: Progress | None = None

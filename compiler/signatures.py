@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from torch_mlir import ir
@@ -15,7 +16,12 @@ def signature_of(module: Any) -> Signature:
     main = find_function(module, "main")
     kind = ir.FunctionType(ir.TypeAttr(main.attributes["function_type"]).value)
     inputs = _specs(kind.inputs, argument_attributes(main, "model.input"))
-    parameters = _specs(kind.inputs, argument_attributes(main, "model.param"))
+    shards = argument_attributes(main, "system.shard")
+    parameters = tuple(
+        replace(_spec(t, name), shard_dim=None if shard is None else int(shard.rpartition(":")[2]))
+        for t, name, shard in zip(kind.inputs, argument_attributes(main, "model.param"), shards, strict=True)
+        if name is not None
+    )
     names = result_attributes(main, "model.output")
     outputs = _specs(kind.results, [n or f"output{i}" for i, n in enumerate(names)])
     return Signature(inputs, outputs, parameters)

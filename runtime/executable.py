@@ -17,7 +17,7 @@ from stratagem.runtime.container import Container
 from stratagem.runtime.drivers import DriverTable
 from stratagem.runtime.errors import ArtifactError
 from stratagem.runtime.parameters import ParameterStore
-from stratagem.runtime.signature import NUMPY_TYPES, Signature
+from stratagem.runtime.signature import Signature, TensorSpec
 
 Array = np.ndarray[Any, Any]
 ENTRY = "sg_entry"
@@ -34,17 +34,24 @@ class Executable:
         parameters: arrays by name; used in place, never written.
         arena_bytes: scratch memory the host program was planned for.
         drivers: the kernels that other members than the host run.
+        rank: which part of cut parameters this one binds, in a program that several ranks run together.
     """
 
     def __init__(
-        self, code: bytes, signature: Signature, parameters: Mapping[str, Array], arena_bytes: int, drivers: DriverTable
+        self,
+        code: bytes,
+        signature: Signature,
+        parameters: Mapping[str, Array],
+        arena_bytes: int,
+        drivers: DriverTable,
+        rank: int = 0,
     ) -> None:
         self.signature, self._drivers = signature, drivers
         self._runtime = load_runtime()
         self._library = _open_shared_object(code)
         self._entry = ctypes.cast(getattr(self._library, ENTRY), ctypes.c_void_p).value or 0
         self._arena = _aligned(arena_bytes)
-        self._parameters = [_bound(parameters, spec) for spec in signature.parameters]
+        self._parameters = [_bound(parameters, spec, rank) for spec in signature.parameters]
         self._lock = threading.Lock()
         self._lay_out()
 
@@ -62,6 +69,11 @@ class Executable:
         tail = [p.ctypes.data for p in parts[outputs:]]
         head = [self._words.ctypes.data] if outputs else []
         self._pointers = np.array([*head, *tail], np.int64)
+
+    @property
+    def members(self) -> set[str]:
+        """Members other than the host that run some of its kernels."""
+        return {kernel.member for kernel in self._drivers.kernels}
 
     def __call__(self, *arguments: Any, **named: Any) -> list[Array]:
         """Runs the program once; arrays in the signature's order or by name, results as a list of arrays."""
@@ -90,18 +102,19 @@ class Executable:
         return descriptors.adopt(part, rank, dtype, self._runtime.free)
 
 
-def load_executable(path: str | Path) -> Executable:
+def load_executable(path: str | Path | Container, rank: int = 0) -> Executable:
     """Opens an artifact, checks it, maps its parameters and loads its code. Raises ArtifactError."""
-    container = Container(path)
+    container = path if isinstance(path, Container) else Container(path)
     manifest = container.manifest
     if manifest.get("code") is None:
         stopped = manifest.get("until", "an earlier level")
-        raise ArtifactError(f"{path} holds no code: it was compiled until level '{stopped}'", hint="run it with --level")
+        raise ArtifactError(f"{container.path} holds no code: it was compiled until level '{stopped}'", hint="run it with --level")
     signature = Signature.from_json(manifest["signature"])
     parameters = container.members["params.safetensors"]
     store = ParameterStore.load(container.path, parameters.offset, parameters.size)
     drivers = DriverTable.from_artifact(manifest.get("kernels", []), container)
-    return Executable(container.read(manifest["code"]), signature, store, int(manifest["arena_bytes"]), drivers)
+    code = container.read(manifest["code"])
+    return Executable(code, signature, store, int(manifest["arena_bytes"]), drivers, rank)
 
 
 def _open_shared_object(code: bytes) -> ctypes.CDLL:
@@ -128,12 +141,11 @@ def _aligned(size: int, alignment: int = 64) -> Array:
     return raw[start : start + size]
 
 
-def _bound(parameters: Mapping[str, Array], spec: Any) -> Array:
-    """The parameter for `spec`, contiguous; raises ArtifactError when it is missing or of another shape."""
-    array = parameters.get(spec.name)
-    if array is None or array.dtype != NUMPY_TYPES[spec.dtype] or tuple(array.shape) != tuple(spec.shape):
-        have = "nothing" if array is None else f"{array.dtype}{list(array.shape)}"
+def _bound(parameters: Mapping[str, Array], spec: TensorSpec, rank: int) -> Array:
+    """This rank's part of the parameter, contiguous; raises ArtifactError when it is missing or of another shape."""
+    whole = parameters.get(spec.name)
+    array = None if whole is None else spec.part(whole, rank)
+    if array is None or array.dtype != spec.numpy_dtype or array.shape != spec.shape:
+        have = "nothing" if whole is None else f"{whole.dtype}{list(whole.shape)}"
         raise ArtifactError(f"parameter {spec} is needed, the artifact holds {have}")
     return np.ascontiguousarray(array).reshape(array.shape)
-
-

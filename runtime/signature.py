@@ -28,11 +28,16 @@ NUMPY_TYPES: dict[str, np.dtype[Any]] = {
 
 @dataclass(frozen=True)
 class TensorSpec:
-    """One input, output or parameter. `shape` holds None for a dimension known only at run time."""
+    """One input, output or parameter. `shape` holds None for a dimension known only at run time.
+
+    `shard_dim`: for a parameter of a program cut over ranks, the dimension of which each rank holds one part; `shape`
+    is then the shape of a part.
+    """
 
     name: str
     dtype: str
     shape: tuple[int | None, ...]
+    shard_dim: int | None = None
 
     def __str__(self) -> str:
         return f"{self.name}: {self.dtype}[{', '.join('?' if n is None else str(n) for n in self.shape)}]"
@@ -42,11 +47,20 @@ class TensorSpec:
         return NUMPY_TYPES[self.dtype]
 
     def to_json(self) -> dict[str, Any]:
-        return {"name": self.name, "dtype": self.dtype, "shape": list(self.shape)}
+        shard = {} if self.shard_dim is None else {"shard_dim": self.shard_dim}
+        return {"name": self.name, "dtype": self.dtype, "shape": list(self.shape), **shard}
 
     @staticmethod
     def from_json(value: Mapping[str, Any]) -> TensorSpec:
-        return TensorSpec(str(value["name"]), str(value["dtype"]), tuple(value["shape"]))
+        return TensorSpec(str(value["name"]), str(value["dtype"]), tuple(value["shape"]), value.get("shard_dim"))
+
+    def part(self, array: np.ndarray[Any, Any], rank: int) -> np.ndarray[Any, Any]:
+        """Rank `rank`'s part of a whole parameter; the array itself when it is not cut."""
+        if self.shard_dim is None:
+            return array
+        size = self.shape[self.shard_dim] or 0
+        index = (slice(None),) * self.shard_dim + (slice(rank * size, (rank + 1) * size),)
+        return array[index]
 
     def check(self, array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         """The array, contiguous, in exactly this dtype; raises RuntimeInputError when it does not fit."""
