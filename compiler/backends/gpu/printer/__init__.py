@@ -1,0 +1,1 @@
+"""Device-form kernels as Triton source."""

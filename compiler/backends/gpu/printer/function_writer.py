@@ -22,6 +22,7 @@ class FunctionWriter:
         self.smallest_extent = smallest_extent
         self.helpers: set[str] = set()
         self.stage_bytes = 0
+        self.largest_tile = 1
         self._body: list[str] = []
         self._depth = 1
         self._counts: dict[str, int] = {}

@@ -38,7 +38,21 @@ class Schedule:
     stages: int
 
 
-Scheduler = Callable[[Any], Schedule]
+@dataclass(frozen=True)
+class PhaseFacts:
+    """What the schedule of a phase depends on.
+
+    Attributes:
+        has_dot: whether it multiplies matrices. largest_tile: elements of its largest register tile (accumulators only,
+            where there is a dot). stage_bytes: bytes loaded by one step of its staging loops.
+    """
+
+    has_dot: bool
+    largest_tile: int
+    stage_bytes: int
+
+
+Scheduler = Callable[[Any, PhaseFacts], Schedule]
 
 
 @dataclass(frozen=True)
@@ -54,7 +68,7 @@ def print_kernel(function: Any, schedule: Scheduler, precision: str = "ieee") ->
 
     Args:
         function: the `func.func` of the kernel, in device form.
-        schedule: warps and stages of a phase, given its `scf.forall`.
+        schedule: warps and stages of a phase, given its `scf.forall` and facts of it.
         precision: how `tl.dot` multiplies f32: `ieee`, `tf32` or `tf32x3`.
 
     Raises UnsupportedError naming the operation that has no Triton form.
@@ -202,7 +216,7 @@ class KernelPrinter:
         writer = FunctionWriter(f"{self.name}_{number}", SMALLEST_DOT_EXTENT if has_dot else 1)
         phase = PhasePrinter(self.values, writer, self.precision)
         grid = phase.forall(op, buffers)
-        chosen = self.schedule(op)
+        chosen = self.schedule(op, PhaseFacts(has_dot, writer.largest_tile, writer.stage_bytes))
         self.writers.append(writer)
         self.launches.append(
             Launch(writer.name, grid, writer.parameters, chosen.warps, chosen.stages, writer.stage_bytes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from math import prod
 from typing import Any
 
 from torch_mlir import ir
@@ -242,14 +243,20 @@ class PhasePrinter:
             tile = print_dot(operands, iteration, roles, self.precision, self.tile_of, self.writer)
             if tile is not None:
                 self.values[op.results[0]] = tile
+                self._count(tile.dims)
                 return
         inputs = list(ir.DenseI32ArrayAttr(op.attributes["operandSegmentSizes"]))[0]
-        tile_shape(iteration.sizes, self.writer.smallest_extent)
+        self._count(iteration.sizes)
         printer = StructuredPrinter(
             op, operands, inputs, iteration, self.writer, self.tile_of, self._outer_lanes, self._gather
         )
         for result, tile in zip(op.results, printer.results(), strict=True):
             self.values[result] = tile
+
+    def _count(self, dims: tuple[Scalar, ...]) -> None:
+        """Keeps the size of the largest tile, and refuses tiles that are too large for Triton."""
+        elements = prod(tile_shape(dims, self.writer.smallest_extent))
+        self.writer.largest_tile = max(self.writer.largest_tile, elements)
 
     def _operand(self, value: Any) -> Shaped | Number:
         known = self.values.get(value)

@@ -1,0 +1,1 @@
+"""NVIDIA GPUs: kernels as Triton source, compiled ahead of time, launched on the CUDA driver."""

@@ -1,0 +1,167 @@
+"""Runs compiled GPU kernels: on a GPU through libcuda where there is one, else in the checked interpreter.
+
+Needs neither MLIR nor, on a machine with a GPU, Triton.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from stratagem.compiler.backends.gpu.binding import Array, BoundCall, bind
+from stratagem.compiler.backends.gpu.cubin import read_kernels
+from stratagem.compiler.backends.gpu.cuda import LIBRARY, CudaDevice, LoadedFunction, count_devices
+from stratagem.compiler.backends.gpu.interpreter import LABEL, CheckedInterpreter
+from stratagem.compiler.backends.gpu.plan import KernelPlan
+from stratagem.compiler.errors import ArtifactError
+
+INDEX = "kernels.json"
+
+
+@dataclass(frozen=True)
+class RunReport:
+    """One kernel call: where it ran and how long it took, copies included.
+
+    `device_ran` is False when the checked interpreter stood in for the GPU; `lanes` is then the number of element
+    accesses it checked.
+    """
+
+    kernel: str
+    where: str
+    device_ran: bool
+    seconds: float
+    lanes: int = 0
+
+
+@dataclass
+class Driver:
+    """Runs the kernels of one artifact.
+
+    Args:
+        files: what `compile_kernels` returned. device: facts of the device description; not needed.
+        library: the CUDA driver to load.
+    """
+
+    files: Mapping[str, bytes]
+    device: Mapping[str, Any] = field(default_factory=dict)
+    library: str = LIBRARY
+
+    def __post_init__(self) -> None:
+        if INDEX not in self.files:
+            raise ArtifactError(f"the artifact's GPU code has no {INDEX}", hint="compile the model again")
+        index = json.loads(self.files[INDEX])
+        self._kernels: dict[str, dict[str, Any]] = index["kernels"]
+        self._plans = {name: KernelPlan.from_json(entry["plan"]) for name, entry in self._kernels.items()}
+        self._functions: dict[str, LoadedFunction] = {}
+        self._cuda: CudaDevice | None = None
+        self._interpreter: CheckedInterpreter | None = None
+        self.where = self._choose(str(index["arch"]))
+
+    def _choose(self, arch: str) -> str:
+        """Opens the GPU if one is here that runs this code; the text says what is used, and why."""
+        if not count_devices(self.library):
+            return f"{LABEL}: no CUDA device here"
+        device = CudaDevice(0, self.library)
+        wanted = int(arch.removeprefix("sm_").removesuffix("a"))
+        if not _runs_on(wanted, device.capability):
+            reason = f"the code is for {arch}, {device.name} has compute capability {device.capability / 10}"
+            device.close()
+            return f"{LABEL}: {reason}"
+        self._cuda = device
+        return f"run on {device.name}"
+
+    def run(self, kernel: str, inputs: Sequence[Array], outputs: Sequence[Array]) -> RunReport:
+        """Runs one kernel: reads `inputs`, writes `outputs` in place.
+
+        Raises RuntimeInputError for arguments that do not fit, VerificationError for what the interpreter finds,
+        ResourceError when the GPU fails.
+        """
+        if kernel not in self._plans:
+            raise ArtifactError(f"the artifact has no GPU kernel '{kernel}'", hint="compile the model again")
+        started = time.perf_counter()
+        arguments = [*inputs, *outputs]
+        lanes = 0
+        if self._cuda is not None:
+            self._run_on_gpu(self._cuda, bind(self._plans[kernel], _scalars(self._plans[kernel], arguments)), arguments)
+        else:
+            lanes = self._interpret(kernel, arguments)
+        return RunReport(kernel, self.where, self._cuda is not None, time.perf_counter() - started, lanes)
+
+    def close(self) -> None:
+        """Ends the interpreter, releases the GPU."""
+        if self._interpreter is not None:
+            self._interpreter.close()
+        if self._cuda is not None:
+            self._cuda.close()
+        self._interpreter = self._cuda = None
+
+    def _interpret(self, kernel: str, arguments: list[Array]) -> int:
+        if self._interpreter is None:
+            self._interpreter = CheckedInterpreter()
+        plan = self._plans[kernel]
+        source = self.files[f"{kernel}.py"].decode()
+        return self._interpreter.run(source, plan, _scalars(plan, arguments)).lanes
+
+    def _run_on_gpu(self, cuda: CudaDevice, call: BoundCall, arguments: list[Array]) -> None:
+        cuda.make_current()
+        read = {p.buffer for b in call.launches for p in b.launch.parameters if p.reads}
+        addresses: list[int] = []
+        try:
+            for index, (array, expected) in enumerate(zip(arguments, call.plan.arguments, strict=True)):
+                addresses.append(cuda.allocate(array.nbytes))
+                if index in read and expected.shape is not None:
+                    cuda.upload(addresses[-1], _contiguous(array))
+            addresses.extend(cuda.allocate(size) for size in call.scratch)
+            self.launch(cuda, call, addresses)
+            cuda.synchronize()
+            for array, address, expected in zip(arguments, addresses, call.plan.arguments, strict=False):
+                if expected.role == "dest":
+                    result = _contiguous(array)
+                    cuda.download(result, address)
+                    if result is not array:
+                        array[...] = result
+        finally:
+            for address in addresses:
+                cuda.free(address)
+
+    def launch(self, cuda: CudaDevice, call: BoundCall, addresses: Sequence[int]) -> None:
+        """Queues all launches of a call on buffers that are on the device: arguments in order, then scratch."""
+        for bound in call.launches:
+            if not bound.grid:
+                continue
+            values = [
+                (p.type, addresses[p.buffer] if p.buffer is not None else v or 0)
+                for p, v in zip(bound.launch.parameters, bound.values, strict=True)
+            ]
+            cuda.launch(self._function(cuda, call.plan.name, bound.launch.function), bound.grid, values)
+
+    def _function(self, cuda: CudaDevice, kernel: str, symbol: str) -> LoadedFunction:
+        if symbol not in self._functions:
+            facts = self._kernels[kernel]["functions"][symbol]
+            cubin = self.files[f"{symbol}.cubin"]
+            launch = next(item for item in self._plans[kernel].launches if item.function == symbol)
+            hidden = len(read_kernels(cubin)[symbol].parameters) - len(launch.parameters)
+            self._functions[symbol] = cuda.load(cubin, symbol, facts["threads"], facts["shared"], hidden)
+        return self._functions[symbol]
+
+
+def _runs_on(code: int, device: int) -> bool:
+    """Code for 9.0 on uses instructions of exactly that version; older code runs on its whole major version."""
+    return code == device if code >= 90 else code // 10 == device // 10 and code <= device
+
+
+def _contiguous(array: Array) -> Array:
+    import numpy as np
+
+    return array if array.flags.c_contiguous else np.ascontiguousarray(array)
+
+
+def _scalars(plan: KernelPlan, arguments: Sequence[Array]) -> list[Array | int | float]:
+    """Scalar arguments arrive as arrays of one element."""
+    return [
+        a if expected.shape is not None else a.reshape(-1)[0].item()
+        for a, expected in zip(arguments, plan.arguments, strict=False)
+    ] + list(arguments[len(plan.arguments) :])
