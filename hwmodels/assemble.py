@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import lru_cache
 
 from stratagem.hwmodels.build import build_device
 from stratagem.hwmodels.checks.device import device_problems
+from stratagem.hwmodels.digest import system_digest
 from stratagem.hwmodels.errors import HardwareFileError, Place, Problem
 from stratagem.hwmodels.locate import LIBRARY, Document, find
 from stratagem.hwmodels.model import Device, Member, System
@@ -64,14 +66,12 @@ def system_from(document: Document, params: Parameters = None) -> System:
 
 def system_of_device(device: Device) -> System:
     """A system of one device; a device that is no CPU gets a generic CPU beside it as host."""
-    from stratagem.hwmodels.build_system import derived_digest
-
     if device.backend == "cpu":
         members = {HOST: Member(HOST, device)}
     else:
         members = {HOST: Member(HOST, default_host()), DEVICE: Member(DEVICE, device)}
-    digest = derived_digest({}, {name: member.device for name, member in members.items()})
-    return System(device.name, members, HOST, digest=digest, source=device.source)
+    system = System(device.name, members, HOST, source=device.source)
+    return replace(system, digest=system_digest(system))
 
 
 @lru_cache(maxsize=1)

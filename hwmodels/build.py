@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
+from stratagem.hwmodels.digest import device_digest
 from stratagem.hwmodels.functions import builtin_functions
 from stratagem.hwmodels.model import Collectives, Device, Edge, Function, Level, Link, Power, Unit
 from stratagem.hwmodels.nodes import Node
 from stratagem.hwmodels.schema.device import DeviceFile, EdgeEntry, LevelEntry, LinkEntry, UnitEntry
 from stratagem.hwmodels.trust import Provenance
 from stratagem.hwmodels.values import Directed, Value
-
-# Hardware facts that do not change what a device computes are left out of its digest.
-NOT_DIGESTED = ("source", "note")
 
 
 class Origins:
@@ -24,12 +21,16 @@ class Origins:
     def __init__(self, root: Node, clock: float | None = None) -> None:
         self.root, self.clock = root, clock
         self.found: dict[str, Provenance] = {}
+        self.inherited: dict[tuple[str | int, ...], Provenance] = {}
 
     def number(self, value: Value | None, *path: str | int) -> float | None:
         """A value in base units, its origin noted under its path."""
         if value is None:
             return None
-        self.found[self.root.label(path)] = self.origin(value, path)
+        origin = self.origin(value, path)
+        self.found[self.root.label(path)] = origin
+        if self.root.at(path).source is not self.root.source:
+            self.inherited[path] = origin
         return value.quantity.at_clock(self.clock)
 
     def whole(self, value: Value | None, *path: str | int) -> int | None:
@@ -53,9 +54,39 @@ class Origins:
         stated, default = value.origin, source_of(self.root.at(path))
         text = value.quantity.text
         if stated is None:
-            return Provenance(default.kind, default.spread, default.id, default.note, text)
+            return replace(default, text=text)
+        if stated.kind:  # a value that states its kind owes nothing to the file's source
+            return replace(stated, text=text)
         spread = default.spread if stated.spread is None else stated.spread
-        return Provenance(stated.kind or default.kind, spread, stated.id or default.id, stated.note, text)
+        return Provenance(default.kind, spread, stated.id or default.id, stated.note or default.note, text)
+
+    def document(self) -> dict[str, Any]:
+        """The description as plain data in which inherited numbers carry their own origin along."""
+
+        def plain(node: Node, path: tuple[str | int, ...]) -> Any:
+            if path in self.inherited and not isinstance(node.value, list):
+                return value_map(self.inherited[path])
+            if isinstance(node.value, dict):
+                return {key: plain(child, (*path, key)) for key, child in node.value.items()}
+            if isinstance(node.value, list):
+                return [plain(child, (*path, n)) for n, child in enumerate(node.value)]
+            return node.value
+
+        document: dict[str, Any] = plain(self.root, ())
+        return document
+
+
+def value_map(origin: Provenance) -> dict[str, str]:
+    """A number with its origin, as the schema writes it."""
+    spread = "" if origin.spread is None else f"{origin.spread * 100:.12g}%"
+    entries = {
+        "value": origin.text,
+        "kind": origin.kind,
+        "spread": spread,
+        "id": origin.id,
+        "note": origin.note,
+    }
+    return {key: text for key, text in entries.items() if text}
 
 
 def source_of(node: Node) -> Provenance:
@@ -84,8 +115,7 @@ def build_device(record: DeviceFile, root: Node) -> Device:
         for name, entry in record.functions.items()
     }
     power = record.power
-    document = root.plain()
-    return Device(
+    device = Device(
         name=record.device,
         kind=record.class_,
         backend=record.backend,
@@ -100,13 +130,12 @@ def build_device(record: DeviceFile, root: Node) -> Device:
         ),
         collectives=build_collectives(record),
         target=record.target,
-        digest=digest_of(document),
         links=tuple(build_edge(origins, n, edge) for n, edge in enumerate(record.links)),
         cost=dict(device_cost(origins, record)),
         source=source_of(root),
         provenance=origins.found,
-        document=document,
     )
+    return replace(device, digest=device_digest(device), document=origins.document())
 
 
 def build_level(origins: Origins, position: int, entry: LevelEntry) -> Level:
@@ -208,9 +237,3 @@ def device_cost(origins: Origins, record: DeviceFile) -> Iterator[tuple[str, flo
         number = origins.number(value, "cost", key.replace("_", "-"))
         if number is not None:
             yield key, number
-
-
-def digest_of(document: Mapping[str, Any]) -> str:
-    """SHA-256 of the facts in a resolved description, order of keys aside."""
-    facts = {key: value for key, value in document.items() if key not in NOT_DIGESTED}
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Iterator, Mapping
-from typing import Any
+from dataclasses import replace
 
-from stratagem.hwmodels.build import Origins, build_link, digest_of, source_of
+from stratagem.hwmodels.build import Origins, build_link, source_of
+from stratagem.hwmodels.digest import system_digest
 from stratagem.hwmodels.model import Device, Member, Primitive, System, Tier
 from stratagem.hwmodels.nodes import Node
 from stratagem.hwmodels.schema.system import SystemFile
@@ -16,7 +16,6 @@ from stratagem.hwmodels.schema.system import SystemFile
 def build_system(record: SystemFile, root: Node, devices: Mapping[str, Device]) -> System:
     """The system of a valid document."""
     origins = Origins(root, None)
-    document = root.plain()
     tiers = tuple(
         Tier(
             entry.name,
@@ -28,7 +27,7 @@ def build_system(record: SystemFile, root: Node, devices: Mapping[str, Device]) 
         )
         for n, entry in enumerate(record.tiers)
     )
-    return System(
+    system = System(
         name=record.system,
         members={
             name: Member(name, devices[name], member_count(tiers, name, entry.count))
@@ -38,12 +37,11 @@ def build_system(record: SystemFile, root: Node, devices: Mapping[str, Device]) 
         tiers=tiers,
         primitives=dict(primitives(origins, record)),
         mesh=tuple(record.mesh.items()) or tuple((tier.name, tier.count) for tier in tiers if tier.count > 1),
-        digest=derived_digest(document, devices),
         cost=dict(system_cost(origins, record)),
         source=source_of(root),
         provenance=origins.found,
-        document=document,
     )
+    return replace(system, digest=system_digest(system), document=origins.document())
 
 
 def next_tier(record: SystemFile, position: int) -> str | None:
@@ -102,9 +100,3 @@ def system_cost(origins: Origins, record: SystemFile) -> Iterator[tuple[str, flo
             yield key, number
     if entry.pue is not None:
         yield "pue", entry.pue
-
-
-def derived_digest(document: Mapping[str, Any], devices: Mapping[str, Device]) -> str:
-    """Digest of a system: its own facts and those of its members' devices."""
-    parts = [digest_of(document), *(f"{name}={device.digest}" for name, device in sorted(devices.items()))]
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()

@@ -57,6 +57,7 @@ def read_cached(path: Path, stamp: tuple[int, int]) -> tuple[Document, ...]:
     return parse_text(text, str(path), path)
 
 
+@lru_cache(maxsize=64)
 def parse_text(text: str, file: str, path: Path | None = None) -> tuple[Document, ...]:
     """The documents of a text."""
     roots = tuple(read_documents(text, file))

@@ -139,7 +139,6 @@ class Reader:
     def __init__(self, file: str) -> None:
         self.file, self.problems = file, list[Problem]()
         self.count = 0
-        self.seen = set[int]()
 
     def place(self, raw: Any) -> Place:
         return Place(self.file, raw.start_mark.line + 1, raw.start_mark.column + 1)
@@ -151,10 +150,9 @@ class Reader:
         """One node and everything below it."""
         place = self.place(raw)
         self.count += 1
-        if depth > DEEPEST or self.count > MOST_NODES or id(raw) in self.seen or raw.anchor:
+        if depth > DEEPEST or self.count > MOST_NODES or raw.anchor:
             self.refuse(raw, path, self.excess(depth, raw))
             return Node(None, place)
-        self.seen.add(id(raw))
         tag = str(raw.tag or "")
         if tag.startswith("!") and tag != "!replace":
             self.refuse(raw, path, f"the tag {tag} is not read", "only !replace is")
