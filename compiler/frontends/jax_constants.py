@@ -80,7 +80,9 @@ def _nearest(own: Any, caller: Any) -> Any:
     user's code (functions inside JAX, traced once and cached)."""
     if caller is None or own is None:
         return own if caller is None else caller
-    places, outer = ([(f.file_name, f.start_line) for f in source_info_util.user_frames(t)] for t in (own, caller))
+    places, outer = (
+        [(f.file_name, f.start_line) for f in source_info_util.user_frames(t)] for t in (own, caller)
+    )
     return caller if not places or places[0] in outer else own
 
 
@@ -130,7 +132,7 @@ def _captured(function: Any, depth: int) -> Iterator[tuple[str, Any]]:
 
 
 def _joined(name: str, path: Any) -> str:
-    from stratagem.compiler.frontends.stablehlo_model import clean_name
+    from stratagem.compiler.frontends.stablehlo import clean_name
 
     rest = clean_name(jax.tree_util.keystr(path)).strip(".")
     return f"{name}.{rest}" if rest else name

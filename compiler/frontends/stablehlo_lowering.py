@@ -133,7 +133,9 @@ def _run(module: Any, pipeline: str) -> None:
             raise
         file = _FILE.search(error.problem)
         detail = error.problem.rpartition(": ")[2]
-        raise refuse(name[1], f"cannot be lowered: {detail}", f"{file[1]}:{file[2]}" if file else None) from None
+        raise refuse(
+            name[1], f"cannot be lowered: {detail}", f"{file[1]}:{file[2]}" if file else None
+        ) from None
 
 
 def _check_types(module: Any) -> None:

@@ -79,7 +79,10 @@ def _assert_equal(operand: Any, source: int, result: Any, place: int) -> None:
     left = tensor.DimOp(operand, _index(source)).result
     right = tensor.DimOp(result, _index(place)).result
     same = arith.CmpIOp(arith.CmpIPredicate.eq, left, right).result
-    cf.AssertOp(same, ir.StringAttr.get(f"broadcast: free dimension {source} must equal dimension {place} of the result"))
+    cf.AssertOp(
+        same,
+        ir.StringAttr.get(f"broadcast: free dimension {source} must equal dimension {place} of the result"),
+    )
 
 
 def _shape(kind: Any, free: list[Any]) -> list[Any]:

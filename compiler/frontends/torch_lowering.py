@@ -11,11 +11,13 @@ from typing import Any
 import torch
 from torch import fx
 
-from stratagem.compiler.errors import PassError, UnsupportedError
+from stratagem.compiler.errors import PassError, StratagemError, UnsupportedError
 from stratagem.compiler.frontends.torch_capture import FRAME, is_internal_frame
+from stratagem.compiler.frontends.torch_isolation import CrashError, run_forked
 from stratagem.compiler.frontends.torch_refusals import nearest_form, refuse
 from stratagem.compiler.frontends.torch_rewrites import BACKEND_LEGAL_OPS
-from stratagem.compiler.ir import new_context
+from stratagem.compiler.frontends.torch_single import isolated_operator, operators
+from stratagem.compiler.ir import new_context, parse_module, to_text
 
 FUNCTION = "main"
 
@@ -53,10 +55,51 @@ def shorten_trace(node: fx.Node) -> None:
 
 
 def lower_to_linalg(module: Any) -> Any:
-    """Lowers a torch-dialect module in place; raises UnsupportedError naming the operator and the user's line."""
-    for pipeline in (TO_BACKEND, TO_LINALG):
-        run_torch_pipeline(module, pipeline)
-    return module
+    """Lowers a torch-dialect module; raises UnsupportedError naming the operator and the user's line.
+
+    Runs in a child process: some operators make the pipelines crash.
+    """
+
+    def step() -> str:
+        for pipeline in (TO_BACKEND, TO_LINALG):
+            run_torch_pipeline(module, pipeline)
+        return to_text(module)
+
+    try:
+        return parse_module(run_forked(step))
+    except CrashError as crash:
+        raise _explain_crash(module, str(crash)) from None
+
+
+def _explain_crash(module: Any, how: str) -> UnsupportedError:
+    """Finds the operator that makes the lowering crash by lowering each kind of operator alone."""
+    for op in operators(module):
+        alone = isolated_operator(op)
+        if alone is not None and _crashes(alone):
+            name = op.name.removeprefix("torch.")
+            types = ", ".join(str(v.type).removeprefix("!torch.") for v in op.operands)
+            file = _FILE.search(str(op.location))
+            where = f"{file[1]}:{file[2]}" if file else None
+            return refuse(name, f"cannot be lowered for operands ({types}): the lowering crashes", where)
+    return UnsupportedError(
+        f"the lowering to linalg crashes ({how})", hint="try the model in parts to find the operator"
+    )
+
+
+def _crashes(text: str) -> bool:
+    def step() -> str:
+        module = parse_module(text)
+        for pipeline in (TO_BACKEND, TO_LINALG):
+            run_torch_pipeline(module, pipeline)
+        return "done"
+
+    try:
+        run_forked(step)
+    except CrashError:
+        return True
+    except StratagemError:
+        return False
+    return False
 
 
 def run_torch_pipeline(module: Any, pipeline: str) -> None:
@@ -93,7 +136,9 @@ def _explain(messages: list[tuple[str, str]], otherwise: str) -> Exception:
             file = _FILE.search(location)
             where = f"{file[1]}:{file[2]}" if file else None
             reason = "has no lowering to linalg" + _detail(text)
-            return refuse(operation, reason, where, nearest_form(operation.split(".")[1] if "." in operation else ""))
+            return refuse(
+                operation, reason, where, nearest_form(operation.split(".")[1] if "." in operation else "")
+            )
     detail = "; ".join(f"{where}: {text[:300]}" for where, text in messages) or otherwise
     return PassError(f"lowering from the torch dialect failed: {detail}")
 

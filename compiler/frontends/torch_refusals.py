@@ -16,7 +16,9 @@ from stratagem.compiler.errors import SourceLocation, UnsupportedError
 from stratagem.compiler.frontends.torch_capture import user_location
 from stratagem.compiler.frontends.torch_parameters import DTYPES
 
-_SYMBOLIC = re.compile(r"^(sym_|add|sub|mul|floordiv|mod|truediv|neg|pow|eq|ne|lt|le|gt|ge|and_|or_|not_|ceil|floor|trunc|getitem|max|min)")
+_SYMBOLIC = re.compile(
+    r"^(sym_|add|sub|mul|floordiv|mod|truediv|neg|pow|eq|ne|lt|le|gt|ge|and_|or_|not_|ceil|floor|trunc|getitem|max|min)"
+)
 
 NEAREST_FORMS: dict[str, str] = {
     "nonzero": "the number of results depends on the data: keep a mask and use torch.where",
@@ -61,7 +63,9 @@ def nearest_form(operation: str) -> str:
     return NEAREST_FORMS.get(operation, "")
 
 
-def refuse(operation: str, reason: str, location: SourceLocation | str | None, hint: str = "") -> UnsupportedError:
+def refuse(
+    operation: str, reason: str, location: SourceLocation | str | None, hint: str = ""
+) -> UnsupportedError:
     """The one form of all refusals of operators."""
     return UnsupportedError(
         f"{operation} {reason}", hint=hint or nearest_form(bare_name(operation)), location=location
@@ -83,10 +87,14 @@ def _check_target(node: fx.Node) -> None:
             return
         raise refuse(str(target), "is not an operator", where)
     if target.namespace not in ("aten", "prims", "prim"):
-        hint = nearest_form(bare_name(str(target))) or "write it with PyTorch's own operators, or leave it out"
+        hint = (
+            nearest_form(bare_name(str(target))) or "write it with PyTorch's own operators, or leave it out"
+        )
         raise refuse(str(target), f"is a custom operator of '{target.namespace}'", where, hint)
     if torch.Tag.nondeterministic_seeded in target.tags:
-        raise refuse(str(target), "draws random numbers", where, nearest_form(bare_name(str(target))) or _RANDOM_HINT)
+        raise refuse(
+            str(target), "draws random numbers", where, nearest_form(bare_name(str(target))) or _RANDOM_HINT
+        )
 
 
 def _check_value(node: fx.Node) -> None:

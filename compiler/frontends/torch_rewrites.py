@@ -38,7 +38,7 @@ def prepare(program: ExportedProgram) -> ExportedProgram:
     program = program.run_decompositions(decomposition_table())
     graph = program.graph
     select_branches(graph)
-    for edit in (drop_check, reshape_for_unit_strides, where_for_masked_put, regroup_free_dimensions):
+    for edit in EDITS:
         apply_to_calls(graph, edit)
     program.graph_module.recompile()
     return program
@@ -70,7 +70,12 @@ def reshape_for_unit_strides(node: fx.Node) -> None:
         return
     source, result = node.args[0].meta["val"], node.meta["val"]
     offset = node.args[3] if len(node.args) > 3 else None
-    if source.is_contiguous() and result.is_contiguous() and not offset and _same_without_units(source, result):
+    if (
+        source.is_contiguous()
+        and result.is_contiguous()
+        and not offset
+        and _same_without_units(source, result)
+    ):
         node.target, node.args = aten.reshape.default, (node.args[0], list(node.args[1]))
 
 
@@ -103,3 +108,34 @@ def where_for_masked_put(node: fx.Node) -> None:
         node.replace_all_uses_with(call(node, aten.where.self, mask, value, target))
     node.graph.erase_node(node)
 
+
+def crop_for_negative_pad(node: fx.Node) -> None:
+    """A negative pad is a slice: the backend writes out of bounds with it, or gives shifted values."""
+    if node.target is not aten.constant_pad_nd.default:
+        return
+    pads = list(node.args[1])
+    if all(not isinstance(p, int) or p >= 0 for p in pads):
+        return
+    value, rank = node.args[0], node.meta["val"].ndim
+    with node.graph.inserting_before(node):
+        for i, (before, after) in enumerate(zip(pads[::2], pads[1::2], strict=True)):
+            cut = [-p if isinstance(p, int) and p < 0 else 0 for p in (before, after)]
+            if any(cut):
+                end = -cut[1] if cut[1] else _TO_THE_END
+                value = call(node, aten.slice.Tensor, value, rank - 1 - i, cut[0], end)
+        kept = [0 if isinstance(p, int) and p < 0 else p for p in pads]
+        if any(not isinstance(p, int) or p for p in kept):
+            value = call(node, aten.constant_pad_nd.default, value, kept, *node.args[2:])
+    node.replace_all_uses_with(value)
+    node.graph.erase_node(node)
+
+
+_TO_THE_END = 2**63 - 1  # how slice writes "no end"
+
+EDITS = (
+    drop_check,
+    reshape_for_unit_strides,
+    crop_for_negative_pad,
+    where_for_masked_put,
+    regroup_free_dimensions,
+)

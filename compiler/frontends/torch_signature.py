@@ -106,7 +106,7 @@ def _unique(slots: list[Slot]) -> list[Slot]:
 
 
 def _input_names(program: ExportedProgram, forward: Callable[..., Any] | None) -> list[str]:
-    arguments = _argument_names(forward)
+    arguments = _argument_names(forward) or _recorded_names(program)
     spec = program.call_spec.in_spec
     if arguments is None or spec is None:
         return [s.arg.name for s in program.graph_signature.input_specs if s.kind is InputKind.USER_INPUT]
@@ -129,6 +129,13 @@ def _argument_names(forward: Callable[..., Any] | None) -> Callable[[int], str] 
     plain = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     rest = next((p.name for p in parameters if p.kind is p.VAR_POSITIONAL), "input")
     return lambda i: plain[i] if i < len(plain) else f"{rest}.{i - len(plain)}"
+
+
+def _recorded_names(program: ExportedProgram) -> Callable[[int], str] | None:
+    """The argument names that the exported program itself remembers."""
+    root = program.module_call_graph[0].signature if program.module_call_graph else None
+    recorded = list(root.forward_arg_names or []) if root is not None else []
+    return (lambda i: recorded[i] if i < len(recorded) else f"input.{i}") if recorded else None
 
 
 def leaf_names(tree: Any, root: str) -> list[str]:

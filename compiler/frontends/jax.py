@@ -15,7 +15,7 @@ import numpy as np
 
 from stratagem.compiler.errors import ModelError, StratagemError, UnsupportedError
 from stratagem.compiler.frontends.jax_constants import captured_names, constant_id, lift_constants
-from stratagem.compiler.frontends.stablehlo_model import clean_name, land_stablehlo, output_name, parse_stablehlo
+from stratagem.compiler.frontends.stablehlo import clean_name, land_stablehlo, output_name, parse_stablehlo
 from stratagem.compiler.parameters import ParameterStore
 from stratagem.compiler.program import Program
 
@@ -77,9 +77,13 @@ def import_jax(
     return _land(exported, lifted.constants, captured_names(function), in_tree, (args, keywords), out_shapes)
 
 
-def _land(exported: Any, constants: list[Any], names: Mapping[int, str], in_tree: Any, call: Any, outs: Any) -> JaxModel:
+def _land(
+    exported: Any, constants: list[Any], names: Mapping[int, str], in_tree: Any, call: Any, outs: Any
+) -> JaxModel:
     store = ParameterStore()
-    positions = {i: store.add(names.get(constant_id(c), "constant"), np.asarray(c)) for i, c in enumerate(constants)}
+    positions = {
+        i: store.add(names.get(constant_id(c), "constant"), np.asarray(c)) for i, c in enumerate(constants)
+    }
     paths, _ = jax.tree_util.tree_flatten_with_path(outs)
     program = land_stablehlo(
         parse_stablehlo(exported.mlir_module_serialized),
@@ -134,10 +138,17 @@ def _abstract_leaf(leaf: Any, free: Mapping[int, str], scope: Any) -> Any:
 def _explain(error: Exception, args: Sequence[Any]) -> ModelError:
     first = next((line for line in str(error).strip().splitlines() if line.strip()), "")
     name = type(error).__name__
-    if "Concretization" in name or "TracerBool" in name or "TracerArray" in name or "InconclusiveDimension" in name:
+    if (
+        "Concretization" in name
+        or "TracerBool" in name
+        or "TracerArray" in name
+        or "InconclusiveDimension" in name
+    ):
         return UnsupportedError(
             f"control flow or a shape depends on the values of an array: {first}",
             hint="use jnp.where, jax.lax.cond or jax.lax.while_loop, or pass static values by functools.partial",
         )
-    shapes = ", ".join(f"{a.dtype}{list(a.shape)}" for a in jax.tree_util.tree_leaves(list(args)) if hasattr(a, "dtype"))
+    shapes = ", ".join(
+        f"{a.dtype}{list(a.shape)}" for a in jax.tree_util.tree_leaves(list(args)) if hasattr(a, "dtype")
+    )
     return ModelError(f"the function does not trace on the examples ({shapes}): {name}: {first}")

@@ -59,7 +59,9 @@ def parse_stablehlo(content: bytes, context: Any | None = None) -> Any:
     try:
         return ir.Module.parse(content.decode(), context=context)
     except UnicodeDecodeError:
-        raise ModelError("neither MLIR text nor MLIR bytecode", hint="bytecode begins with 'ML\\xefR'") from None
+        raise ModelError(
+            "neither MLIR text nor MLIR bytecode", hint="bytecode begins with 'ML\\xefR'"
+        ) from None
     except ir.MLIRError as error:
         raise ModelError(f"not valid StableHLO text: {first_diagnostic(error)}") from None
 
@@ -108,7 +110,11 @@ def land_stablehlo(
 
 def public_function(module: Any) -> Any:
     """`main`, or the only public function; raises ModelError when there is no such thing."""
-    public = [f for f in functions(module) if "sym_visibility" not in f.attributes or "public" in str(f.attributes["sym_visibility"])]
+    public = [
+        f
+        for f in functions(module)
+        if "sym_visibility" not in f.attributes or "public" in str(f.attributes["sym_visibility"])
+    ]
     chosen = [f for f in public if symbol_name(f) == "main"] or (public if len(public) == 1 else [])
     if not chosen or not chosen[0].regions[0].blocks:
         names = ", ".join(symbol_name(f) for f in public) or "none"
@@ -129,7 +135,9 @@ def clean_name(text: str) -> str:
 def _result_names(function: Any) -> list[str]:
     kinds = ir.FunctionType(ir.TypeAttr(function.attributes["function_type"]).value).results
     names = []
-    attributes = ir.ArrayAttr(function.attributes["res_attrs"]) if "res_attrs" in function.attributes else None
+    attributes = (
+        ir.ArrayAttr(function.attributes["res_attrs"]) if "res_attrs" in function.attributes else None
+    )
     for i in range(len(kinds)):
         info = ir.DictAttr(attributes[i]) if attributes is not None else None
         if info is not None and "jax.result_info" in info:

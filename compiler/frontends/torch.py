@@ -15,7 +15,13 @@ from torch.export.graph_signature import InputKind
 from stratagem.compiler.frontends.landing import land
 from stratagem.compiler.frontends.torch_capture import capture
 from stratagem.compiler.frontends.torch_lowering import FUNCTION, fake_scalar, import_graph, lower_to_linalg
-from stratagem.compiler.frontends.torch_parameters import Array, collect_parameters, find_aliases, tensor_of, to_numpy
+from stratagem.compiler.frontends.torch_parameters import (
+    Array,
+    collect_parameters,
+    find_aliases,
+    tensor_of,
+    to_numpy,
+)
 from stratagem.compiler.frontends.torch_refusals import check_graph
 from stratagem.compiler.frontends.torch_rewrites import prepare
 from stratagem.compiler.frontends.torch_signature import Role, Signature, Slot, read_signature
@@ -86,7 +92,10 @@ def import_exported(exported: ExportedProgram, forward: Callable[..., Any] | Non
     prepared = prepare(exported)
     signature = read_signature(prepared, forward)
     check_graph(prepared.graph)
-    state = {s.name: to_numpy(tensor_of(prepared, s), f"buffer '{s.name}'").copy() for s in signature.having(Role.STATE)}
+    state = {
+        s.name: to_numpy(tensor_of(prepared, s), f"buffer '{s.name}'").copy()
+        for s in signature.having(Role.STATE)
+    }
     arguments = _settle_arguments(prepared, signature)
     outputs = _settle_outputs(prepared, signature)
     unsigned = _unsigned_names(prepared.graph, arguments, outputs)
@@ -106,10 +115,11 @@ def import_exported(exported: ExportedProgram, forward: Callable[..., Any] | Non
 def _settle_arguments(program: ExportedProgram, signature: Signature) -> list[Slot]:
     """Makes the placeholders exactly the arguments of the function; returns their slots in order."""
     nodes = {node.name: node for node in program.graph.nodes if node.op == "placeholder"}
+    ordered = _state_last(signature, nodes)
     aliases = find_aliases(program, signature)
     small = _small_constants(program)
     arguments = []
-    for slot in signature.inputs:
+    for slot in ordered:
         node = nodes[slot.node]
         if slot.node in aliases:
             _replace(node, nodes[aliases[slot.node]])
@@ -122,6 +132,17 @@ def _settle_arguments(program: ExportedProgram, signature: Signature) -> list[Sl
                 _tensor_for_integer(program, node)
             arguments.append(slot)
     return arguments
+
+
+def _state_last(signature: Signature, nodes: Mapping[str, fx.Node]) -> list[Slot]:
+    """Moves the placeholders of state behind those of the user's inputs, where a caller expects them."""
+    state = signature.having(Role.STATE)
+    last = nodes[signature.inputs[-1].node] if signature.inputs else None
+    for slot in state:
+        if last is not nodes[slot.node]:
+            last.append(nodes[slot.node])
+            last = nodes[slot.node]
+    return [slot for slot in signature.inputs if slot.role is not Role.STATE] + state
 
 
 def _small_constants(program: ExportedProgram) -> set[str]:
@@ -162,7 +183,12 @@ def _tensor_for_integer(program: ExportedProgram, node: fx.Node) -> None:
 def _settle_outputs(program: ExportedProgram, signature: Signature) -> list[Slot]:
     """Keeps the outputs that are tensors or sizes, sizes as 0-dimensional int64 tensors; returns their slots."""
     output = next(node for node in program.graph.nodes if node.op == "output")
-    kept = [(slot, v) for slot, v in zip(signature.outputs, output.args[0], strict=True) if slot.role is not Role.FIXED]
+    kept = [
+        (slot, v)
+        for slot, v in zip(signature.outputs, output.args[0], strict=True)
+        if slot.role is not Role.FIXED
+    ]
+    kept.sort(key=lambda pair: pair[0].role is Role.STATE)  # the user's outputs first; stable
     with program.graph.inserting_before(output):
         output.args = (tuple(_as_tensor(program, value) for _, value in kept),)
     return [slot for slot, _ in kept]
