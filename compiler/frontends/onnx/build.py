@@ -15,6 +15,7 @@ from stratagem.compiler.frontends.onnx.graph import (
     TensorType,
     attributes,
     describe,
+    free_names,
     replace_inputs,
     sort_nodes,
     to_model,
@@ -52,6 +53,8 @@ def _from_proto(proto: Any, weights: Weights) -> Graph:
     inputs = [v.name for v in proto.input if v.name not in constants]
     types = {v.name: k for v in [*proto.input, *proto.output] if (k := TensorType.of(v.type)) is not None}
     for name in inputs:
+        if name in types:
+            types[name] = _named_sizes(name, types[name])
         if name not in types:
             raise UnsupportedError(f"{weights.source}: input '{name}' is not a tensor of known element type")
         numpy_dtype(types[name].element, f"{weights.source}: input '{name}'")
@@ -60,6 +63,13 @@ def _from_proto(proto: Any, weights: Weights) -> Graph:
     for one in proto.node:
         _add_node(graph, one, weights)
     return graph
+
+
+def _named_sizes(name: str, kind: TensorType) -> TensorType:
+    """Free sizes of an input without a name get one, so that later steps can tell what depends on them."""
+    if kind.shape is None:
+        return kind
+    return TensorType(kind.element, tuple(f"{name}.{i}" if d is None else d for i, d in enumerate(kind.shape)))
 
 
 def _add_node(graph: Graph, one: Any, weights: Weights) -> None:
@@ -181,7 +191,8 @@ def _keep_names(old: Graph, new: Graph) -> None:
 
 def infer_types(graph: Graph) -> None:
     """Fills `graph.types` with what onnx's inference finds, shape arithmetic included."""
-    model = to_model(graph, with_types=False)
+    _forget_names(graph)
+    model = to_model(graph)
     for output in model.graph.output:  # declared sizes are often wrong; inference finds the true ones
         for dim in output.type.tensor_type.shape.dim:
             dim.Clear()
@@ -193,6 +204,18 @@ def infer_types(graph: Graph) -> None:
         kind = TensorType.of(value.type)
         if kind is not None:
             graph.types[value.name] = _sharper(graph.types.get(value.name), kind)
+
+
+def _forget_names(graph: Graph) -> None:
+    """Inference names unknown sizes anew each time; only the names of the inputs' sizes mean the same again."""
+    given = [n for n in graph.inputs if n in graph.types]
+    stable = {d for n in given for d in graph.types[n].shape or () if isinstance(d, str)}
+    for outer in free_names(graph) if graph.parent is not None else []:
+        stable.update(d for d in graph.shape_of(outer) or () if isinstance(d, str))
+    for name, kind in graph.types.items():
+        if name not in given and kind.shape is not None:
+            shape = tuple(d if isinstance(d, int) or d in stable else None for d in kind.shape)
+            graph.types[name] = TensorType(kind.element, shape)
 
 
 def _sharper(old: TensorType | None, new: TensorType) -> TensorType:

@@ -17,6 +17,7 @@ from torch_mlir.dialects import func
 
 from stratagem.compiler.errors import UnsupportedError
 from stratagem.compiler.frontends.constants import Array
+from stratagem.compiler.frontends.onnx.bodies import BODY_ATTRIBUTES, body_key, captured_values
 from stratagem.compiler.frontends.onnx.graph import INLINE, ONNX_TYPES, Graph, TensorType, describe
 from stratagem.compiler.frontends.onnx.weights import NUMPY, element_type_name
 
@@ -36,7 +37,12 @@ class Opaque:
     node: Any
     graph: Graph
     bodies: dict[str, str] = field(default_factory=dict)
-    captured: tuple[str, ...] = ()
+    captured_by: dict[str, list[str]] = field(default_factory=dict)
+
+    @property
+    def captured(self) -> list[str]:
+        """The values all bodies read from around them, each once; they follow the node's own operands."""
+        return list(dict.fromkeys(n for names in self.captured_by.values() for n in names))
 
 
 @dataclass
@@ -48,6 +54,7 @@ class Emission:
     opaque_operators: frozenset[str]
     calls: dict[str, Opaque] = field(default_factory=dict)
     parameters: dict[str, Array] = field(default_factory=dict)
+    bodies: list[str] = field(default_factory=list)
 
     def torch_type(self, graph: Graph, name: str, of: Any = None) -> Any:
         """The `!torch.vtensor` of a value; raises UnsupportedError when its element type or rank is unknown."""
@@ -72,7 +79,7 @@ def emit_main(emission: Emission, graph: Graph, name: str = "main") -> None:
     """Writes the main graph: inputs, then large constants, as arguments."""
     large = {k: v for k, v in graph.constants.items() if v.size > INLINE}
     emission.parameters.update(large)
-    FunctionWriter(emission, graph).write(name, [*graph.inputs, *large], ())
+    FunctionWriter(emission, graph).write(name, [*graph.inputs, *large])
 
 
 class FunctionWriter:
@@ -83,7 +90,7 @@ class FunctionWriter:
         self.values: dict[str, Any] = {}
         self._none: Any = None
 
-    def write(self, name: str, arguments: list[str], attributes: tuple[str, ...]) -> None:
+    def write(self, name: str, arguments: list[str]) -> None:
         """Creates `func.func @name(arguments) -> graph.outputs`."""
         types = [self.emission.torch_type(self.graph, a) for a in arguments]
         results = [self.emission.torch_type(self.graph, o) for o in self.graph.outputs]
@@ -136,10 +143,21 @@ class FunctionWriter:
         return list(ir.Operation.create("torch.operator", types, operands, given).results)
 
     def _call(self, one: Any, results: list[str]) -> list[Any]:
-        operands = [self.value(i) for i in one.input if i]
         opaque = Opaque(one, self.graph)
+        self._write_bodies(opaque)
+        operands = [self.value(i) for i in [*one.input, *opaque.captured] if i]
         types = [self.emission.torch_type(self.graph, o, one) for o in results]
         return self._placed(one, list(call_opaque(self.emission, opaque, operands, types)))
+
+    def _write_bodies(self, opaque: Opaque) -> None:
+        """Body graphs become functions: body inputs, then captured values, as arguments."""
+        for attribute in BODY_ATTRIBUTES.get(opaque.node.op_type, ()):
+            body = self.graph.bodies[body_key(opaque.node, attribute)]
+            name = f"body.{len(self.emission.bodies)}"
+            self.emission.bodies.append(name)
+            opaque.bodies[attribute] = name
+            opaque.captured_by[attribute] = captured_values(body)
+            FunctionWriter(self.emission, body).write(name, [*body.inputs, *opaque.captured_by[attribute]])
 
     def _placed(self, one: Any, created: list[Any]) -> list[Any]:
         """Results back in the node's positions, None for outputs that are left out."""

@@ -72,6 +72,7 @@ class Graph:
     opset: int = 21
     parent: Graph | None = None
     partial: dict[str, Any] = field(default_factory=dict)
+    bodies: dict[str, Graph] = field(default_factory=dict)
     fresh: Iterator[int] = field(default_factory=itertools.count)
 
     def constant(self, name: str) -> Array | None:
@@ -227,19 +228,24 @@ def _alias_output(body: Any, output: Any, value: str) -> None:
     output.name = alias
 
 
-def to_model(graph: Graph, with_types: bool = True) -> Any:
-    """The graph as a ModelProto; constants above `INLINE` elements appear as inputs."""
-    small = {k: v for k, v in graph.constants.items() if v.size <= INLINE or _is_shape_like(v)}
+def to_model(graph: Graph) -> Any:
+    """The graph as a ModelProto; constants above `INLINE` elements appear as inputs.
+
+    Types are given for inputs, for outputs, and for the results of nodes with bodies, which nobody infers again.
+    """
+    outer = free_names(graph) if graph.parent is not None else []
+    constants = dict(graph.constants)
+    constants.update((n, a) for n in outer if (a := graph.constant(n)) is not None)
+    small = {k: v for k, v in constants.items() if v.size <= INLINE or _is_shape_like(v)}
     inputs = [_value(graph, n) for n in graph.inputs]
-    inputs += [_constant_input(k, v) for k, v in graph.constants.items() if k not in small]
-    if graph.parent is not None:
-        inputs += [_value(graph, n) for n in free_names(graph) if n not in graph.constants]
-    outputs = [_value(graph, n) for n in graph.outputs]
+    inputs += [_constant_input(k, v) for k, v in constants.items() if k not in small]
+    inputs += [_value(graph, n) for n in outer if n not in constants]
+    computed = {o for n in graph.nodes for o in n.output}
+    outputs = [_value(graph, n) for n in graph.outputs if n in computed or n in graph.inputs]
     initializers = [tensor_proto(k, v) for k, v in small.items()]
     proto = helper.make_graph(graph.nodes, graph.name or "graph", inputs, outputs, initializers)
-    if with_types:
-        known = set(graph.inputs) | set(graph.outputs) | set(graph.constants)
-        proto.value_info.extend(_value(graph, n) for n in graph.types if n not in known)
+    stated = [o for n in graph.nodes for o in n.output if any(a.HasField("g") for a in n.attribute) and o in graph.types]
+    proto.value_info.extend(_value(graph, n) for n in stated if n not in graph.outputs)
     return helper.make_model(proto, opset_imports=[helper.make_opsetid("", graph.opset)])
 
 

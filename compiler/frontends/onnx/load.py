@@ -15,7 +15,7 @@ from stratagem.compiler.frontends.onnx.graph import Graph
 from stratagem.compiler.frontends.onnx.lower import LOWERINGS, lower_calls
 from stratagem.compiler.frontends.onnx.read import Source, read_model
 from stratagem.compiler.frontends.onnx.simplify import simplify
-from stratagem.compiler.ir import new_context, run_pipeline
+from stratagem.compiler.ir import find_function, new_context, run_pipeline
 from stratagem.compiler.parameters import ParameterStore
 from stratagem.compiler.program import Program
 
@@ -62,6 +62,9 @@ def _lower(graph: Graph, source: str, context: Any) -> Program:
     _run(module, TORCH_TO_LINALG, source)
     with context, ir.Location.unknown():
         lower_calls(module, emission.calls)
+        for name in emission.bodies:
+            find_function(module, name).attributes["sym_visibility"] = ir.StringAttr.get("private")
+    _run(module, "builtin.module(inline)", source)
     names = list(emission.parameters)
     unsigned = frozenset(n for n in [*graph.inputs, *graph.outputs] if _unsigned(graph, n))
     return land(

@@ -2,41 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 from torch_mlir import ir
 from torch_mlir.dialects import arith, tensor
 
 from stratagem.compiler.errors import UnsupportedError
+from stratagem.compiler.frontends.onnx.call import Call, Lowering
 from stratagem.compiler.frontends.onnx.emit import Opaque
-from stratagem.compiler.frontends.onnx.graph import Dim, attributes, describe
+from stratagem.compiler.frontends.onnx.graph import Dim, describe
+from stratagem.compiler.frontends.onnx.lower_control import lower_if, lower_loop, lower_scan
 from stratagem.compiler.frontends.onnx.reshape import Group, build_reshape, index, join_empty, match_groups
 from stratagem.compiler.ir import walk
-
-
-@dataclass
-class Call:
-    """One call to replace: operands by the node's input position (None where left out), and the types wanted."""
-
-    opaque: Opaque
-    operands: list[Any]
-    types: list[Any]
-
-    @property
-    def node(self) -> Any:
-        return self.opaque.node
-
-    def attributes(self) -> dict[str, Any]:
-        return attributes(self.node)
-
-    def shape(self, position: int) -> tuple[Dim, ...]:
-        """What is known of an input's shape."""
-        return self.opaque.graph.shape_of(self.node.input[position]) or ()
-
-
-Lowering = Callable[[Call], Sequence[Any]]
 
 
 def lower_calls(module: Any, calls: dict[str, Opaque]) -> None:
@@ -46,18 +24,19 @@ def lower_calls(module: Any, calls: dict[str, Opaque]) -> None:
             continue
         name = str(op.attributes["callee"]).removeprefix("@").strip('"')
         if name in calls:
-            _replace(op, calls[name])
+            _replace(module, op, calls[name])
     for op in list(module.body.operations):
         if op.operation.name == "func.func" and ir.StringAttr(op.attributes["sym_name"]).value in calls:
             op.operation.erase()
 
 
-def _replace(op: Any, opaque: Opaque) -> None:
+def _replace(module: Any, op: Any, opaque: Opaque) -> None:
     given = iter(op.operands)
     operands = [next(given) if i else None for i in opaque.node.input]
     operands += list(given)
+    call = Call(opaque, operands, [r.type for r in op.results], module, op.location)
     with ir.InsertionPoint(op), op.location:
-        results = LOWERINGS[opaque.node.op_type](Call(opaque, operands, [r.type for r in op.results]))
+        results = LOWERINGS[opaque.node.op_type](call)
     for old, new in zip(op.results, results, strict=True):
         old.replace_all_uses_with(new)
     op.erase()
@@ -231,4 +210,7 @@ LOWERINGS: dict[str, Lowering] = {
     "Flatten": _flatten,
     "Squeeze": _squeeze,
     "Unsqueeze": _unsqueeze,
+    "If": lower_if,
+    "Loop": lower_loop,
+    "Scan": lower_scan,
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from stratagem.compiler.frontends.onnx.bodies import prepare_bodies, resolve_conditions
 from stratagem.compiler.frontends.onnx.build import infer_types
 from stratagem.compiler.frontends.onnx.fold import fold_constants
 from stratagem.compiler.frontends.onnx.graph import Graph, drop_dead, replace_inputs
@@ -16,15 +17,17 @@ ROUNDS = 12
 def simplify(graph: Graph) -> None:
     """Rewrites until nothing changes; each round may open the way for the next."""
     for _ in range(ROUNDS):
+        infer_types(graph)
         before = _fingerprint(graph)
         fold_constants(graph)
         graph.partial = propagate_shapes(graph)
+        resolve_conditions(graph)
         rewrite_nodes(graph)
         remove_copies(graph)
         drop_dead(graph)
+        prepare_bodies(graph)
         if _fingerprint(graph) == before:
             break
-        infer_types(graph)
 
 
 def _fingerprint(graph: Graph) -> tuple[Any, ...]:

@@ -1,0 +1,255 @@
+"""Body graphs of If, Loop and Scan: made into `Graph`s of their own, typed from what flows in, simplified.
+
+A condition that folded to a constant leaves one branch, which joins the graph around it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import onnx
+
+from stratagem.compiler.errors import UnsupportedError
+from stratagem.compiler.frontends.onnx.graph import (
+    INLINE,
+    Dim,
+    Graph,
+    TensorType,
+    attributes,
+    describe,
+    free_names,
+    node,
+    replace_inputs,
+    sort_nodes,
+)
+
+CONTROL = frozenset({"If", "Loop", "Scan"})
+BODY_ATTRIBUTES = {"If": ("then_branch", "else_branch"), "Loop": ("body",), "Scan": ("body",)}
+_TYPE_ROUNDS = 6
+
+
+def body_key(one: Any, attribute: str) -> str:
+    """Where `graph.bodies` keeps a node's body."""
+    return f"{next(o for o in one.output if o)}:{attribute}"
+
+
+def resolve_conditions(graph: Graph) -> bool:
+    """Replaces each If whose condition is a constant by the branch taken."""
+    out: list[Any] = []
+    changed = False
+    for one in graph.nodes:
+        condition = graph.constant(one.input[0]) if one.op_type == "If" else None
+        if condition is None:
+            out.append(one)
+            continue
+        taken = attributes(one)["then_branch" if bool(condition.reshape(-1)[0]) else "else_branch"]
+        out.extend(_inlined(graph, one, taken))
+        changed = True
+    graph.nodes = out
+    return changed
+
+
+def _inlined(graph: Graph, one: Any, body: Any) -> list[Any]:
+    """The body's nodes under names new to the graph, its outputs under the node's."""
+    defined = [o for n in body.node for o in n.output if o]
+    names = {o: graph.new_name(f"{one.name}/{o}") for o in defined}
+    nodes = []
+    for inner in body.node:
+        copy = onnx.NodeProto()
+        copy.CopyFrom(inner)
+        replace_inputs(copy, names)
+        for i, output in enumerate(copy.output):
+            copy.output[i] = names.get(output, output)
+        nodes.append(copy)
+    for theirs, ours in zip(body.output, one.output, strict=True):
+        if ours:
+            nodes.append(node("Identity", [names.get(theirs.name, theirs.name)], [ours], one.name))
+    return nodes
+
+
+def prepare_bodies(graph: Graph) -> None:
+    """Builds, types and simplifies the bodies of every control node; sets the node's output types from them."""
+    for one in graph.nodes:
+        if one.op_type == "If":
+            _prepare_if(graph, one)
+        elif one.op_type == "Loop":
+            _prepare_loop(graph, one)
+        elif one.op_type == "Scan":
+            _prepare_scan(graph, one)
+
+
+def _body(graph: Graph, one: Any, attribute: str, inputs: list[TensorType | None]) -> Graph:
+    """The typed and simplified body whose inputs have the given types."""
+    from stratagem.compiler.frontends.onnx.simplify import simplify
+
+    proto = onnx.GraphProto()
+    proto.CopyFrom(attributes(one)[attribute])
+    names = [v.name for v in proto.input]
+    types = {n: t for n, t in zip(names, inputs, strict=True) if t is not None}
+    for output in proto.output:  # element types are declared; sizes come from inference
+        kind = TensorType.of(output.type)
+        if kind is not None and output.name not in types:
+            types[output.name] = TensorType(kind.element, None)
+    child = Graph(f"{one.name}.{attribute}", list(proto.node), names, [o.name for o in proto.output], {}, types,
+                  graph.opset, parent=graph)  # fmt: skip
+    sort_nodes(child)
+    simplify(child)
+    _lift_large(child)
+    graph.bodies[body_key(one, attribute)] = child
+    return child
+
+
+def _lift_large(child: Graph) -> None:
+    """Large constants of a body become the main graph's, under new names: they are parameters of the program."""
+    names = {k: child.root().add_constant(k, v) for k, v in child.constants.items() if v.size > INLINE}
+    for one in child.nodes:
+        replace_inputs(one, names)
+    child.outputs = [names.get(o, o) for o in child.outputs]
+    for name in names:
+        del child.constants[name]
+
+
+def captured_values(child: Graph) -> list[str]:
+    """What a body takes from around it as values: everything but small constants."""
+    return [n for n in free_names(child) if not _is_small(child, n)]
+
+
+def _is_small(child: Graph, name: str) -> bool:
+    array = child.constant(name)
+    return array is not None and array.size <= INLINE
+
+
+def _prepare_if(graph: Graph, one: Any) -> None:
+    branches = [_body(graph, one, attribute, []) for attribute in BODY_ATTRIBUTES["If"]]
+    for name, *theirs in zip(one.output, *(b.outputs for b in branches), strict=True):
+        kinds = [outward_type(b, t) for b, t in zip(branches, theirs, strict=True)]
+        merged = _merge(kinds[0], kinds[1])
+        if merged is None:
+            shapes = " and ".join(str(list(k.shape)) if k and k.shape is not None else "unknown" for k in kinds)
+            raise UnsupportedError(
+                f"{describe(one)}: its branches give '{name}' the different shapes {shapes}, and the condition is only "
+                "known when the program runs",
+                hint="fix the sizes of the model's inputs (input_shapes=...), so that the condition is known",
+            )
+        graph.types[name] = merged
+
+
+def outward_type(body: Graph, name: str) -> TensorType | None:
+    """A body value's type as the graph around sees it: names of sizes that only the body knows are dropped."""
+    kind = body.type_of(name)
+    if kind is None or kind.shape is None:
+        return kind
+    known: set[Dim] = set()
+    for outer in [*free_names(body), *body.inputs]:
+        known.update(d for d in body.shape_of(outer) or () if isinstance(d, str))
+    return TensorType(kind.element, tuple(d if isinstance(d, int) or d in known else None for d in kind.shape))
+
+
+def _merge(a: TensorType | None, b: TensorType | None) -> TensorType | None:
+    """What holds for both types; None when their ranks or element types differ."""
+    if a is None or b is None or a.shape is None or b.shape is None:
+        return None
+    if a.element != b.element or len(a.shape) != len(b.shape):
+        return None
+    return TensorType(a.element, tuple(x if x == y else None for x, y in zip(a.shape, b.shape, strict=True)))
+
+
+def _prepare_loop(graph: Graph, one: Any) -> None:
+    carried = len(one.input) - 2
+    states = [graph.type_of(n) for n in one.input[2:]]
+    counters: list[TensorType | None] = [TensorType(onnx.TensorProto.INT64, ()), TensorType(onnx.TensorProto.BOOL, ())]
+    body = _fixed_point(graph, one, lambda s: [*counters, *s], states, first=1)
+    count = _constant_int(graph, one.input[0])
+    _set_outputs(graph, one, body, carried, body.outputs[1:], count)
+
+
+def _constant_int(graph: Graph, name: str) -> int | None:
+    array = graph.constant(name) if name else None
+    return None if array is None else int(array.reshape(-1)[0])
+
+
+def _prepare_scan(graph: Graph, one: Any) -> None:
+    given = scan_attributes(one)
+    scanned = given["num_scan_inputs"]
+    states = [graph.type_of(n) for n in one.input[: len(one.input) - scanned]]
+    axes = given["scan_input_axes"]
+    slices = [_slice_type(graph.type_of(n), a) for n, a in zip(one.input[len(states) :], axes, strict=True)]
+    body = _fixed_point(graph, one, lambda s: [*s, *slices], states, first=0)
+    length = _scan_length(graph, one, len(states), axes)
+    _set_outputs(graph, one, body, len(states), body.outputs, length, given["scan_output_axes"])
+
+
+def scan_attributes(one: Any) -> dict[str, Any]:
+    """Scan's attributes with ONNX's defaults filled in: axis 0, forwards."""
+    given = attributes(one)
+    scanned = given["num_scan_inputs"]
+    stacked = len(one.output) - (len(one.input) - scanned)
+    for kind, count in (("input", scanned), ("output", stacked)):
+        for what in ("axes", "directions"):
+            given.setdefault(f"scan_{kind}_{what}", [0] * count)
+    return given
+
+
+def _scan_length(graph: Graph, one: Any, states: int, axes: list[int]) -> Dim:
+    for name, axis in zip(one.input[states:], axes, strict=True):
+        shape = graph.shape_of(name)
+        if shape is not None:
+            return shape[axis]
+    return None
+
+
+def _slice_type(kind: TensorType | None, axis: int) -> TensorType | None:
+    if kind is None or kind.shape is None:
+        return kind
+    at = axis % len(kind.shape)
+    return TensorType(kind.element, kind.shape[:at] + kind.shape[at + 1 :])
+
+
+def _fixed_point(graph: Graph, one: Any, inputs: Any, states: list[TensorType | None], first: int) -> Graph:
+    """The body under state types that hold before and after every step; sizes that change become free."""
+    for _ in range(_TYPE_ROUNDS):
+        body = _body(graph, one, "body", inputs(states))
+        after = [outward_type(body, n) for n in body.outputs[first : first + len(states)]]
+        merged = [_merge(a, b) for a, b in zip(states, after, strict=True)]
+        for name, kind, was, now in zip(body.outputs[first:], merged, states, after, strict=False):
+            if kind is None:
+                raise UnsupportedError(f"{describe(one)}: state '{name}' changes from {_text(was)} to {_text(now)}",
+                                       hint="the rank and element type of a loop's state must stay")  # fmt: skip
+        if merged == states:
+            return body
+        states = merged
+    return _body(graph, one, "body", inputs([_free(s) for s in states]))
+
+
+def _text(kind: TensorType | None) -> str:
+    return "an unknown type" if kind is None or kind.shape is None else f"shape {list(kind.shape)}"
+
+
+def _free(kind: TensorType | None) -> TensorType | None:
+    return kind and TensorType(kind.element, (None,) * len(kind.shape or ()))
+
+
+def _set_outputs(
+    graph: Graph, one: Any, body: Graph, states: int, results: list[str], length: Dim, axes: list[int] | None = None
+) -> None:
+    """Types of a loop's outputs: final states, then one slice per step stacked along an axis."""
+    for i, (name, inner) in enumerate(zip(one.output, results, strict=True)):
+        kind = outward_type(body, inner)
+        if not name or kind is None or kind.shape is None:
+            continue
+        if i >= states:
+            axis = (axes[i - states] if axes else 0) % (len(kind.shape) + 1)
+            kind = TensorType(kind.element, (*kind.shape[:axis], length, *kind.shape[axis:]))
+        graph.types[name] = kind
+
+
+def is_always_true(body: Graph, name: str) -> bool:
+    """Whether a body's condition output never ends the loop: a constant true, or the condition it was given."""
+    array = body.constant(name)
+    if array is not None:
+        return bool(np.all(array))
+    passed = {n.output[0]: n.input[0] for n in body.nodes if n.op_type == "Identity"}
+    while name in passed:
+        name = passed[name]
+    return name == body.inputs[1]
