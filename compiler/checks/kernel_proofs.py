@@ -1,0 +1,351 @@
+"""Integer-set proofs of kernels: for every `scf.forall`, what each unit touches is in bounds, its own, and complete.
+
+Obligations per forall, for all sizes at once (isl; Verdoolaege 2010):
+- `writes in bounds`, `reads in bounds`: every slice lies inside the tensor it is taken from;
+- `units write apart`: no element is written by two units;
+- `every element written`: the union of the writes is the whole result;
+- `reads own writes only`: what a unit reads of the shared result, no other unit writes.
+
+Where an index is not affine in the unknown sizes, the proof is repeated for fixed boundary sizes and says so.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import islpy as isl
+from torch_mlir import ir
+
+from stratagem.compiler.checks.index_reader import Geometry, IndexReader, NotAffine, slice_geometry
+from stratagem.compiler.checks.verdicts import Finding, Verdict
+from stratagem.compiler.ir import DYNAMIC, location_text, symbol_name
+
+Premises = Mapping[tuple[int, int], tuple[int, int]]
+FALLBACK_SIZES = (1, 2, 7, 64, 97)
+"""Sizes tried where a proof for all sizes is out of reach: unit, small, prime, a power of two, a larger prime."""
+FALLBACK_LIMIT = 32
+
+
+@dataclass(frozen=True)
+class Loop:
+    """One loop variable with its bounds as isl expressions."""
+
+    name: str
+    lower: str
+    upper: str
+    step: str
+
+    def domain(self) -> str:
+        bounds = f"{self.lower} <= {self.name} < {self.upper}"
+        return bounds if self.step == "1" else f"{bounds} and ({self.name} - {self.lower}) mod {self.step} = 0"
+
+
+@dataclass(frozen=True)
+class Access:
+    """A slice taken inside a forall.
+
+    `kind`: write (to the shared result), own-read (of the shared result) or read. `loops`: all loops around it.
+    """
+
+    kind: str
+    op: Any
+    tensor: Any
+    geometry: Geometry
+    loops: tuple[Loop, ...]
+    output: int = -1
+
+
+@dataclass
+class _Phase:
+    """One forall with everything around it, ready for isl."""
+
+    reader: IndexReader
+    outer: tuple[Loop, ...]
+    units: tuple[Loop, ...]
+    outputs: list[Any]
+    accesses: list[Access] = field(default_factory=list)
+
+
+def prove_kernel(function: Any, level: str, premises: Premises | None = None) -> list[Finding]:
+    """Findings for every forall of a kernel in device form."""
+    name = symbol_name(function)
+    foralls = [op for op in _walk_loops(function) if op.name == "scf.forall"]
+    if not foralls:
+        return [Finding(level, name, "races and bounds", Verdict.NOT_CHECKED, "one unit runs it as it is")]
+    findings = []
+    for number, forall in enumerate(foralls):
+        label = f"{name}" if len(foralls) == 1 else f"{name}, phase {number}"
+        findings += _prove_forall(function, forall, level, label, premises or {})
+    return findings
+
+
+def _walk_loops(function: Any) -> Iterator[Any]:
+    for region in function.regions:
+        for block in region.blocks:
+            for op in block.operations:
+                if op.operation.name in ("scf.forall", "scf.for", "scf.if"):
+                    yield op.operation
+                    yield from _walk_loops(op.operation)
+
+
+def _prove_forall(function: Any, forall: Any, level: str, label: str, premises: Premises) -> list[Finding]:
+    try:
+        return _check(forall, level, label, premises, {}, Verdict.PROVED)
+    except NotAffine as reason:
+        return _prove_fixed(forall, level, label, premises, str(reason))
+
+
+def _prove_fixed(forall: Any, level: str, label: str, premises: Premises, reason: str) -> list[Finding]:
+    """The same obligations for boundary sizes; the worst verdict of each obligation over all of them."""
+    symbols = _symbols(forall, premises)
+    worst: dict[str, Finding] = {}
+    for sizes in itertools.islice(itertools.product(FALLBACK_SIZES, repeat=len(symbols)), FALLBACK_LIMIT):
+        try:
+            found = _check(forall, level, label, premises, dict(zip(symbols, sizes, strict=True)), Verdict.PROVED_HERE)
+        except NotAffine as still:
+            return [Finding(level, label, "races and bounds", Verdict.NOT_CHECKED, f"not affine: {still}")]
+        for finding in found:
+            if finding.obligation not in worst or finding.verdict is Verdict.REFUTED:
+                worst[finding.obligation] = finding
+    return [
+        f if f.verdict is Verdict.REFUTED else Finding(f.level, f.subject, f.obligation, f.verdict, f"not affine: {reason}")
+        for f in worst.values()
+    ]
+
+
+def _symbols(forall: Any, premises: Premises) -> list[str]:
+    """Names of all unknown sizes the forall mentions, found by reading with products allowed to fail one by one."""
+    reader = IndexReader(premises)
+    for op in [forall, *_ancestors(forall), *_inside(forall)]:
+        for value in op.operands:
+            if isinstance(value.type, ir.IndexType):
+                try:
+                    reader.expression(value)
+                except NotAffine:
+                    continue
+    return list(reader.symbols)
+
+
+def _ancestors(op: Any) -> list[Any]:
+    found, current = [], op.parent
+    while current is not None and current.operation.name != "func.func":
+        found.append(current.operation)
+        current = current.operation.parent
+    return found
+
+
+def _inside(op: Any) -> Iterator[Any]:
+    for region in op.regions:
+        for block in region.blocks:
+            for child in block.operations:
+                yield child.operation
+                yield from _inside(child.operation)
+
+
+# ---- reading the IR
+
+
+def _read_phase(forall: Any, premises: Premises, fixed: Mapping[str, int]) -> _Phase:
+    reader = IndexReader(premises, fixed)
+    outer: list[Loop] = []
+    for parent in reversed(_ancestors(forall)):
+        outer += _loops_of(parent, reader, f"o{len(outer)}")
+    units = tuple(_loops_of(forall, reader, "u"))
+    outputs = list(forall.operands)[len(forall.operands) - len(forall.results) :]
+    phase = _Phase(reader, tuple(outer), units, outputs)
+    block = forall.regions[0].blocks[0]
+    shared = {block.arguments[len(units) + k]: k for k in range(len(outputs))}
+    _collect(block, phase, shared, ())
+    return phase
+
+
+def _loops_of(op: Any, reader: IndexReader, prefix: str) -> list[Loop]:
+    if op.name == "scf.for":
+        lower, upper, step = (reader.expression(v) for v in list(op.operands)[:3])
+        return [_bind(reader, op.regions[0].blocks[0].arguments[0], prefix, lower, upper, step)]
+    if op.name != "scf.forall":
+        return []
+    bounds = forall_bounds(op, reader)
+    arguments = op.regions[0].blocks[0].arguments
+    return [_bind(reader, arguments[i], f"{prefix}_{i}", *b) for i, b in enumerate(bounds)]
+
+
+def _bind(reader: IndexReader, variable: Any, name: str, lower: str, upper: str, step: str) -> Loop:
+    if not step.isdigit():
+        raise NotAffine(f"step {step}")
+    reader.names[variable] = name
+    return Loop(name, lower, upper, step)
+
+
+def forall_bounds(op: Any, reader: IndexReader) -> list[tuple[str, str, str]]:
+    """Lower bound, upper bound and step of each dimension of a forall."""
+    segments = list(ir.DenseI32ArrayAttr(op.attributes["operandSegmentSizes"]))
+    operands, at, columns = list(op.operands), 0, []
+    for name, count in zip(("staticLowerBound", "staticUpperBound", "staticStep"), segments, strict=False):
+        dynamic = iter(operands[at : at + count])
+        static = list(ir.DenseI64ArrayAttr(op.attributes[name]))
+        columns.append([reader.expression(next(dynamic)) if n == DYNAMIC else str(n) for n in static])
+        at += count
+    return list(zip(*columns, strict=True))
+
+
+def _collect(block: Any, phase: _Phase, shared: dict[Any, int], inner: tuple[Loop, ...]) -> None:
+    """All slices in the block, loops inside included, as accesses."""
+    for op in block.operations:
+        operation = op.operation
+        if operation.name == "tensor.extract_slice":
+            tensor = operation.operands[0]
+            kind = "own-read" if tensor in shared and _is_read(operation) else "read"
+            _add(phase, kind, operation, tensor, 1, inner, shared.get(tensor, -1))
+        elif operation.name == "scf.forall.in_parallel":
+            for write in operation.regions[0].blocks[0].operations:
+                target = write.operation.operands[1]
+                if target in shared:
+                    _add(phase, "write", write.operation, target, 2, inner, shared[target])
+        elif operation.name in ("scf.for", "scf.forall"):
+            loops = _loops_of(operation, phase.reader, f"i{len(inner)}_{len(phase.accesses)}")
+            for region in operation.regions:
+                for child in region.blocks:
+                    _collect(child, phase, shared, (*inner, *loops))
+        else:
+            for region in operation.regions:
+                for child in region.blocks:
+                    _collect(child, phase, shared, inner)
+
+
+def _add(phase: _Phase, kind: str, op: Any, tensor: Any, tensors: int, inner: tuple[Loop, ...], output: int) -> None:
+    geometry = slice_geometry(phase.reader, op, tensors)
+    phase.accesses.append(Access(kind, op, tensor, geometry, (*phase.outer, *phase.units, *inner), output))
+
+
+def _is_read(slice_op: Any) -> bool:
+    """Whether the values of a slice matter: a destination that an operation overwrites without reading does not."""
+    return any(not _overwrites(use.owner, slice_op.results[0]) for use in slice_op.results[0].uses)
+
+
+def _overwrites(user: Any, value: Any) -> bool:
+    operands = list(user.operands)
+    outputs = operands[len(operands) - len(user.results) :] if user.name.startswith("linalg.") else []
+    if user.name == "linalg.fill":
+        return value in outputs
+    if value not in outputs or operands.count(value) > 1 or not user.regions:
+        return False
+    block = user.regions[0].blocks[0]
+    arguments = list(block.arguments)
+    number = len(operands) - len(outputs) + outputs.index(value)
+    return number < len(arguments) and not list(arguments[number].uses)
+
+
+# ---- obligations
+
+
+def _check(
+    forall: Any, level: str, label: str, premises: Premises, fixed: Mapping[str, int], good: Verdict
+) -> list[Finding]:
+    phase = _read_phase(forall, premises, fixed)
+    prover = _Prover(phase)
+    findings = []
+
+    def judge(obligation: str, bad: Any, op: Any) -> None:
+        witness = prover.witness(bad)
+        verdict = good if witness is None else Verdict.REFUTED
+        findings.append(Finding(level, label, obligation, verdict, witness or "", location_text(op)))
+
+    writes = [a for a in phase.accesses if a.kind == "write"]
+    for obligation, kinds in (("writes in bounds", ("write",)), ("reads in bounds", ("read", "own-read"))):
+        bad = None
+        for access in (a for a in phase.accesses if a.kind in kinds):
+            outside = prover.touched(access).range().subtract(prover.box(access.tensor))
+            bad, op = outside, access.op
+            if not outside.is_empty():
+                break
+        if bad is not None:
+            judge(obligation, bad, op)
+    for output in range(len(phase.outputs)):
+        mine = [a for a in writes if a.output == output]
+        if not mine:
+            continue
+        written = prover.per_unit(mine)
+        judge("units write apart", prover.shared_elements(written, written), mine[0].op)
+        judge("every element written", prover.box(phase.outputs[output]).subtract(written.range()), mine[0].op)
+        own = [a for a in phase.accesses if a.kind == "own-read" and a.output == output]
+        if own:
+            judge("reads own writes only", prover.shared_elements(prover.per_unit(own), written), own[0].op)
+    return findings
+
+
+class _Prover:
+    """Builds isl sets and maps from the accesses of one phase."""
+
+    def __init__(self, phase: _Phase) -> None:
+        self._phase = phase
+        self._outer = [loop.name for loop in phase.outer]
+
+    def touched(self, access: Access) -> Any:
+        """All loop iterations -> elements of the tensor the slice lies in."""
+        return self._map(access, [loop.name for loop in access.loops if loop.name not in self._outer])
+
+    def per_unit(self, accesses: list[Access]) -> Any:
+        """Units -> elements, whatever the inner loops do."""
+        names = [loop.name for loop in self._phase.units]
+        maps = [self._map(access, names) for access in accesses]
+        union = maps[0]
+        for one in maps[1:]:
+            union = union.union(one)
+        return union
+
+    def box(self, tensor: Any) -> Any:
+        """All elements of a tensor."""
+        reader = self._phase.reader
+        rank = ir.RankedTensorType(tensor.type).rank
+        sizes = [reader.size(tensor, d) for d in range(rank)]
+        inside = [f"0 <= x{d} < {size}" for d, size in enumerate(sizes)]
+        return isl.Set(self._text([], [f"x{d}" for d in range(rank)], inside, [], None))
+
+    def shared_elements(self, first: Any, second: Any) -> Any:
+        """Pairs of different units that touch the same element, first in one way, second in the other."""
+        pairs = first.apply_range(second.reverse())
+        identity = isl.Map.identity(pairs.get_space())
+        return pairs.subtract(identity).wrap()
+
+    def _map(self, access: Access, names: list[str]) -> Any:
+        geometry = access.geometry
+        elements = [f"x{d}" for d in range(len(geometry.offsets))]
+        conditions = [loop.domain() for loop in access.loops if loop.name not in self._outer]
+        extra = [loop.name for loop in access.loops if loop.name not in names and loop.name not in self._outer]
+        for d, (offset, size, stride) in enumerate(zip(geometry.offsets, geometry.sizes, geometry.strides, strict=True)):
+            if stride == "1":
+                conditions.append(f"{offset} <= x{d} < {offset} + {size}")
+            else:
+                extra.append(f"s{d}")
+                conditions.append(f"0 <= s{d} < {size} and x{d} = {offset} + {stride}*s{d}")
+        return isl.Map(self._text(names, elements, conditions, extra, "map"))
+
+    def _text(self, names: list[str], elements: list[str], conditions: list[str], extra: list[str], kind: str | None) -> str:
+        """isl notation; sizes and outer loop variables are parameters, at least 1 and inside their loops."""
+        reader = self._phase.reader
+        symbols = list(reader.symbols)
+        known = [f"{s} >= 1" for s in symbols] + [loop.domain() for loop in self._phase.outer]
+        auxiliary = reader.auxiliaries_in([*known, *conditions])
+        everything = [*known, *conditions, *(reader.auxiliary[t] for t in auxiliary)] or ["true"]
+        hidden = [*extra, *auxiliary]
+        quantified = f"exists {', '.join(hidden)} : " if hidden else ""
+        tuple_in = f"U[{', '.join(names)}] -> " if kind == "map" else ""
+        body = f"{tuple_in}E[{', '.join(elements)}] : {quantified}{' and '.join(everything)}"
+        return f"[{', '.join([*symbols, *self._outer])}] -> {{ {body} }}"
+
+    def witness(self, bad: Any) -> str | None:
+        """None when the set is empty; else its smallest point, said with the sizes' meanings."""
+        if bad.is_empty():
+            return None
+        names = [bad.get_dim_name(isl.dim_type.param, i) for i in range(bad.dim(isl.dim_type.param))]
+        flat = bad.flatten() if bad.is_wrapping() else bad.reset_tuple_id()
+        point = flat.move_dims(isl.dim_type.set, 0, isl.dim_type.param, 0, len(names)).lexmin().sample_point()
+        count = point.get_space().dim(isl.dim_type.set)
+        values = [int(str(point.get_coordinate_val(isl.dim_type.set, i))) for i in range(count)]
+        meanings = self._phase.reader.symbols
+        sizes = [f"{meanings.get(n, n)} = {v}" for n, v in zip(names, values, strict=False)]
+        return f"{', '.join([*sizes, ''])}at {tuple(values[len(names) :])}"

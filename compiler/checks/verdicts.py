@@ -1,0 +1,101 @@
+"""What a check says: one verdict per obligation, gathered into the assurance report."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+
+class Verdict(Enum):
+    """How sure we are. The order is from best to worst; REFUTED ends a compile."""
+
+    PROVED = "proved for all sizes"
+    PROVED_HERE = "proved for these sizes"
+    TESTED = "tested"
+    NOT_CHECKED = "not checked"
+    REFUTED = "refuted"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One obligation of one subject.
+
+    Attributes:
+        level: the level it belongs to. subject: a kernel or `main`. obligation: what had to hold, e.g. `in bounds`.
+        detail: why it is not better, or the counterexample. location: in the model's source, where known.
+    """
+
+    level: str
+    subject: str
+    obligation: str
+    verdict: Verdict
+    detail: str = ""
+    location: str = ""
+
+    def to_json(self) -> dict[str, str]:
+        entries = {
+            "level": self.level,
+            "subject": self.subject,
+            "obligation": self.obligation,
+            "verdict": self.verdict.value,
+            "detail": self.detail,
+            "location": self.location,
+        }
+        return {k: v for k, v in entries.items() if v}
+
+    @staticmethod
+    def from_json(value: dict[str, str]) -> Finding:
+        rest = {k: value.get(k, "") for k in ("level", "subject", "obligation", "detail", "location")}
+        return Finding(verdict=Verdict(value["verdict"]), **rest)
+
+
+@dataclass
+class AssuranceReport:
+    """All findings of a program."""
+
+    findings: list[Finding] = field(default_factory=list)
+
+    def add(self, *findings: Finding) -> None:
+        self.findings.extend(findings)
+
+    @property
+    def refuted(self) -> list[Finding]:
+        return [f for f in self.findings if f.verdict is Verdict.REFUTED]
+
+    def counts(self) -> dict[str, int]:
+        """Verdict -> how many obligations, best first."""
+        found = Counter(f.verdict for f in self.findings)
+        return {v.value: found[v] for v in Verdict if found[v]}
+
+    def verdict_line(self) -> str:
+        """The report in a sentence."""
+        if self.refuted:
+            return f"REFUTED: {len(self.refuted)} of {len(self.findings)} obligations do not hold"
+        parts = [f"{n} {what}" for what, n in self.counts().items()]
+        return f"{len(self.findings)} obligations: {', '.join(parts)}" if parts else "nothing was checked"
+
+    def to_text(self) -> str:
+        """A table by level and subject, then the sentence."""
+        lines = []
+        for level in dict.fromkeys(f.level for f in self.findings):
+            lines.append(f"{level}")
+            for subject in dict.fromkeys(f.subject for f in self.findings if f.level == level):
+                mine = [f for f in self.findings if (f.level, f.subject) == (level, subject)]
+                lines += [f"  {subject}", *(f"    {_row(f)}" for f in mine)]
+        return "\n".join([*lines, self.verdict_line()])
+
+    def to_json(self) -> list[dict[str, Any]]:
+        return [f.to_json() for f in self.findings]
+
+    @staticmethod
+    def from_json(entries: list[dict[str, str]]) -> AssuranceReport:
+        return AssuranceReport([Finding.from_json(e) for e in entries])
+
+
+def _row(finding: Finding) -> str:
+    text = f"{finding.obligation:44s} {finding.verdict.value}"
+    if finding.detail:
+        text += f": {finding.detail}"
+    return text + (f" ({finding.location})" if finding.location and finding.verdict is Verdict.REFUTED else "")
