@@ -5,12 +5,14 @@ After it every linalg op is a `linalg.generic` or `linalg.fill`; splat constants
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from torch_mlir import ir
 from torch_mlir.dialects import arith, linalg
 
 from stratagem.compiler.ir import run_pipeline, walk
+from stratagem.compiler.schedule.reshapes import collapse_like_producer, expand_batch, read_through_unit_reshapes
 from stratagem.compiler.schedule.structured import (
     REDUCTION,
     body,
@@ -22,6 +24,7 @@ from stratagem.compiler.schedule.structured import (
     iterators,
     owner,
 )
+from stratagem.compiler.schedule.transposes import fold_operand_copies
 
 
 def prepare(module: Any) -> None:
@@ -35,6 +38,36 @@ def prepare(module: Any) -> None:
                 _restore_fill(op)
             else:
                 _inline_splats(op)
+    _move_reshapes(module)
+
+
+def _move_reshapes(module: Any) -> None:
+    """Brings contractions and their surroundings into one iteration space; see `reshapes`."""
+    with module.context, ir.Location.unknown():
+        for op in _generics(module):
+            _repeat(op, (expand_batch,))
+    run_pipeline(module, "builtin.module(canonicalize,cse)")
+    with module.context, ir.Location.unknown():
+        for op in _generics(module):
+            fold_operand_copies(op)
+        for op in _generics(module):
+            _repeat(op, (read_through_unit_reshapes, collapse_like_producer))
+    run_pipeline(module, "builtin.module(canonicalize,cse)")
+
+
+def _generics(module: Any) -> list[Any]:
+    return [op for op in walk(module.operation) if is_generic(op)]
+
+
+def _repeat(op: Any, rewrites: tuple[Callable[[Any], Any], ...]) -> None:
+    """Applies rewrites that each return the op's successor, until none changes it."""
+    changed = True
+    while changed:
+        changed = False
+        for rewrite in rewrites:
+            made = rewrite(op)
+            changed = changed or made is not op
+            op = made
 
 
 def _is_disguised_fill(op: Any) -> bool:

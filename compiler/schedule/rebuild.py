@@ -1,0 +1,65 @@
+"""Makes a changed copy of a generic: other operands, accesses and loops, same body."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from torch_mlir import ir
+
+from stratagem.compiler.schedule.structured import Access, Linear, affine_map, body_ops, input_count
+
+
+def rebuild(
+    op: Any, operands: Sequence[Any], accesses: Sequence[Access], iterators: Sequence[str], loops: dict[int, int]
+) -> Any:
+    """Copies `op` at the insertion point. `loops` gives the new number of each old loop that still exists.
+
+    Result types follow the new inits. The body keeps its meaning: `linalg.index` ops are renumbered.
+    """
+    copy = op.clone()
+    for i, value in enumerate(operands):
+        copy.operands[i] = value
+    for result, init in zip(copy.results, list(operands)[input_count(op) :], strict=True):
+        result.set_type(init.type)
+    maps = [ir.AffineMapAttr.get(affine_map(a, len(iterators))) for a in accesses]
+    copy.attributes["indexing_maps"] = ir.ArrayAttr.get(maps)
+    kinds = [ir.Attribute.parse(f"#linalg.iterator_type<{kind}>") for kind in iterators]
+    copy.attributes["iterator_types"] = ir.ArrayAttr.get(kinds)
+    for inner in body_ops(copy):
+        if inner.name == "linalg.index":
+            old = int(ir.IntegerAttr(inner.attributes["dim"]).value)
+            inner.attributes["dim"] = ir.IntegerAttr.get(ir.IntegerType.get_signless(64), loops[old])
+    return copy
+
+
+def renumber(access: Access, loops: dict[int, int]) -> Access:
+    """The access with its loops renamed."""
+    return tuple(
+        None if r is None else Linear(tuple((loops[loop], f) for loop, f in r.terms), r.constant) for r in access
+    )
+
+
+def indexed_loops(op: Any) -> set[int]:
+    """Loops whose iteration number the body reads."""
+    return {int(ir.IntegerAttr(o.attributes["dim"]).value) for o in body_ops(op) if o.name == "linalg.index"}
+
+
+def is_copy(op: Any) -> bool:
+    """Whether the body only passes its first input on: a transposition, a broadcast or a plain copy."""
+    ops = body_ops(op)
+    if input_count(op) != 1 or len(op.results) != 1 or len(ops) != 1:
+        return False
+    return bool(ops[0].operands[0] == op.regions[0].blocks[0].arguments[0])
+
+
+def replace(
+    op: Any, operands: Sequence[Any], accesses: Sequence[Access], iterators: Sequence[str], loops: dict[int, int]
+) -> Any:
+    """Puts a `rebuild` of `op` with the same result types in its place; returns it."""
+    with ir.InsertionPoint(op), op.location:
+        made = rebuild(op, operands, accesses, iterators, loops)
+    for old, new in zip(op.results, made.results, strict=True):
+        old.replace_all_uses_with(new)
+    op.erase()
+    return made
