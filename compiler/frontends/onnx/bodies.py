@@ -17,6 +17,7 @@ from stratagem.compiler.frontends.onnx.graph import (
     Graph,
     TensorType,
     attributes,
+    captured,
     describe,
     free_names,
     node,
@@ -69,14 +70,30 @@ def _inlined(graph: Graph, one: Any, body: Any) -> list[Any]:
 
 
 def prepare_bodies(graph: Graph) -> None:
-    """Builds, types and simplifies the bodies of every control node; sets the node's output types from them."""
+    """Builds, types and simplifies the bodies of every control node; sets the node's output types from them.
+
+    A node whose own inputs have no known rank yet is left for a later round.
+    """
     for one in graph.nodes:
+        if one.op_type not in CONTROL or not all(_ranked(graph, i) for i in _needed(one)):
+            continue
         if one.op_type == "If":
             _prepare_if(graph, one)
         elif one.op_type == "Loop":
             _prepare_loop(graph, one)
-        elif one.op_type == "Scan":
+        else:
             _prepare_scan(graph, one)
+
+
+def _needed(one: Any) -> list[str]:
+    """What a control node's bodies read: its inputs and what they capture, as far as it is defined outside."""
+    bodies = [attributes(one)[name] for name in BODY_ATTRIBUTES[one.op_type]]
+    return [i for i in one.input if i] + [n for b in bodies for n in captured(b)]
+
+
+def _ranked(graph: Graph, name: str) -> bool:
+    kind = graph.type_of(name)
+    return kind is not None and kind.shape is not None
 
 
 def _body(graph: Graph, one: Any, attribute: str, inputs: list[TensorType | None]) -> Graph:

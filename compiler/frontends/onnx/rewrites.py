@@ -9,6 +9,7 @@ import numpy as np
 import onnx
 
 from stratagem.compiler.frontends.onnx.graph import Graph, attributes, node
+from stratagem.compiler.frontends.onnx.rnn import unroll_recurrence
 
 Rewrite = Callable[[Graph, Any], Sequence[Any] | None]
 
@@ -53,4 +54,7 @@ REWRITES: dict[str, Rewrite] = {
     "Dropout": _dropout,
     "Cast": _cast,
     "ConstantOfShape": _constant_of_shape,
+    "LSTM": unroll_recurrence,
+    "GRU": unroll_recurrence,
+    "RNN": unroll_recurrence,
 }
