@@ -9,6 +9,7 @@ from stratagem.compiler.backends.cpu.bufferize import bufferize_kernels
 from stratagem.compiler.backends.cpu.copies import lower_copies
 from stratagem.compiler.backends.cpu.linker import link
 from stratagem.compiler.backends.cpu.llvm import emit_assembly, emit_object
+from stratagem.compiler.backends.cpu.loops.lower_linalg import lower_linalg
 from stratagem.compiler.backends.cpu.lower import lower_to_llvm
 from stratagem.compiler.backends.cpu.object_code import ObjectCode
 from stratagem.compiler.backends.cpu.outline_phases import outline_phases
@@ -52,7 +53,7 @@ def kernels_to_llvm(module: Any, target: CpuTarget) -> str:
             function.attributes["llvm.emit_c_interface"] = ir.UnitAttr.get()
             function.attributes["sym_visibility"] = ir.StringAttr.get("public")
     bodies = outline_phases(work)
-    run_pipeline(work, "builtin.module(func.func(convert-linalg-to-loops))")
+    lower_linalg(work, target)
     lower_copies(work)
     scope_scratch(work)
     run_pipeline(work, f"builtin.module({_MATHS})")

@@ -20,10 +20,7 @@ def lower_copies(module: Any) -> None:
 
 
 def _is_dense(kind: Any) -> bool:
-    return (
-        str(ir.MemRefType(kind).layout).startswith("affine_map")
-        and ir.MemRefType(kind).affine_map.is_identity
-    )
+    return str(ir.MemRefType(kind).layout).startswith("affine_map") and _is_identity(ir.MemRefType(kind))
 
 
 def _copy_by_loops(op: Any) -> None:
@@ -42,3 +39,8 @@ def _nest(source: Any, target: Any, ivs: list[Any]) -> None:
     with ir.InsertionPoint(loop.body):
         _nest(source, target, [*ivs, loop.induction_variable])
         scf.YieldOp([])
+
+
+def _is_identity(kind: Any) -> bool:
+    """Whether a memref type is plain row-major."""
+    return bool(kind.affine_map == ir.AffineMap.get_identity(kind.rank))

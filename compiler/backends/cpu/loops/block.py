@@ -1,0 +1,205 @@
+"""Register blocks: rows x vectors of accumulators stay in registers while the reductions run.
+
+One code path serves matrix products, convolutions in any layout, grouped and depthwise ones, pooling and column sums:
+they differ in which operands move with the lanes and with the rows, and that is in the coefficients.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from torch_mlir.dialects import arith
+
+from stratagem.compiler.backends.cpu.build import (
+    Size,
+    add,
+    carrying_loop,
+    i64,
+    loop,
+    mul,
+    round_down,
+    splat,
+    sub,
+)
+from stratagem.compiler.backends.cpu.loops.access import Access, widen
+from stratagem.compiler.backends.cpu.loops.blocks import row_blocks
+from stratagem.compiler.backends.cpu.loops.body import evaluate, reads_argument
+from stratagem.compiler.backends.cpu.loops.choose import Plan
+from stratagem.compiler.backends.cpu.loops.emit import index_reader, nested_loops, written_order
+from stratagem.compiler.backends.cpu.loops.nest import Nest
+from stratagem.compiler.backends.cpu.loops.pack import allocate_panel, pack_panel, panel_access, worth_packing
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """Columns of a block: `vectors` vectors, of which the last holds `active` columns (None: all)."""
+
+    vectors: int
+    active: Any = None
+
+
+def emit_block(nest: Nest, plan: Plan) -> None:
+    """Emits: loops that move the vector operands, blocks of columns (with packing), the other loops, blocks of rows."""
+    parallel = [d for d in written_order(nest, nest.loops(True)) if d not in (plan.vector, plan.rows)]
+    moving = [
+        a for i, a in enumerate(nest.inputs) if a.moves_with(plan.vector) and reads_argument(nest.body, i)
+    ]
+    outside = [d for d in parallel if any(a.moves_with(d) for a in moving)]
+    inside = [d for d in parallel if d not in outside]
+    panel = allocate_panel(nest, plan) if plan.packed is not None else None
+
+    def columns(counters: list[Size]) -> None:
+        for begin, end, step, shape in _column_blocks(nest.sizes[plan.vector], plan):
+
+            def block(position: Size, shape: _Columns = shape) -> None:
+                here = list(counters)
+                here[plan.vector] = position
+                one = _with_active(shape, nest, plan, position)
+                work = _packed(nest, plan, panel, here, one) if panel is not None else nest
+                nested_loops(work, inside, here, lambda c: _rows(work, plan, c, one))
+
+            loop(begin, end, step, block)
+
+    nested_loops(nest, outside, [0] * len(nest.sizes), columns)
+
+
+def _column_blocks(size: Size, plan: Plan) -> Iterator[tuple[Size, Size, int, _Columns]]:
+    """(begin, end, step, shape): full blocks, then one block with a known rest or single masked vectors."""
+    width = plan.lanes * plan.vectors
+    full = round_down(size, width)
+    yield 0, full, width, _Columns(plan.vectors)
+    if isinstance(size, int):
+        rest = size - int(full)
+        if rest:
+            partial = rest % plan.lanes
+            yield full, size, width, _Columns(-(-rest // plan.lanes), partial or None)
+        return
+    yield full, size, plan.lanes, _Columns(1, "dynamic")
+
+
+def _with_active(shape: _Columns, nest: Nest, plan: Plan, position: Size) -> _Columns:
+    """The same columns with the number of active lanes as a value."""
+    if shape.active is None:
+        return shape
+    if shape.active != "dynamic":
+        return replace(shape, active=i64(shape.active))
+    rest = i64(sub(nest.sizes[plan.vector], position))
+    return replace(shape, active=arith.minsi(rest, i64(plan.lanes)))
+
+
+def _packed(nest: Nest, plan: Plan, panel: Any, counters: list[Size], columns: _Columns) -> Nest:
+    """The nest reading its packed operand from the panel, after filling it."""
+    assert plan.packed is not None
+    source = nest.inputs[plan.packed]
+    width = columns.vectors * plan.lanes
+    dense = panel_access(nest, plan, panel, width, counters)
+    if plan.must:
+        pack_panel(nest, plan, source, dense, counters, width, columns.active)
+        chosen = dense
+    else:
+        chosen = worth_packing(nest, plan, source, dense, counters, width, columns.active)
+    inputs = [chosen if i == plan.packed else a for i, a in enumerate(nest.inputs)]
+    return replace(nest, inputs=inputs)
+
+
+def _rows(nest: Nest, plan: Plan, counters: list[Size], columns: _Columns) -> None:
+    if plan.rows is None:
+        _Block(nest, plan, counters, columns, 1).emit()
+        return
+    rows = plan.rows
+    for begin, end, height in row_blocks(nest.sizes[rows], plan.height):
+
+        def block(row: Size, height: int = height) -> None:
+            here = list(counters)
+            here[rows] = row
+            _Block(nest, plan, here, columns, height).emit()
+
+        loop(begin, end, height, block)
+
+
+class _Block:
+    """One register block: `height` rows of `columns.vectors` vectors, per output."""
+
+    def __init__(self, nest: Nest, plan: Plan, counters: list[Size], columns: _Columns, height: int) -> None:
+        self.nest, self.plan, self.columns, self.height = nest, plan, columns, height
+        self.counters = counters
+
+    def emit(self) -> None:
+        sums = []
+        for access in self.nest.outputs:
+            for row in range(self.height):
+                for v in range(self.columns.vectors):
+                    offset, active = self._place(access, row, v), self._active(v)
+                    sums.append(
+                        splat(access.load_vector(offset, 1, self.plan.lanes, active), self.plan.lanes)
+                    )
+        sums = self._reduce(self.nest.loops(False), self.counters, sums)
+        values = iter(sums)
+        for access in self.nest.outputs:
+            for row in range(self.height):
+                for v in range(self.columns.vectors):
+                    offset, active = self._place(access, row, v), self._active(v)
+                    access.store_vector(next(values), offset, self.plan.lanes, active)
+
+    def _active(self, v: int) -> Any:
+        return self.columns.active if v == self.columns.vectors - 1 else None
+
+    def _place(self, access: Access, row: int, v: int, counters: list[Size] | None = None) -> Size:
+        """The offset of vector `v` of row `row`; the constant parts stay constants."""
+        offset = access.offset(counters or self.counters)
+        if self.plan.rows is not None:
+            offset = add(offset, mul(access.coefficients[self.plan.rows], row))
+        return add(offset, mul(access.coefficients[self.plan.vector], v * self.plan.lanes))
+
+    def _reduce(self, order: list[int], counters: list[Size], sums: list[Any]) -> list[Any]:
+        if not order:
+            return self._step(counters, sums)
+        d = order[0]
+
+        def body(counter: Size, carried: list[Any]) -> list[Any]:
+            moved = [counter if i == d else c for i, c in enumerate(counters)]
+            return self._reduce(order[1:], moved, carried)
+
+        return carrying_loop(0, self.nest.sizes[d], 1, sums, body)
+
+    def _step(self, counters: list[Size], sums: list[Any]) -> list[Any]:
+        """The body at one point of the reductions, for every vector of the block. Each operand is loaded once."""
+        loaded: dict[tuple[int, int, int], Any] = {}
+        stride = self.height * self.columns.vectors
+        result = list(sums)
+        for row in range(self.height):
+            for v in range(self.columns.vectors):
+                arguments = [self._operand(i, row, v, counters, loaded) for i in range(len(self.nest.inputs))]
+                slots = [n * stride + row * self.columns.vectors + v for n in range(len(self.nest.outputs))]
+                arguments += [result[slot] for slot in slots]
+                values = evaluate(self.nest.body, arguments, self._index_reader(counters, row, v))
+                for slot, value in zip(slots, values, strict=True):
+                    result[slot] = splat(widen(value), self.plan.lanes)
+        return result
+
+    def _operand(
+        self, i: int, row: int, v: int, counters: list[Size], loaded: dict[tuple[int, int, int], Any]
+    ) -> Any:
+        access, plan = self.nest.inputs[i], self.plan
+        if not reads_argument(self.nest.body, i):
+            return None
+        if access.pointer is None:
+            return splat(access.load(0), plan.lanes)
+        by_row = plan.rows is not None and access.moves_with(plan.rows)
+        by_column = access.moves_with(plan.vector)
+        key = (i, row if by_row else 0, v if by_column else 0)
+        if key not in loaded:
+            offset = self._place(access, key[1], key[2], counters)
+            active = self._active(v) if by_column else None
+            step = access.coefficients[plan.vector]
+            loaded[key] = splat(access.load_vector(offset, step, plan.lanes, active), plan.lanes)
+        return loaded[key]
+
+    def _index_reader(self, counters: list[Size], row: int, v: int) -> Any:
+        here = list(counters)
+        here[self.plan.vector] = add(here[self.plan.vector], v * self.plan.lanes)
+        if self.plan.rows is not None:
+            here[self.plan.rows] = add(here[self.plan.rows], row)
+        return index_reader(self.nest, here, self.plan.vector, self.plan.lanes)

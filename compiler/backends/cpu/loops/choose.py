@@ -1,0 +1,141 @@
+"""Which strategy suits a nest, from sizes, strides and loop kinds alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from stratagem.compiler.backends.cpu.loops.body import is_elementwise, reads_argument
+from stratagem.compiler.backends.cpu.loops.combine import combiner_of
+from stratagem.compiler.backends.cpu.loops.nest import Nest
+from stratagem.compiler.backends.cpu.target import CpuTarget
+
+PACK_STRIDE = 512
+"""Elements between rows from which on reading a panel in place costs more cache sets and page entries than copying."""
+MOST_ROWS = 12
+"""Rows of a register block: enough independent sums to hide the latency of a multiply-add twice over."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A strategy and its loops.
+
+    Attributes:
+        kind: "map" (no reduction), "block" (lanes along a parallel loop, sums in registers), "lanes" (lanes along a
+            reduction), "scalar".
+        vector: the loop whose iterations are lanes. rows: the loop unrolled into registers, if any.
+        lanes: elements of a vector. vectors: vectors side by side. height: rows of a register block.
+        packed: the input copied to a dense panel first, if any; must: in place it cannot be read as vectors.
+    """
+
+    kind: str
+    vector: int = -1
+    rows: int | None = None
+    lanes: int = 1
+    vectors: int = 1
+    height: int = 1
+    packed: int | None = None
+    must: bool = False
+
+
+def choose(nest: Nest, target: CpuTarget) -> Plan:
+    """The strategy for a nest."""
+    if not is_elementwise(nest.body) or not nest.sizes:
+        return Plan("scalar")
+    lanes = _lanes(nest, target)
+    vectors = [d for d in nest.loops(True) if all(a.is_unit(d) for a in nest.outputs)]
+    if not nest.loops(False):
+        best = max(vectors, key=lambda d: _contiguous(nest, d), default=None)
+        if best is None or _gathers(nest, best):
+            return Plan("scalar")
+        return Plan("map", best, None, lanes)
+    block = _best_block(nest, target, lanes, vectors)
+    if block and not _too_narrow(nest, block):
+        return block
+    return _reduction(nest, lanes) or block or Plan("scalar")
+
+
+def _lanes(nest: Nest, target: CpuTarget) -> int:
+    """Lanes of the widest type that takes part in registers."""
+    widest = max(a.bytes() for a in nest.accesses)
+    return max(1, target.vector_bytes // widest)
+
+
+def _contiguous(nest: Nest, d: int) -> tuple[int, int]:
+    """How many operands are dense or constant along `d`, then the trip count."""
+    return sum(a.is_unit(d) or not a.moves_with(d) for a in nest.accesses), nest.known_size(d) or 1 << 30
+
+
+def _gathers(nest: Nest, d: int) -> list[int]:
+    """Inputs that a vector along `d` must collect element by element."""
+    used = [i for i, _ in enumerate(nest.inputs) if reads_argument(nest.body, i)]
+    return [i for i in used if nest.inputs[i].moves_with(d) and nest.inputs[i].coefficients[d] not in (1, 2)]
+
+
+def _best_block(nest: Nest, target: CpuTarget, lanes: int, vectors: list[int]) -> Plan | None:
+    """The widest loop with direct vector accesses, else one whose one gathered operand is worth packing."""
+    direct = [d for d in vectors if not _gathers(nest, d)]
+    if direct:
+        d = max(direct, key=lambda d: nest.known_size(d) or 1 << 30)
+        return _shape(nest, target, lanes, d, _panel_candidate(nest, d), must=False)
+    for d in vectors:
+        gathered = _gathers(nest, d)
+        rows = _reuse_loop(nest, d, gathered)
+        if len(gathered) == 1 and rows is not None and (nest.known_size(rows) or 8) > 2:
+            return _shape(nest, target, lanes, d, gathered[0], must=True)
+    return None
+
+
+def _too_narrow(nest: Nest, plan: Plan) -> bool:
+    size = nest.known_size(plan.vector)
+    return size is not None and size * 4 < plan.lanes
+
+
+def _reuse_loop(nest: Nest, vector: int, operands: list[int]) -> int | None:
+    """The longest other parallel loop along which none of these inputs moves, inner ones first."""
+    able = [
+        d for d in nest.loops(True) if d != vector and not any(nest.inputs[i].moves_with(d) for i in operands)
+    ]
+    return max(able, key=lambda d: (nest.known_size(d) or 1 << 30, d), default=None)
+
+
+def _panel_candidate(nest: Nest, vector: int) -> int | None:
+    """An input read along `vector` whose rows lie far apart, and which many rows of the block would read again."""
+    moving = [i for i, a in enumerate(nest.inputs) if a.moves_with(vector) and reads_argument(nest.body, i)]
+    rows = _reuse_loop(nest, vector, moving)
+    if len(moving) != 1 or rows is None or not nest.inputs[moving[0]].is_unit(vector):
+        return None
+    steps = [nest.inputs[moving[0]].coefficients[k] for k in nest.loops(False)]
+    far = any(not isinstance(s, int) or s >= PACK_STRIDE for s in steps)
+    return moving[0] if far and (nest.known_size(rows) or 1 << 30) >= 2 * MOST_ROWS else None
+
+
+def _shape(nest: Nest, target: CpuTarget, lanes: int, vector: int, packed: int | None, must: bool) -> Plan:
+    """Rows and vectors of the register block: sums, one vector per moving operand and two spare registers must fit."""
+    moving = [i for i, a in enumerate(nest.inputs) if a.moves_with(vector) and reads_argument(nest.body, i)]
+    rows = _reuse_loop(nest, vector, moving)
+    if rows is None:  # nothing is read twice; several sums still hide latency
+        others = [d for d in nest.loops(True) if d != vector]
+        rows = max(others, key=lambda d: (nest.known_size(d) or 1 << 30, d), default=None)
+        vectors, most = (2, 4) if rows is not None else (4, 1)
+    else:
+        vectors, most = 2, MOST_ROWS
+    size = nest.known_size(vector)
+    vectors = min(vectors, -(-size // lanes)) if size is not None else vectors
+    spare = target.registers - 2 - vectors * max(1, len(moving))
+    height = max(1, min(most, spare // (vectors * len(nest.outputs))))
+    return Plan(
+        "block", vector, rows, lanes, max(1, vectors), height if rows is not None else 1, packed, must
+    )
+
+
+def _reduction(nest: Nest, lanes: int) -> Plan | None:
+    """Lanes along a reduction that every input walks densely, when the combining operation is known."""
+    if len(nest.outputs) != 1 or combiner_of(nest.body) is None:
+        return None
+    able = [d for d in nest.loops(False) if not _gathers(nest, d) and any(a.is_unit(d) for a in nest.inputs)]
+    if not able:
+        return None
+    vector = max(able, key=lambda d: (nest.known_size(d) or 1 << 30, d))
+    rows = max(nest.loops(True), key=lambda d: (nest.known_size(d) or 1 << 30, d), default=None)
+    shared = rows is not None and any(not a.moves_with(rows) and a.moves_with(vector) for a in nest.inputs)
+    return Plan("lanes", vector, rows if shared else None, lanes, 1 if shared else 4, 4 if shared else 1)

@@ -1,0 +1,52 @@
+"""Replaces structured operations on buffers by loops."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch_mlir import ir
+
+from stratagem.compiler.backends.cpu.loops.block import emit_block
+from stratagem.compiler.backends.cpu.loops.choose import Plan, choose
+from stratagem.compiler.backends.cpu.loops.lanes import emit_lanes
+from stratagem.compiler.backends.cpu.loops.map import emit_map
+from stratagem.compiler.backends.cpu.loops.nest import NotLinear, read_nest, simplify
+from stratagem.compiler.backends.cpu.loops.scalar import emit_scalar
+from stratagem.compiler.backends.cpu.target import CpuTarget
+from stratagem.compiler.ir import run_pipeline, walk
+
+
+def lower_linalg(module: Any, target: CpuTarget) -> list[Plan]:
+    """Lowers every `linalg.generic` of the module; returns the strategies chosen, in program order.
+
+    Operations with maps that are not linear in the loop counters take the upstream path, plain loops.
+    """
+    plans = []
+    with module.context, ir.Location.unknown():
+        for op in [one for one in walk(module.operation) if one.name == "linalg.generic"]:
+            plan = _lower(op, target)
+            if plan is not None:
+                plans.append(plan)
+    run_pipeline(module, "builtin.module(func.func(convert-linalg-to-loops))")
+    return plans
+
+
+def _lower(op: Any, target: CpuTarget) -> Plan | None:
+    if len(op.results) or any(isinstance(v.type, ir.RankedTensorType) for v in op.operands):
+        return None
+    with ir.InsertionPoint(op):
+        try:
+            nest = simplify(read_nest(op))
+        except NotLinear:
+            return None
+        plan = choose(nest, target)
+        if plan.kind == "block":
+            emit_block(nest, plan)
+        elif plan.kind == "lanes":
+            emit_lanes(nest, plan)
+        elif plan.kind == "map":
+            emit_map(nest, plan)
+        else:
+            emit_scalar(nest)
+    op.erase()
+    return plan

@@ -1,0 +1,120 @@
+"""Copying a panel of an operand to dense scratch memory, so that register blocks read whole vectors from near caches."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch_mlir import ir
+from torch_mlir.dialects import arith, llvm, memref, scf
+
+from stratagem.compiler.backends.cpu.build import Size, add, i64, loop, mul, parse_type
+from stratagem.compiler.backends.cpu.loops.access import Access
+from stratagem.compiler.backends.cpu.loops.choose import Plan
+from stratagem.compiler.backends.cpu.loops.emit import nested_loops
+from stratagem.compiler.backends.cpu.loops.nest import Nest
+
+ROWS_WORTH_PACKING = 24
+"""Rows that read a panel before the copy has paid for itself, by measurement."""
+
+
+def allocate_panel(nest: Nest, plan: Plan) -> Any:
+    """Scratch memory for one panel of the packed operand; returns its address."""
+    assert plan.packed is not None
+    source = nest.inputs[plan.packed]
+    count: Size = plan.lanes * plan.vectors
+    for d in _depth_loops(nest, source):
+        count = mul(count, nest.sizes[d])
+    kind = ir.MemRefType.get([ir.ShapedType.get_dynamic_size()], source.stored)
+    size = arith.index_cast(ir.IndexType.get(), i64(count))
+    buffer = memref.AllocOp(kind, [size], []).result
+    struct = parse_type("!llvm.struct<(ptr, ptr, i64, array<1 x i64>, array<1 x i64>)>")
+    descriptor = ir.Operation.create(
+        "builtin.unrealized_conversion_cast", results=[struct], operands=[buffer]
+    ).result
+    return llvm.ExtractValueOp(parse_type("!llvm.ptr"), descriptor, [1]).result
+
+
+def panel_access(nest: Nest, plan: Plan, panel: Any, width: int, counters: list[Size]) -> Access:
+    """The packed operand as the block reads it: dense rows of `width`, one per step of the reductions.
+
+    The panel starts at the block's first column, so the position of the block is taken off again.
+    """
+    assert plan.packed is not None
+    source = nest.inputs[plan.packed]
+    coefficients: list[Size] = [0] * len(nest.sizes)
+    step: Size = width
+    for d in reversed(_depth_loops(nest, source)):
+        coefficients[d] = step
+        step = mul(step, nest.sizes[d])
+    coefficients[plan.vector] = 1
+    dense = Access(source.element, panel, tuple(coefficients))
+    back = mul(-1, counters[plan.vector])
+    return _shifted(dense, back)
+
+
+def pack_panel(
+    nest: Nest, plan: Plan, source: Access, dense: Access, counters: list[Size], width: int, active: Any
+) -> None:
+    """Fills the panel. Columns past `active` in the last vector hold anything; nobody stores what comes of them."""
+    depth = _depth_loops(nest, source)
+
+    def row(here: list[Size]) -> None:
+        if source.is_unit(plan.vector):
+            for start in range(0, width, plan.lanes):
+                last = active if start + plan.lanes == width else None
+                value = source.load_vector(add(source.offset(here), start), 1, plan.lanes, last)
+                dense.store_vector(value, add(dense.offset(here), start), plan.lanes)
+            return
+        _pack_by_elements(plan, source, dense, here, width, active)
+
+    nested_loops(nest, depth, list(counters), row)
+
+
+def _pack_by_elements(
+    plan: Plan, source: Access, dense: Access, here: list[Size], width: int, active: Any
+) -> None:
+    columns: Size = width if active is None else add(active, width - plan.lanes)
+
+    def column(position: Size) -> None:
+        there = list(here)
+        there[plan.vector] = add(there[plan.vector], position)
+        dense.store(source.load(source.offset(there)), dense.offset(there))
+
+    loop(0, columns, 1, column)
+
+
+def worth_packing(
+    nest: Nest, plan: Plan, source: Access, dense: Access, counters: list[Size], width: int, active: Any
+) -> Access:
+    """Packs when enough rows will read the panel, decided at run time; returns the access that holds in both cases."""
+    assert plan.rows is not None
+    rows = nest.sizes[plan.rows]
+    if isinstance(rows, int) and rows >= ROWS_WORTH_PACKING:
+        pack_panel(nest, plan, source, dense, counters, width, active)
+        return dense
+    enough = arith.cmpi(arith.CmpIPredicate.sge, i64(rows), i64(ROWS_WORTH_PACKING))
+    branch = scf.IfOp(enough, [])
+    with ir.InsertionPoint(branch.then_block):
+        pack_panel(nest, plan, source, dense, counters, width, active)
+        scf.YieldOp([])
+    steps = [_either(enough, d, s) for d, s in zip(dense.coefficients, source.coefficients, strict=True)]
+    pointer = arith.select(enough, dense.pointer, source.pointer)
+    return Access(source.element, pointer, tuple(steps))
+
+
+def _either(condition: Any, a: Size, b: Size) -> Size:
+    if isinstance(a, int) and isinstance(b, int) and a == b:
+        return a
+    return arith.select(condition, i64(a), i64(b))
+
+
+def _depth_loops(nest: Nest, source: Access) -> list[int]:
+    """The reductions along which the operand moves."""
+    return [d for d in nest.loops(False) if source.moves_with(d)]
+
+
+def _shifted(access: Access, offset: Size) -> Access:
+    from stratagem.compiler.backends.cpu.build import element_pointer
+
+    pointer = element_pointer(access.pointer, offset, access.stored)
+    return Access(access.element, pointer, access.coefficients)
