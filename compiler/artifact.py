@@ -28,7 +28,7 @@ def write_artifact(compilation: Compilation, path: Path) -> None:
     for level, text in compilation.levels.items():
         members[f"levels/{level}.mlir"] = text.encode()
     members["hw/system.json"] = json.dumps(machine_facts(compilation.machine), indent=1).encode()
-    members["report.json"] = json.dumps(compilation.report, indent=1).encode()
+    members["report.json"] = json.dumps(compilation.report.to_json(), indent=1).encode()
     if compilation.code is not None:
         members[CODE] = compilation.code.shared_object
         members[ENTRY] = entry_table(compilation).encode()

@@ -5,8 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from stratagem.compiler import knobs
+from stratagem.compiler.checks.assurance import check_level, refuse_refuted
+from stratagem.compiler.checks.verdicts import AssuranceReport
 from stratagem.compiler.codegen import Code, generate_code
 from stratagem.compiler.driver import PassRecord, StageRunner
 from stratagem.compiler.errors import UsageError
@@ -38,7 +41,7 @@ class Compilation:
     code: Code | None = None
     records: list[PassRecord] = field(default_factory=list)
     seconds: float = 0.0
-    report: dict[str, Any] = field(default_factory=dict)
+    report: AssuranceReport = field(default_factory=AssuranceReport)
 
     @property
     def ranks(self) -> int:
@@ -64,7 +67,8 @@ def compile_program(
         raise UsageError(f"there is no level '{until}'", hint=f"levels: {', '.join(levels)}")
     started = time.perf_counter()
     signature = signature_of(program.module)
-    runner = StageRunner(PassContext(machine), progress, after_stage=_check_level(machine))
+    report = AssuranceReport()
+    runner = StageRunner(PassContext(machine), progress, after_stage=_check_level(machine, report))
     runner.run(program, PIPELINE, until)
     last = list(runner.levels)[-1]
     code = None
@@ -81,18 +85,18 @@ def compile_program(
         code,
         runner.records,
         time.perf_counter() - started,
+        report,
     )
 
 
-def _check_level(machine: System) -> Callable[[str, Program], None]:
-    """The contract of each level, checked when its stage is done (knob `verify` other than off)."""
-    from stratagem.compiler import knobs
-    from stratagem.compiler.levels.tensor import check_tensor_level
+def _check_level(machine: System, report: AssuranceReport) -> Callable[[str, Program], None]:
+    """Checks each level when its stage is done, unless knob `verify` is off; a refuted obligation ends the compile."""
 
     def check(stage: str, program: Program) -> None:
         if knobs.current().verify == "off":
             return
-        if stage == "tensor":
-            check_tensor_level(program.module)
+        findings = check_level(stage, program.module, machine)
+        report.add(*findings)
+        refuse_refuted(findings)
 
     return check

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import threading
+from collections.abc import Container as Collection
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -80,6 +81,31 @@ class Executable:
         arrays = self.signature.bind(named if named else arguments)
         with self._lock:
             return self._run(arrays)
+
+    def run_kernel(self, name: str, arguments: Sequence[Array], scalars: Collection[int] = ()) -> list[Array]:
+        """Runs one kernel alone, for checking; its arguments after the call, the destinations written.
+
+        Args:
+            arguments: inputs, then destinations, in their own dtypes; they are copied first.
+            scalars: positions of arguments that are passed by value (sizes).
+
+        Raises ArtifactError for a kernel this program does not have.
+        """
+        function = getattr(self._library, f"_mlir_ciface_{name}", None)
+        if function is None:
+            raise ArtifactError(f"the program has no kernel '{name}'")
+        copies = [np.array(a, order="C") for a in arguments]
+        blocks = [np.zeros(descriptors.words(a.ndim), np.int64) for a in copies]
+        for block, array in zip(blocks, copies, strict=True):
+            descriptors.fill(block, array)
+        passed = [
+            ctypes.c_int64(int(a)) if i in scalars else ctypes.c_void_p(b.ctypes.data)
+            for i, (a, b) in enumerate(zip(copies, blocks, strict=True))
+        ]
+        function.restype = None
+        with self._lock, self._drivers.active(self._runtime):
+            function(*passed)
+        return copies
 
     def _run(self, arrays: Sequence[Array]) -> list[Array]:
         for part, array in zip(self._inputs, arrays, strict=True):

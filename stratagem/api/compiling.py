@@ -11,6 +11,7 @@ from stratagem.runtime.errors import HardwareError, UsageError
 if TYPE_CHECKING:
     import numpy as np
 
+    from stratagem.compiler.checks.verdicts import AssuranceReport
     from stratagem.compiler.compile import Compilation
     from stratagem.runtime.executable import Executable
     from stratagem.runtime.signature import Signature
@@ -45,8 +46,8 @@ class CompiledModel:
         return self._compilation
 
     @property
-    def report(self) -> dict[str, Any]:
-        """The assurance and placement report."""
+    def report(self) -> AssuranceReport:
+        """What is proved, tested and not checked."""
         return self._compilation.report
 
     def ir(self, level: str) -> str:

@@ -1,0 +1,71 @@
+"""All checks of a program, level by level, as one assurance report."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from stratagem.compiler.checks.collectives import check_collectives
+from stratagem.compiler.checks.kernel_proofs import prove_kernel
+from stratagem.compiler.checks.memory_plan import check_memory_plan
+from stratagem.compiler.checks.premises import premises_of_calls
+from stratagem.compiler.checks.verdicts import AssuranceReport, Finding, Verdict
+from stratagem.compiler.errors import StratagemError, VerificationError
+from stratagem.compiler.ir import functions, symbol_name
+
+
+def check_level(level: str, module: Any, machine: Any) -> list[Finding]:
+    """The findings of one level's IR."""
+    checks = {"tensor": _tensor, "device": _device, "system": _system, "physical": _physical}
+    return checks[level](module, machine) if level in checks else []
+
+
+def refuse_refuted(findings: list[Finding]) -> None:
+    """Raises VerificationError with the first counterexample when an obligation does not hold."""
+    bad = [f for f in findings if f.verdict is Verdict.REFUTED]
+    if bad:
+        first = bad[0]
+        more = f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""
+        problem = f"{first.level} level, {first.subject}: '{first.obligation}' does not hold: {first.detail}{more}"
+        raise VerificationError(problem, location=first.location)
+
+
+def assurance_of(levels: dict[str, Any], machine: Any) -> AssuranceReport:
+    """The report of a program whose levels are given as modules."""
+    report = AssuranceReport()
+    for level, module in levels.items():
+        report.add(*check_level(level, module, machine))
+    return report
+
+
+def _tensor(module: Any, machine: Any) -> list[Finding]:
+    from stratagem.compiler.levels.tensor import check_tensor_level
+
+    return [_contract("tensor", lambda: check_tensor_level(module))]
+
+
+def _contract(level: str, check: Any) -> Finding:
+    """A level's contract as a finding: its checker raises where the contract is broken."""
+    try:
+        check()
+    except StratagemError as error:
+        return Finding(level, "main", "level contract", Verdict.REFUTED, error.problem, str(error.location or ""))
+    return Finding(level, "main", "level contract", Verdict.PROVED)
+
+
+def _device(module: Any, machine: Any) -> list[Finding]:
+    from stratagem.compiler.levels.device import check_device_level
+
+    premises = premises_of_calls(module)
+    findings = [_contract("device", lambda: check_device_level(module, machine))]
+    for function in functions(module):
+        if "device.kernel" in function.attributes:
+            findings += prove_kernel(function, "device", premises.get(symbol_name(function)))
+    return findings
+
+
+def _system(module: Any, machine: Any) -> list[Finding]:
+    return check_collectives(module)
+
+
+def _physical(module: Any, machine: Any) -> list[Finding]:
+    return check_memory_plan(module)
