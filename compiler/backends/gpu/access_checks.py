@@ -1,8 +1,9 @@
 """Checks of memory accesses for interpreted kernels: bounds per lane, races between programs, coverage.
 
-The checker keeps, per byte of every buffer, who wrote it and who read it in the current launch. Programs of one launch
-run in any order and at the same time on a GPU, so two of them may touch one byte only if both just read it. A new
-launch starts after the one before has ended, so it forgets readers and writers, not what was written.
+The checker keeps, per byte of every buffer, who wrote it and who read it in the current launch. Programs of
+one launch run in any order and at the same time on a GPU, so two of them may touch one byte only if both just
+read it. A new launch starts after the one before has ended, so it forgets readers and writers, not what was
+written.
 """
 
 from __future__ import annotations
@@ -66,7 +67,11 @@ class AccessChecker:
     def access(self, addresses: Array, mask: Array | None, itemsize: int, writes: bool) -> Array:
         """Records one load or store of the current program; returns the lanes that may touch memory."""
         addresses = np.asarray(addresses, np.uint64)
-        active = np.ones(addresses.shape, bool) if mask is None else np.broadcast_to(np.asarray(mask, bool), addresses.shape)
+        active = (
+            np.ones(addresses.shape, bool)
+            if mask is None
+            else np.broadcast_to(np.asarray(mask, bool), addresses.shape)
+        )
         wanted = addresses[active]
         self.lanes += wanted.size
         if not wanted.size:
@@ -91,7 +96,9 @@ class AccessChecker:
         for region in self.regions:
             if region.covered and region.written is not None and not region.written.all():
                 missing = int((~region.written).sum())
-                self._found("output not covered", f"{region.name}: {missing} of {region.nbytes} bytes never written")
+                self._found(
+                    "output not covered", f"{region.name}: {missing} of {region.nbytes} bytes never written"
+                )
 
     def _record(self, region: Region, addresses: Array, itemsize: int, writes: bool) -> None:
         offsets = (addresses - np.uint64(region.base)).astype(np.int64)
@@ -99,7 +106,10 @@ class AccessChecker:
         others = writer[offsets]
         if np.any((others != NOBODY) & (others != self.program)):
             other = int(others[(others != NOBODY) & (others != self.program)][0])
-            self._found(f"race {'write' if writes else 'read'}-write", f"{region.name} is also written by program {other}")
+            self._found(
+                f"race {'write' if writes else 'read'}-write",
+                f"{region.name} is also written by program {other}",
+            )
         if writes:
             self._record_write(region, offsets, itemsize)
             return
@@ -126,7 +136,9 @@ class AccessChecker:
         nearest = self.regions[max(int(region[0]), 0)]
         offset = int(addresses[0]) - nearest.base
         kind = f"out-of-bounds {'write' if writes else 'read'}"
-        self._found(kind, f"{addresses.size} lanes, first at {nearest.name} + {offset} of {nearest.nbytes} bytes")
+        self._found(
+            kind, f"{addresses.size} lanes, first at {nearest.name} + {offset} of {nearest.nbytes} bytes"
+        )
 
     def _found(self, kind: str, detail: str) -> None:
         self.problems.setdefault(kind, f"{kind}: {detail} ({self.launch}, program {self.program})")

@@ -1,4 +1,4 @@
-"""Ahead-of-time compilation: Triton functions to cubins, in a worker process, cached by source and options."""
+"""Ahead-of-time compilation: Triton functions to cubins in a worker process, cached by their source."""
 
 from __future__ import annotations
 
@@ -26,12 +26,13 @@ class CompiledFunction:
 
     Attributes:
         threads: per program (block). shared: bytes of dynamic shared memory.
-        hidden: trailing pointer parameters that Triton adds; null, for no kernel of ours needs device scratch.
+        exact: whether the code runs on this compute capability only.
         spills: bytes of register spills; None when the assembler did not say.
     """
 
     symbol: str
     capability: int
+    exact: bool
     threads: int
     shared: int
     spills: int | None
@@ -55,7 +56,8 @@ def capability_of(arch: str) -> int:
 
 
 class AheadOfTimeCompiler:
-    """Compiles functions for one architecture. Keep it open over many: starting the worker costs half a second.
+    """Compiles functions for one architecture. Keep it open over many: starting the worker costs half a
+    second.
 
     Args:
         arch: `sm_90` and the like. warp_size: lanes of a warp.
@@ -74,7 +76,9 @@ class AheadOfTimeCompiler:
     def __enter__(self) -> AheadOfTimeCompiler:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def close(self) -> None:
@@ -84,7 +88,8 @@ class AheadOfTimeCompiler:
     def compile(self, source: str, launch: Launch, warps: int, stages: int) -> CompiledFunction:
         """Compiles the function of one launch.
 
-        Raises UnsupportedError with Triton's message when it refuses the source, ResourceError when it crashes.
+        Raises UnsupportedError with Triton's message when it refuses the source, ResourceError when it
+        crashes.
         """
         request = {
             "source": source,
@@ -106,10 +111,13 @@ class AheadOfTimeCompiler:
                 hint="the kernel can run on the host member instead",
             )
         if answer["scratch"] or answer["ctas"] != 1:
-            raise UnsupportedError(f"Triton wants device scratch or block clusters for '{request['function']}'")
+            raise UnsupportedError(
+                f"Triton wants device scratch or block clusters for '{request['function']}'"
+            )
         compiled = CompiledFunction(
             symbol=answer["symbol"],
             capability=self.capability,
+            exact=answer["exact"],
             threads=self._warp_size * answer["warps"],
             shared=answer["shared"],
             spills=answer["spills"],

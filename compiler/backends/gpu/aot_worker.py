@@ -1,4 +1,4 @@
-"""Worker process: compiles Triton source to cubins without a GPU. Started by `aot.py`, speaks `protocol.py`."""
+"""Worker process: compiles Triton source to cubins without a GPU. Started by `aot.py`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def answer(request: dict[str, Any], blobs: list[bytes]) -> Message:
 
 
 def load_source(source: str, file: str) -> types.ModuleType:
-    """Executes kernel source as a module; Triton reads functions back as text, so the lines are kept for it."""
+    """Executes kernel source as a module; Triton reads its text back, so the lines are kept."""
     module = types.ModuleType(file.strip("<>"))
     linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
     exec(compile(source, file, "exec"), module.__dict__)
@@ -35,6 +35,7 @@ def load_source(source: str, file: str) -> types.ModuleType:
 def _compile(request: dict[str, Any]) -> Message:
     import triton
     from triton.backends.compiler import GPUTarget
+    from triton.backends.nvidia.compiler import sm_arch_from_capability
     from triton.compiler import ASTSource
 
     _use_oldest_assembler(triton)
@@ -49,7 +50,9 @@ def _compile(request: dict[str, Any]) -> Message:
     triton.knobs.nvidia.dump_ptxas_log = True
     with contextlib.redirect_stdout(log):
         kernel = triton.compile(source, target=target, options=options)
-    return _facts(kernel, log.getvalue(), triton.__version__), [kernel.asm["cubin"]]
+    facts = _facts(kernel, log.getvalue(), triton.__version__)
+    facts["exact"] = sm_arch_from_capability(request["capability"]).endswith("a")
+    return facts, [kernel.asm["cubin"]]
 
 
 def _facts(kernel: Any, log: str, version: str) -> dict[str, Any]:

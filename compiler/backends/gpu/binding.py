@@ -1,4 +1,6 @@
-"""A launch plan with the shapes of one call filled in: grids, parameter values, scratch sizes. No MLIR, no Triton."""
+"""A launch plan with the shapes of one call filled in: grids, parameter values, scratch sizes. No MLIR, no
+Triton.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,8 @@ from stratagem.runtime.signature import NUMPY_TYPES
 Array = np.ndarray[Any, Any]
 
 EXTENT_LIMIT = 2**31 - 2**16
-"""Dynamic extents must stay below this: kernels compute them in 32 bits (`printer/scalars.py` relies on it)."""
+"""Dynamic extents must stay below this: kernels compute them in 32 bits (`printer/scalars.py` relies on it).
+"""
 GRID_LIMIT = 2**31
 """Programs of one launch; the hardware's limit on the x dimension of a grid."""
 
@@ -45,14 +48,17 @@ def bind(plan: KernelPlan, arguments: Sequence[Array | int | float]) -> BoundCal
     Raises RuntimeInputError when count, dtype or shape differ, or when an extent is too large for the kernel.
     """
     if len(arguments) != len(plan.arguments):
-        raise RuntimeInputError(f"kernel '{plan.name}' takes {len(plan.arguments)} arguments, got {len(arguments)}")
+        raise RuntimeInputError(
+            f"kernel '{plan.name}' takes {len(plan.arguments)} arguments, got {len(arguments)}"
+        )
     for index, (argument, expected) in enumerate(zip(arguments, plan.arguments, strict=True)):
         if expected.shape is not None:
             _check(plan.name, index, np.asarray(argument), expected)
     shapes = [a.shape if isinstance(a, np.ndarray) else () for a in arguments]
     launches = tuple(_bound(plan, launch, shapes, arguments) for launch in plan.launches)
     scratch = tuple(
-        evaluate(s.elements, shapes, arguments) * np.dtype(NUMPY_TYPES[s.dtype]).itemsize for s in plan.scratch
+        evaluate(s.elements, shapes, arguments) * np.dtype(NUMPY_TYPES[s.dtype]).itemsize
+        for s in plan.scratch
     )
     return BoundCall(plan, launches, scratch)
 
@@ -61,7 +67,7 @@ def _check(kernel: str, index: int, array: Array, expected: Argument) -> None:
     assert expected.shape is not None
     if array.dtype != np.dtype(NUMPY_TYPES[expected.dtype]):
         raise RuntimeInputError(
-            f"argument {index} of kernel '{kernel}' is {array.dtype}, the kernel was compiled for {expected.dtype}"
+            f"argument {index} of kernel '{kernel}' is {array.dtype}, the kernel takes {expected.dtype}"
         )
     fits = array.ndim == len(expected.shape) and all(
         want in (None, have) for have, want in zip(array.shape, expected.shape, strict=True)
@@ -69,17 +75,22 @@ def _check(kernel: str, index: int, array: Array, expected: Argument) -> None:
     if not fits:
         wanted = " x ".join("?" if n is None else str(n) for n in expected.shape)
         got = " x ".join(map(str, array.shape))
-        raise RuntimeInputError(f"argument {index} of kernel '{kernel}' is {got}, the kernel was compiled for {wanted}")
-    if any(want is None and have >= EXTENT_LIMIT for have, want in zip(array.shape, expected.shape, strict=True)):
+        problem = f"argument {index} of kernel '{kernel}' is {got}, the kernel was compiled for {wanted}"
+        raise RuntimeInputError(problem)
+    dynamic = [have for have, want in zip(array.shape, expected.shape, strict=True) if want is None]
+    if max(dynamic, default=0) >= EXTENT_LIMIT:
         raise RuntimeInputError(
-            f"argument {index} of kernel '{kernel}' has an extent of {max(array.shape)}, dynamic extents end at "
+            f"argument {index} of kernel '{kernel}' has an extent of {max(dynamic)}, the limit is "
             f"{EXTENT_LIMIT}",
             hint="split the input",
         )
 
 
 def _bound(
-    plan: KernelPlan, launch: Launch, shapes: Sequence[tuple[int, ...]], arguments: Sequence[Array | int | float]
+    plan: KernelPlan,
+    launch: Launch,
+    shapes: Sequence[tuple[int, ...]],
+    arguments: Sequence[Array | int | float],
 ) -> BoundLaunch:
     grid = evaluate(launch.grid, shapes, arguments)
     if grid >= GRID_LIMIT:
@@ -87,7 +98,9 @@ def _bound(
             f"kernel '{plan.name}' needs {grid} programs, a grid has fewer than {GRID_LIMIT}",
             hint="compile with larger tiles, or split the input",
         )
-    return BoundLaunch(launch, grid, tuple(_value(p.value, p.type, shapes, arguments) for p in launch.parameters))
+    return BoundLaunch(
+        launch, grid, tuple(_value(p.value, p.type, shapes, arguments) for p in launch.parameters)
+    )
 
 
 def _value(
@@ -96,5 +109,5 @@ def _value(
     if expression is None:
         return None
     if kind.startswith("fp") and isinstance(expression, list) and expression[0] == "arg":
-        return float(arguments[expression[1]])  # type: ignore[arg-type]
+        return float(arguments[expression[1]])
     return evaluate(expression, shapes, arguments)

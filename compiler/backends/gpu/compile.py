@@ -42,7 +42,7 @@ def print_kernels(module: Any, device: Device) -> list[PrintedKernel]:
     return [
         print_kernel(f, lambda forall, facts: schedule_for(limits, forall, facts), _precision(f, device))
         for f in functions(prepared)
-        if not f.regions[0].blocks[0].operations[0].operation.name == "func.return"
+        if len(f.regions[0].blocks)
     ]
 
 
@@ -58,7 +58,9 @@ def compile_kernels(module: Any, device: Device) -> tuple[dict[str, bytes], dict
     with AheadOfTimeCompiler(limits.arch, limits.warp_size, cache_folder()) as compiler:
         for printed in print_kernels(module, device):
             started = time.perf_counter()
-            launches = [compile_launch(compiler, printed.source, launch, limits) for launch in printed.plan.launches]
+            launches = [
+                compile_launch(compiler, printed.source, launch, limits) for launch in printed.plan.launches
+            ]
             files[f"{printed.plan.name}.py"] = printed.source.encode()
             for launch in launches:
                 files[f"{launch.compiled.symbol}.cubin"] = launch.compiled.cubin
@@ -74,7 +76,9 @@ def compile_kernels(module: Any, device: Device) -> tuple[dict[str, bytes], dict
     return files, {"arch": limits.arch, "kernels": report}
 
 
-def compile_launch(compiler: AheadOfTimeCompiler, source: str, launch: Launch, limits: Limits) -> CompiledLaunch:
+def compile_launch(
+    compiler: AheadOfTimeCompiler, source: str, launch: Launch, limits: Limits
+) -> CompiledLaunch:
     """The first schedule, from the wished one on, whose code fits the device without register spills."""
     wished = Schedule(launch.warps, launch.stages)
     schedule: Schedule | None = wished

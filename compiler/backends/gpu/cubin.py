@@ -1,7 +1,10 @@
-"""Facts about compiled kernels, read from the cubin itself: registers, stack, shared memory, parameter layout.
+"""Facts about compiled kernels, read from the cubin itself: registers, stack, shared memory, parameter
+layout.
 
-A cubin is an ELF file. NVIDIA's attribute sections (`.nv.info` for the module, `.nv.info.<kernel>` per kernel) are
-lists of records: format byte, attribute byte, 16-bit value or size, then `size` bytes when the format byte is 4.
+A cubin is an ELF file. NVIDIA's attribute sections (`.nv.info` for the module, `.nv.info.<kernel>` per
+kernel) are
+lists of records: format byte, attribute byte, 16-bit value or size, then `size` bytes when the format byte is
+4.
 """
 
 from __future__ import annotations
@@ -21,7 +24,8 @@ _PARAMETER, _REGISTERS, _FRAME, _THREADS = 0x17, 0x2F, 0x11, 0x10
 class KernelFacts:
     """What the assembler wrote about one kernel.
 
-    `parameters` holds (offset, size) in bytes, in order; `threads` is the block size the kernel requires, if it does.
+    `parameters` holds (offset, size) in bytes, in order; `threads` is the block size the kernel requires, if
+    it does.
     `frame` is the bytes of stack of one thread.
     """
 
@@ -42,7 +46,7 @@ class _Section:
 
 
 def read_kernels(cubin: bytes) -> dict[str, KernelFacts]:
-    """The facts of every kernel in a cubin, by symbol. Raises ArtifactError when it is not a 64-bit ELF file."""
+    """The facts of every kernel in a cubin, by symbol; ArtifactError when it is no 64-bit ELF file."""
     if len(cubin) < _HEADER_SIZE or cubin[:5] != b"\x7fELF\x02":
         raise ArtifactError("the GPU code is not a cubin", hint="compile the model again")
     try:
@@ -58,7 +62,9 @@ def _sections(cubin: bytes) -> Iterator[_Section]:
     headers = [struct.unpack_from("<IIQQQQIIQQ", cubin, table + 64 * i) for i in range(count)]
     for header in headers:
         offset, size = header[4], header[5]
-        stored = b"" if header[1] == 8 else cubin[offset : offset + size]  # type 8 occupies no space in the file
+        stored = (
+            b"" if header[1] == 8 else cubin[offset : offset + size]
+        )  # type 8 occupies no space in the file
         yield _Section(_text(cubin, headers[names][4] + header[0]), stored, size)
 
 
@@ -67,7 +73,11 @@ def _text(data: bytes, offset: int) -> str:
 
 
 def _kernel_names(sections: dict[str, _Section]) -> list[str]:
-    return [s.removeprefix(".text.") for s in sections if s.startswith(".text.") and f".nv.info.{s[6:]}" in sections]
+    return [
+        s.removeprefix(".text.")
+        for s in sections
+        if s.startswith(".text.") and f".nv.info.{s[6:]}" in sections
+    ]
 
 
 def _facts(name: str, sections: dict[str, _Section]) -> KernelFacts:

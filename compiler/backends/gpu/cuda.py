@@ -1,4 +1,6 @@
-"""The CUDA driver by ctypes: primary context, modules, memory, launches. Needs `libcuda` and nothing else of CUDA."""
+"""The CUDA driver by ctypes: primary context, modules, memory, launches. Needs `libcuda` and nothing else of
+CUDA.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +52,13 @@ _SIGNATURES: dict[str, tuple[Any, ...]] = {
     "cuModuleUnload": (c.c_void_p,),
     "cuModuleGetFunction": (c.POINTER(c.c_void_p), c.c_void_p, c.c_char_p),
     "cuFuncSetAttribute": (c.c_void_p, c.c_int, c.c_int),
-    "cuLaunchKernel": (c.c_void_p, *(c.c_uint,) * 7, c.c_void_p, c.POINTER(c.c_void_p), c.POINTER(c.c_void_p)),
+    "cuLaunchKernel": (
+        c.c_void_p,
+        *(c.c_uint,) * 7,
+        c.c_void_p,
+        c.POINTER(c.c_void_p),
+        c.POINTER(c.c_void_p),
+    ),
     "cuEventCreate": (c.POINTER(c.c_void_p), c.c_uint),
     "cuEventRecord": (c.c_void_p, c.c_void_p),
     "cuEventSynchronize": (c.c_void_p,),

@@ -25,8 +25,8 @@ INDEX = "kernels.json"
 class RunReport:
     """One kernel call: where it ran and how long it took, copies included.
 
-    `device_ran` is False when the checked interpreter stood in for the GPU; `lanes` is then the number of element
-    accesses it checked.
+    `device_ran` is False when the checked interpreter stood in for the GPU; `lanes` is then the number of
+    element accesses it checked.
     """
 
     kernel: str
@@ -58,26 +58,29 @@ class Driver:
         self._functions: dict[str, LoadedFunction] = {}
         self._cuda: CudaDevice | None = None
         self._interpreter: CheckedInterpreter | None = None
-        self.where = self._choose(str(index["arch"]))
+        self.where = self._choose()
 
-    def _choose(self, arch: str) -> str:
+    def _choose(self) -> str:
         """Opens the GPU if one is here that runs this code; the text says what is used, and why."""
         if not count_devices(self.library):
             return f"{LABEL}: no CUDA device here"
         device = CudaDevice(0, self.library)
-        wanted = int(arch.removeprefix("sm_").removesuffix("a"))
-        if not _runs_on(wanted, device.capability):
-            reason = f"the code is for {arch}, {device.name} has compute capability {device.capability / 10}"
+        foreign = [f for f in self._function_facts() if not _runs_on(f, device.capability)]
+        if foreign:
             device.close()
-            return f"{LABEL}: {reason}"
+            wanted = f"compute capability {foreign[0]['capability'] / 10}"
+            return f"{LABEL}: the code is for {wanted}, {device.name} has {device.capability / 10}"
         self._cuda = device
         return f"run on {device.name}"
+
+    def _function_facts(self) -> list[dict[str, Any]]:
+        return [facts for entry in self._kernels.values() for facts in entry["functions"].values()]
 
     def run(self, kernel: str, inputs: Sequence[Array], outputs: Sequence[Array]) -> RunReport:
         """Runs one kernel: reads `inputs`, writes `outputs` in place.
 
-        Raises RuntimeInputError for arguments that do not fit, VerificationError for what the interpreter finds,
-        ResourceError when the GPU fails.
+        Raises RuntimeInputError for arguments that do not fit, VerificationError for what the interpreter
+        finds, ResourceError when the GPU fails.
         """
         if kernel not in self._plans:
             raise ArtifactError(f"the artifact has no GPU kernel '{kernel}'", hint="compile the model again")
@@ -85,7 +88,9 @@ class Driver:
         arguments = [*inputs, *outputs]
         lanes = 0
         if self._cuda is not None:
-            self._run_on_gpu(self._cuda, bind(self._plans[kernel], _scalars(self._plans[kernel], arguments)), arguments)
+            self._run_on_gpu(
+                self._cuda, bind(self._plans[kernel], _scalars(self._plans[kernel], arguments)), arguments
+            )
         else:
             lanes = self._interpret(kernel, arguments)
         return RunReport(kernel, self.where, self._cuda is not None, time.perf_counter() - started, lanes)
@@ -128,7 +133,7 @@ class Driver:
                 cuda.free(address)
 
     def launch(self, cuda: CudaDevice, call: BoundCall, addresses: Sequence[int]) -> None:
-        """Queues all launches of a call on buffers that are on the device: arguments in order, then scratch."""
+        """Queues all launches of a call on buffers on the device: arguments in order, then scratch."""
         for bound in call.launches:
             if not bound.grid:
                 continue
@@ -148,9 +153,12 @@ class Driver:
         return self._functions[symbol]
 
 
-def _runs_on(code: int, device: int) -> bool:
-    """Code for 9.0 on uses instructions of exactly that version; older code runs on its whole major version."""
-    return code == device if code >= 90 else code // 10 == device // 10 and code <= device
+def _runs_on(facts: Mapping[str, Any], capability: int) -> bool:
+    """Code that uses instructions of one version runs there only, other code on its whole major version."""
+    compiled = int(facts["capability"])
+    if facts["exact"]:
+        return compiled == capability
+    return compiled // 10 == capability // 10 and compiled <= capability
 
 
 def _contiguous(array: Array) -> Array:

@@ -11,7 +11,6 @@ They are plain JSON, so that a launch plan can be stored and read without MLIR:
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import reduce
 from typing import Any
 
 from stratagem.compiler.errors import ArtifactError
@@ -37,7 +36,9 @@ def dimension(argument: int, axis: int) -> Expression:
 
 
 def make(operation: str, a: Expression, b: Expression) -> Expression:
-    """`a operation b`, folded where both are known and where `b` (or `a`, for add and mul) is neutral or absorbing."""
+    """`a operation b`, folded where both are known and where `b` (or `a`, for add and mul) is neutral or
+    absorbing.
+    """
     if isinstance(a, int) and isinstance(b, int):
         return _OPERATIONS[operation](a, b)
     if operation in ("add", "mul") and isinstance(a, int):
@@ -51,7 +52,10 @@ def make(operation: str, a: Expression, b: Expression) -> Expression:
 
 def product(factors: Sequence[Expression]) -> Expression:
     """The product of all factors; 1 for none."""
-    return reduce(lambda a, b: make("mul", a, b), factors, 1)
+    total: Expression = 1
+    for factor in factors:
+        total = make("mul", total, factor)
+    return total
 
 
 def evaluate(expression: Expression, shapes: Sequence[Sequence[int]], scalars: Sequence[Any]) -> int:

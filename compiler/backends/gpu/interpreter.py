@@ -1,7 +1,9 @@
-"""The checked interpreter: runs emitted source on the CPU where there is no GPU, and finds what a GPU would hide.
+"""The checked interpreter: runs emitted source on the CPU where there is no GPU, and finds what a GPU would
+hide.
 
-It checks every lane's address, races between programs of a launch, lanes of one store that overlap, reads of memory
-nobody wrote, and that destinations are written completely; programs run in shuffled order. It says nothing about speed
+It checks every lane's address, races between programs of a launch, lanes of one store that overlap, reads of
+memory nobody wrote, and that destinations are written completely; programs run in shuffled order. It says
+nothing about speed
 or about what the compiler makes of the source: results are labelled as interpreted.
 """
 
@@ -42,7 +44,13 @@ class CheckedInterpreter:
         self._worker.close()
 
     def run(
-        self, source: str, plan: KernelPlan, arguments: Sequence[Array | int | float], *, seed: int = 0, tolerant: bool = False
+        self,
+        source: str,
+        plan: KernelPlan,
+        arguments: Sequence[Array | int | float],
+        *,
+        seed: int = 0,
+        tolerant: bool = False,
     ) -> InterpretedRun:
         """Runs one call; destination arrays among the arguments are updated in place.
 
@@ -63,7 +71,7 @@ class CheckedInterpreter:
     def check_addresses(
         self, source: str, plan: KernelPlan, shapes: Sequence[tuple[int, ...]], *, samples: int = 3
     ) -> InterpretedRun:
-        """Checks the index arithmetic at sizes too large to allocate: a few programs per launch, no contents."""
+        """Checks index arithmetic at sizes too large to allocate: some programs per launch, no contents."""
         arguments = [
             np.lib.stride_tricks.as_strided(np.zeros(1, _numpy_type(a.dtype)), shape, (0,) * len(shape))
             for a, shape in zip(plan.arguments, shapes, strict=True)
@@ -73,7 +81,9 @@ class CheckedInterpreter:
         request = _request(source, call, buffers, 0)
         for launch in request["launches"]:
             last = launch["grid"] - 1
-            launch["programs"] = sorted({last * i // max(samples - 1, 1) for i in range(samples)} if last >= 0 else ())
+            launch["programs"] = sorted(
+                {last * i // max(samples - 1, 1) for i in range(samples)} if last >= 0 else ()
+            )
         answer, _ = self._worker.ask(request)
         return _read(plan, answer, tolerant=True)
 
@@ -105,7 +115,9 @@ def _buffers(
     return buffers, blobs
 
 
-def _buffer(name: str, nbytes: int, writable: bool, covered: bool, blob: int | None, virtual: bool) -> dict[str, Any]:
+def _buffer(
+    name: str, nbytes: int, writable: bool, covered: bool, blob: int | None, virtual: bool
+) -> dict[str, Any]:
     return {
         "name": name,
         "nbytes": nbytes,
@@ -137,5 +149,7 @@ def _read(plan: KernelPlan, answer: dict[str, Any], tolerant: bool) -> Interpret
         raise ResourceError(f"the checked interpreter cannot run kernel '{plan.name}': {answer['error']}")
     run = InterpretedRun(dict(answer["problems"]), int(answer["lanes"]))
     if run.problems and not tolerant:
-        raise VerificationError(f"kernel '{plan.name}' breaks its contract: " + "; ".join(run.problems.values()))
+        raise VerificationError(
+            f"kernel '{plan.name}' breaks its contract: " + "; ".join(run.problems.values())
+        )
     return run

@@ -58,7 +58,9 @@ def _run(request: dict[str, Any], blobs: list[bytes]) -> Message:
 
 
 def _storage(buffer: dict[str, Any], blobs: list[bytes]) -> Array | None:
-    """The bytes of a buffer with guards around them; None for a virtual one. Uninitialised bytes are NaN patterns."""
+    """The bytes of a buffer with guards around them; None for a virtual one. Uninitialised bytes are NaN
+    patterns.
+    """
     if buffer["virtual"]:
         return None
     whole = np.full(buffer["nbytes"] + 2 * GUARD + ALIGNMENT, 0xFF, np.uint8)

@@ -10,7 +10,17 @@ from stratagem.compiler.backends.gpu.plan import Launch
 from stratagem.compiler.errors import ArtifactError, HardwareError
 from stratagem.hwmodels import Device
 
-_PARAMETER_BYTES = {"i32": 4, "fp32": 4, "i64": 8, "fp64": 8, "i1": 1, "i8": 1, "i16": 2, "fp16": 2, "bf16": 2}
+_PARAMETER_BYTES = {
+    "i32": 4,
+    "fp32": 4,
+    "i64": 8,
+    "fp64": 8,
+    "i1": 1,
+    "i8": 1,
+    "i16": 2,
+    "fp16": 2,
+    "bf16": 2,
+}
 _POINTER_BYTES = 8
 _HIDDEN_POINTERS = 2
 """Trailing scratch pointers Triton adds to every kernel, at most; null in ours."""
@@ -36,7 +46,9 @@ class Limits:
 def limits_of(device: Device) -> Limits:
     """Reads the limits from a device description; HardwareError names what the description lacks."""
     target = device.target
-    missing = [k for k in ("arch", "warp-size", "max-threads-per-block", "registers-per-thread") if k not in target]
+    missing = [
+        k for k in ("arch", "warp-size", "max-threads-per-block", "registers-per-thread") if k not in target
+    ]
     scratchpads = [level for level in device.memories() if level.kind == "scratchpad" and level.size]
     if missing or not scratchpads or not device.groups():
         lacks = [f"target.{key}" for key in missing]
@@ -78,11 +90,17 @@ def checked_facts(compiled: CompiledFunction, launch: Launch) -> KernelFacts:
     facts = read_kernels(compiled.cubin).get(compiled.symbol)
     if facts is None:
         raise ArtifactError(f"the cubin of '{launch.function}' holds no kernel '{compiled.symbol}'")
-    expected = [_POINTER_BYTES if p.type.startswith("*") else _PARAMETER_BYTES[p.type] for p in launch.parameters]
+    expected = [
+        _POINTER_BYTES if p.type.startswith("*") else _PARAMETER_BYTES[p.type] for p in launch.parameters
+    ]
     sizes = [size for _, size in facts.parameters]
     hidden = sizes[len(expected) :]
     if sizes[: len(expected)] != expected or len(hidden) > _HIDDEN_POINTERS or set(hidden) - {_POINTER_BYTES}:
-        raise ArtifactError(f"'{launch.function}' takes parameters of {sizes} bytes, the plan packs {expected}")
+        raise ArtifactError(
+            f"'{launch.function}' takes parameters of {sizes} bytes, the plan packs {expected}"
+        )
     if facts.threads not in (None, (compiled.threads, 1, 1)):
-        raise ArtifactError(f"'{launch.function}' requires blocks of {facts.threads}, the plan has {compiled.threads}")
+        raise ArtifactError(
+            f"'{launch.function}' requires blocks of {facts.threads}, the plan has {compiled.threads}"
+        )
     return facts

@@ -1,7 +1,8 @@
-"""The launch plan of a kernel: what the host must do to run it. Plain data, stored as JSON, read without MLIR.
+"""The launch plan of a kernel: what the host must do to run it. Plain data, stored as JSON, read without
+MLIR.
 
-A kernel is a list of launches, run in order (a phase of the kernel each). All tensors are dense and row-major; the
-arguments keep the order of the device-form function, destinations last.
+A kernel is a list of launches, run in order (a phase of the kernel each). All tensors are dense and
+row-major; the arguments keep the order of the device-form function, destinations last.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""Messages between this process and a worker: one line of JSON, then raw byte blobs of the sizes it announces."""
+"""Messages between this process and a worker: one line of JSON, then raw byte blobs of the sizes it
+announces.
+"""
 
 from __future__ import annotations
 

@@ -1,25 +1,26 @@
-"""The only place that reaches into Triton's CPU interpreter (pinned version): checked accesses and right 16-bit maths.
+"""The only place that reaches into Triton's CPU interpreter: checked accesses and right 16-bit maths.
 
-Stock, the interpreter checks no bounds, truncates f32 to bf16, multiplies the bit patterns of bf16 in dots and adds them
-in arithmetic. Here loads and stores go through an `AccessChecker`, bf16 casts round to nearest even, dots widen, and any
-other arithmetic on bf16 is an error, because emitted kernels compute in f32.
+Stock, the interpreter checks no bounds, truncates f32 to bf16, multiplies the bit patterns of bf16 in dots
+and adds them in arithmetic. Here loads and stores go through an `AccessChecker`, bf16 casts round to nearest
+even, dots widen, and any other arithmetic on bf16 is an error, because emitted kernels compute in f32.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-assert os.environ.get("TRITON_INTERPRET") == "1", "set TRITON_INTERPRET=1 before this module is imported"
-
 import ml_dtypes
 import numpy as np
+import triton
 import triton.language as tl
 from triton.runtime import interpreter
 
 from stratagem.compiler.backends.gpu.access_checks import AccessChecker
+
+INTERPRETING = bool(triton.knobs.runtime.interpret)
+assert INTERPRETING, "set TRITON_INTERPRET=1 before Triton is imported"
 
 Array = np.ndarray[Any, Any]
 Handle = interpreter.TensorHandle
@@ -36,7 +37,9 @@ class Argument:
     value: int | float
 
     def handle(self) -> Any:
-        """The interpreter's tensor for it, of exactly the compiled type (Python integers would hide overflow)."""
+        """The interpreter's tensor for it, of exactly the compiled type (Python integers would hide
+        overflow).
+        """
         if self.signature.startswith("*"):
             kind = tl.pointer_type(_scalar_type(self.signature[1:]))
             return tl.tensor(Handle(np.array([self.value], np.uint64), kind), kind)
@@ -77,7 +80,11 @@ def _checked(handle: Any, mask: Any, writes: bool) -> Any:
     return Handle(lanes, tl.int1)
 
 
-_stock_load, _stock_store, _stock_dot = Builder.create_masked_load, Builder.create_masked_store, Builder.create_dot
+_stock_load, _stock_store, _stock_dot = (
+    Builder.create_masked_load,
+    Builder.create_masked_store,
+    Builder.create_dot,
+)
 _stock_cast = Builder.cast_impl
 
 
@@ -102,13 +109,17 @@ def bf16_values(bits: Array) -> Array:
 def tf32_values(values: Array) -> Array:
     """f32 rounded to the 10 mantissa bits of tf32, as tensor cores read it."""
     bits = np.ascontiguousarray(values, np.float32).view(np.uint32)
-    return ((bits + np.uint32(0x1000)) & np.uint32(0xFFFFE000)).view(np.float32)
+    rounded: Array = (bits + np.uint32(0x1000)) & np.uint32(0xFFFFE000)
+    result: Array = rounded.view(np.float32)
+    return result
 
 
 def _cast(self: Any, source: Any, target: Any) -> Any:
     if tl.bfloat16 not in (source.dtype.scalar, target.scalar):
         return _stock_cast(self, source, target)
-    values = bf16_values(source.data) if source.dtype.scalar == tl.bfloat16 else source.data.astype(np.float32)
+    values = (
+        bf16_values(source.data) if source.dtype.scalar == tl.bfloat16 else source.data.astype(np.float32)
+    )
     if target.scalar == tl.bfloat16:
         return Handle(bf16_bits(values), tl.bfloat16)
     return Handle(values.astype(interpreter._get_np_dtype(target)), target.scalar)

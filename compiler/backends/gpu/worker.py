@@ -1,11 +1,13 @@
 """A helper process that holds Triton, so that a crash inside it is an error message here and nothing leaks.
 
-Triton runs LLVM in process, where a bad option can end in an abort; its interpreter patches the library it runs. Both
-are kept out of the user's process. The workers never import torch, which Triton would otherwise load when present.
+Triton runs LLVM in process, where a bad option can end in an abort; its interpreter patches the library it
+runs. Both are kept out of the user's process. The workers never import torch, which Triton would otherwise
+load when present.
 """
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 import signal
@@ -29,7 +31,8 @@ def require_triton() -> None:
     """Raises ResourceError when Triton is not installed."""
     if importlib.util.find_spec("triton") is None:
         raise ResourceError(
-            "the GPU backend needs Triton, which is not installed", hint="install it with: pip install stratagem[gpu]"
+            "the GPU backend needs Triton, which is not installed",
+            hint="install it with: pip install stratagem[gpu]",
         )
 
 
@@ -50,7 +53,9 @@ class Worker:
     def __enter__(self) -> Worker:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def ask(self, data: dict[str, Any], blobs: Sequence[bytes] = ()) -> Message:
@@ -74,10 +79,8 @@ class Worker:
         process, self._process = self._process, None
         if process is not None:
             assert process.stdin is not None and process.stdout is not None
-            try:
+            with contextlib.suppress(BrokenPipeError):
                 process.stdin.close()
-            except BrokenPipeError:
-                pass
             process.wait()
             process.stdout.close()
         if self._log is not None:
@@ -87,7 +90,7 @@ class Worker:
     def _started(self) -> subprocess.Popen[bytes]:
         if self._process is None:
             require_triton()
-            self._log = tempfile.TemporaryFile()
+            self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the worker
             search = os.pathsep.join(p for p in sys.path if p)
             self._process = subprocess.Popen(
                 [sys.executable, "-m", f"{PACKAGE}.{self._module}"],
@@ -121,5 +124,5 @@ def serve(answer: Callable[[dict[str, Any], list[bytes]], Message]) -> None:
     replies = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     requests = sys.stdin.buffer
-    while (message := read_message(requests)) is not None:  # type: ignore[arg-type]
+    while (message := read_message(requests)) is not None:
         write_message(replies, *answer(*message))

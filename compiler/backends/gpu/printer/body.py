@@ -1,7 +1,8 @@
 """The scalar operations of a `linalg.generic` body as Triton expressions over tiles.
 
-A body value is a vector expression that varies along some of the iteration axes. Floats of 16 bits are computed in f32
-and rounded where the value leaves the body. Short values used once are written inside their user, others get a name.
+A body value is a vector expression that varies along some of the iteration axes. Floats of 16 bits are
+computed in f32 and rounded where the value leaves the body. Short values used once are written inside their
+user, others get a name.
 """
 
 from __future__ import annotations
@@ -69,8 +70,8 @@ def constant_number(op: Any) -> Number:
 class BodyPrinter:
     """Prints body operations in order; `values` maps MLIR values to what they are.
 
-    `index_lanes` gives the text of `linalg.index` along one iteration dimension, `outer` looks up values defined
-    outside the body.
+    `index_lanes` gives the text of `linalg.index` along one iteration dimension, `outer` looks up values
+    defined outside the body.
     """
 
     writer: FunctionWriter

@@ -1,6 +1,7 @@
 """Contractions (`C[b,m,n] += A[b,m,k] * B[b,k,n]`, any of b, m, n absent) as `tl.dot`.
 
-A contraction that lacks m, n or k after dropping extents of one (a matrix-vector product, an outer product) is not a
+A contraction that lacks m, n or k after dropping extents of one (a matrix-vector product, an outer product)
+is not a
 dot: the general printer multiplies with broadcasting and sums, which is what such shapes want.
 """
 
@@ -89,7 +90,8 @@ def print_dot(
     if tiles[0].element != tiles[1].element:
         return None
     head = [] if roles.batch is None else [roles.batch]
-    wanted = ([*head, roles.m, roles.k], [*head, roles.k, roles.n], [*head, roles.m, roles.n])
+    shapes = ((roles.m, roles.k), (roles.k, roles.n), (roles.m, roles.n))
+    wanted = [[*head, *shape] for shape in shapes]
     left, right = (
         _operand(tiles[i], iteration.maps[i], wanted[i], roles.k, iteration, writer) for i in range(2)
     )
@@ -102,8 +104,14 @@ def print_dot(
     return Tile(result, initial.dims, initial.element, computed_in(initial.element))
 
 
-def _own(tile: Tile, dims: Sequence[int | None], writer: FunctionWriter) -> list[int | None]:
-    return [dims[d] for d in tile_axes(tile.dims, writer.smallest_extent)]
+def _own(tile: Tile, dims: Sequence[int | None], writer: FunctionWriter) -> list[int]:
+    """The iteration dimension of each axis of a tile."""
+    return [_some(dims[d]) for d in tile_axes(tile.dims, writer.smallest_extent)]
+
+
+def _some(dim: int | None) -> int:
+    assert dim is not None, "a broadcast dimension has extent one"
+    return dim
 
 
 def _operand(

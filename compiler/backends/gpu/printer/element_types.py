@@ -9,7 +9,7 @@ from stratagem.compiler.errors import UnsupportedError
 
 @dataclass(frozen=True)
 class ElementType:
-    """`signature` is the spelling in compile signatures, `tl` the one in kernel source; `bytes` per element."""
+    """`signature` is its name in compile signatures, `tl` in kernel source; `bytes` per element."""
 
     mlir: str
     signature: str
@@ -47,6 +47,7 @@ def element_type(name: str) -> ElementType:
 def computed_in(name: str) -> str:
     """The element type arithmetic on `name` is done in: f32 for the 16-bit floats, itself for the rest.
 
-    16-bit values are widened when they are first computed with and rounded once, where they leave the expression.
+    16-bit values are widened when they are first computed with and rounded once, where they leave the
+    expression.
     """
     return "f32" if name in ("f16", "bf16") else name

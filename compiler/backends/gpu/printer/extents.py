@@ -22,7 +22,7 @@ def padded_extent(size: Scalar, smallest: int) -> int:
         bound = size.constant if size.constant is not None else "no static bound"
         raise UnsupportedError(
             f"a tile dimension must be bounded by {LARGEST_TILE} elements, this one has {bound}",
-            hint="tile the dimension: a slice of clamped size (affine.min with a constant), or a loop over chunks",
+            hint="tile the dimension: a slice clamped by affine.min with a constant, or a loop over chunks",
         )
     return max(1 << (size.high - 1).bit_length(), smallest)
 
@@ -45,7 +45,7 @@ def tile_shape(dims: Sequence[Scalar], smallest: int) -> tuple[int, ...]:
         count *= extent
     if count > LARGEST_TILE:
         raise UnsupportedError(
-            f"a tile of {' x '.join(map(str, shape))} elements is {count}, Triton holds at most {LARGEST_TILE}",
+            f"a tile of {' x '.join(map(str, shape))} has {count} elements, Triton holds {LARGEST_TILE}",
             hint="use smaller tiles",
         )
     return shape

@@ -15,7 +15,9 @@ INDENT = "    "
 
 
 class FunctionWriter:
-    """Collects a function from the inside out: the signature and lane numbers are known when the body is done."""
+    """Collects a function from the inside out: the signature and lane numbers are known when the body is
+    done.
+    """
 
     def __init__(self, name: str, smallest_extent: int) -> None:
         self.name = name

@@ -14,7 +14,7 @@ from stratagem.compiler.errors import UnsupportedError
 
 
 def print_gather(source: Shaped, at: Sequence[Lanes], iteration: Iteration, writer: FunctionWriter) -> Lanes:
-    """Loads one element per lane from a whole tensor in memory; lanes past the iteration sizes load nothing."""
+    """Loads one element per lane from a whole tensor; lanes past the iteration sizes load nothing."""
     if not isinstance(source, View) or any(o.constant != 0 for o in source.offsets) or None in source.axes:
         raise UnsupportedError(
             "the GPU backend extracts elements from whole tensors in memory only",

@@ -25,7 +25,9 @@ from stratagem.compiler.errors import UnsupportedError
 from stratagem.compiler.ir import DYNAMIC, location_text, symbol_name, walk
 
 SMALLEST_DOT_EXTENT = 16
-"""Tensor cores multiply tiles of at least 16 along each dimension (Triton's own lower bound for 16-bit types)."""
+"""Tensor cores multiply tiles of at least 16 along each dimension (Triton's own lower bound for 16-bit
+types).
+"""
 
 HEADER = "import triton\nimport triton.language as tl\n"
 
@@ -43,7 +45,8 @@ class PhaseFacts:
     """What the schedule of a phase depends on.
 
     Attributes:
-        has_dot: whether it multiplies matrices. largest_tile: elements of its largest register tile (accumulators only,
+        has_dot: whether it multiplies matrices. largest_tile: elements of its largest register tile
+        (accumulators only,
             where there is a dot). stage_bytes: bytes loaded by one step of its staging loops.
     """
 

@@ -1,4 +1,4 @@
-"""One phase of a kernel (a top-level `scf.forall`) as one Triton function: each program runs one iteration."""
+"""One phase of a kernel (a top-level `scf.forall`) as one Triton function, a program per iteration."""
 
 from __future__ import annotations
 
@@ -245,7 +245,7 @@ class PhasePrinter:
                 self.values[op.results[0]] = tile
                 self._count(tile.dims)
                 return
-        inputs = list(ir.DenseI32ArrayAttr(op.attributes["operandSegmentSizes"]))[0]
+        inputs = next(iter(ir.DenseI32ArrayAttr(op.attributes["operandSegmentSizes"])))
         self._count(iteration.sizes)
         printer = StructuredPrinter(
             op, operands, inputs, iteration, self.writer, self.tile_of, self._outer_lanes, self._gather

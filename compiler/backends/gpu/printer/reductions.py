@@ -1,4 +1,6 @@
-"""Reductions: the fold of one value into an accumulator, its neutral element, and the Triton call for a whole axis."""
+"""Reductions: the fold of one value into an accumulator, its neutral element, and the Triton call for a whole
+axis.
+"""
 
 from __future__ import annotations
 

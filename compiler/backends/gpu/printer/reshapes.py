@@ -17,7 +17,7 @@ ScalarOf = Callable[[Any], Scalar]
 
 
 def slice_numbers(op: Any, scalar_of: ScalarOf) -> tuple[list[Scalar], list[Scalar], list[int]]:
-    """Offsets, sizes and strides of a slicing operation; UnsupportedError for strides only known at run time."""
+    """Offsets, sizes and strides of a slice; UnsupportedError for strides only known at run time."""
     segments = list(ir.DenseI32ArrayAttr(op.attributes["operandSegmentSizes"]))
     start = sum(segments[:-3])
     operands = iter(list(op.operands)[start:])
@@ -54,7 +54,7 @@ def sliced(
 
 
 def kept_dimensions(sizes: Sequence[int], result: Sequence[int]) -> list[int]:
-    """Which dimensions of a slice remain in its rank-reduced type; both as static sizes, -1 for dynamic ones."""
+    """Which dimensions of a slice remain in its rank-reduced type; sizes are -1 where dynamic."""
     kept: list[int] = []
     for d, size in enumerate(sizes):
         if len(kept) < len(result) and result[len(kept)] == size:
@@ -72,7 +72,8 @@ def only_dimensions(view: View, kept: Sequence[int]) -> View:
 def regrouped_dims(
     dims: Sequence[Scalar], groups: Sequence[Sequence[int]], expanding: bool, op: Any
 ) -> list[int | None]:
-    """For each dimension of a reshape's result: the source dimension it is, None for an added one of extent one.
+    """For each dimension of a reshape's result: the source dimension it is, None for an added one of extent
+    one.
 
     Only reshapes that add or drop dimensions of extent one keep every offset; others raise UnsupportedError.
     """
@@ -94,7 +95,7 @@ def regrouped_dims(
 def _refuse_unless(condition: bool, op: Any) -> None:
     if not condition:
         raise UnsupportedError(
-            "inside a kernel phase the GPU backend reshapes by adding and dropping dimensions of extent one only",
+            "inside a phase the GPU backend can only add and drop dimensions of extent one",
             hint="reshape the whole tensor before the phase",
             location=location_text(op),
         )

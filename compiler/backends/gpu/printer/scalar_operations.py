@@ -1,7 +1,7 @@
 """How one scalar operation of a `linalg.generic` body is written in Triton.
 
-Each entry takes the operands' texts (already in the type the operation computes in) and gives an expression. Functions
-Triton lacks are written out below as helper functions, which are added to the source when used.
+Each entry takes the operands' texts (already in the type the operation computes in) and gives an expression.
+Functions Triton lacks are written out below as helper functions, which are added to the source when used.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ FLOAT_COMPARISONS = {  # by the predicate's number in arith.cmpf
     15: "(({a} == {a}) | ({a} != {a}))",
 }
 
-INTEGER_COMPARISONS = {  # by the predicate's number in arith.cmpi; the unsigned ones (6 to 9) have no Triton form
+INTEGER_COMPARISONS = {  # by the predicate's number in arith.cmpi; Triton has no unsigned ones (6 to 9)
     0: "({a} == {b})",
     1: "({a} != {b})",
     2: "({a} < {b})",

@@ -1,7 +1,8 @@
-"""Index-like numbers inside an emitted kernel: constants, launch parameters and values computed by each program.
+"""Index-like numbers inside an emitted kernel: constants, launch parameters and values computed by each
+program.
 
-Every number carries an upper bound. The bound gives tiles their static extent and tells where 32 bits are not enough.
-Offsets and sizes are never negative in device form, so zero is the lower bound of all of them.
+Every number carries an upper bound. The bound gives tiles their static extent and tells where 32 bits are
+not enough. Offsets and sizes are never negative in device form, so zero is the lower bound of all of them.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ _CALLS = {"ceildiv": "tl.cdiv", "min": "min", "max": "max"}
 
 
 def combine(operation: str, a: Scalar, b: Scalar, show: Print) -> Scalar:
-    """`a operation b`: folded, left to the host, or as text of the program; widened where 32 bits do not do."""
+    """`a operation b`: folded, left to the host, or as text; widened where 32 bits do not do."""
     high = _upper_bound(operation, a, b)
     if a.host is not None and b.host is not None:
         return Scalar(high=high, host=expressions.make(operation, a.host, b.host))
@@ -107,7 +108,9 @@ _BINARY = {
 
 
 def affine(expression: Any, dims: Sequence[Scalar], symbols: Sequence[Scalar], show: Print) -> Scalar:
-    """The value of an affine expression; a term times a negative constant is subtracted, to keep bounds sharp."""
+    """The value of an affine expression; a term times a negative constant is subtracted, to keep bounds
+    sharp.
+    """
     kind = type(expression).__name__
     if kind == "AffineConstantExpr":
         return constant(int(expression.value))

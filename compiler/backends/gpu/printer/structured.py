@@ -1,7 +1,7 @@
 """`linalg.generic` on tiles: elementwise maths, reductions and contractions.
 
-Iteration dimensions of padded extent one have no axis in the Triton values; all the others do, in iteration order.
-An operand is permuted and given `None` axes to line up with them, so broadcasts cost nothing.
+Iteration dimensions of padded extent one have no axis in the Triton values; all the others do, in iteration
+order. An operand is permuted and given `None` axes to line up with them, so broadcasts cost nothing.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ from stratagem.compiler.ir import location_text
 class Iteration:
     """The iteration space of a structured operation.
 
-    `maps` holds, per operand, the iteration dimension of each operand dimension (None for a broadcast constant).
+    `maps` holds, per operand, the iteration dimension of each operand dimension (None for a broadcast
+    constant).
     """
 
     sizes: tuple[Scalar, ...]
@@ -189,7 +190,9 @@ class StructuredPrinter:
         return f"tl.broadcast_to({without_parentheses(value.text)}, {shape})"
 
     def _combiners(self, block: Any) -> dict[Any, tuple[Reduction, Any]]:
-        """For each result: the operation that folds a value into the accumulator -> its meaning and that value."""
+        """For each result: the operation that folds a value into the accumulator -> its meaning and that
+        value.
+        """
         found: dict[Any, tuple[Reduction, Any]] = {}
         outputs = list(block.arguments)[self.inputs :]
         for accumulator, value in zip(outputs, list(block.operations)[-1].operands, strict=True):
@@ -252,7 +255,8 @@ def replace_held(tile: Tile, wanted: str) -> Tile:
 def filled_tile(value: float | int, dims: tuple[Scalar, ...], element: str, writer: FunctionWriter) -> Tile:
     """A tile with one value in every lane, padding included."""
     held = computed_in(element)
-    text = f"tl.full({shape_text(tile_shape(dims, writer.smallest_extent))}, {literal_text(value)}, {element_type(held).tl})"
+    shape = shape_text(tile_shape(dims, writer.smallest_extent))
+    text = f"tl.full({shape}, {literal_text(value)}, {element_type(held).tl})"
     return Tile(text, dims, element, held, padding=float(value), filled=float(value))
 
 

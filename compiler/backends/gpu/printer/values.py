@@ -1,4 +1,4 @@
-"""What an MLIR tensor value is while a kernel is printed: device memory, a tile in registers, or nothing yet."""
+"""What an MLIR tensor is while a kernel is printed: device memory, a tile in registers, or nothing yet."""
 
 from __future__ import annotations
 
@@ -27,8 +27,9 @@ class Buffer:
 class View:
     """A rectangular part of a buffer, not loaded yet.
 
-    `offsets` and `steps` have one entry per buffer dimension; `dims` and `axes` one per dimension of the view, with
-    the buffer dimension each runs along (None for a dimension of extent one that was added by a reshape).
+    `offsets` and `steps` have one entry per buffer dimension; `dims` and `axes` one per dimension of the
+    view, with the buffer dimension each runs along (None for a dimension of extent one that was added by a
+    reshape).
     """
 
     buffer: Buffer
@@ -44,10 +45,12 @@ class View:
 
 @dataclass(frozen=True)
 class Tile:
-    """A tile in registers: the Triton value `text`, whose axes are the dimensions with padded extent above one.
+    """A tile in registers: the Triton value `text`, whose axes are the dimensions with padded extent above
+    one.
 
     Args:
-        held: the element type of the Triton value; f32 where `element` is a 16-bit float that was computed with.
+        held: the element type of the Triton value; f32 where `element` is a 16-bit float that was computed
+        with.
         padding: the value of lanes past `dims`, None when they hold anything.
         filled: the value of every lane when that is a known constant.
     """
