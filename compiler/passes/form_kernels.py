@@ -32,7 +32,7 @@ class FormKernels(Pass):
         with module.context, ir.Location.unknown():
             main = find_function(module, "main")
             for block in list(blocks_of(main)):
-                form_kernels_in_block(module, block)
+                form_kernels_in_block(module, block, row_room(context))
         run_pipeline(module, "builtin.module(canonicalize,cse)")
         with module.context, ir.Location.unknown():
             merge_equal_kernels(module)
@@ -49,15 +49,27 @@ def blocks_of(op: Any) -> Iterator[Any]:
             yield block
 
 
-def form_kernels_in_block(module: Any, block: Any) -> None:
+def row_room(context: PassContext) -> int:
+    """Bytes that the values of one row may take in a unit of the target; without a target, any number."""
+    from stratagem.compiler.schedule.assign import target_device
+    from stratagem.compiler.schedule.machine import tile_target
+
+    if context.machine is None:
+        return 2**62
+    return tile_target(target_device(context.machine), "matmul", "f32").far
+
+
+def form_kernels_in_block(module: Any, block: Any, room: int) -> None:
     """Outlines the kernels of one block and puts its ops back into an order that respects their uses."""
+    from stratagem.compiler.schedule.attention import attention_seeds
     from stratagem.compiler.schedule.clone import erase_dead
     from stratagem.compiler.schedule.groups import partition
+    from stratagem.compiler.schedule.merge import merge_elementwise
     from stratagem.compiler.schedule.naming import kernel_name
     from stratagem.compiler.schedule.order import sort_block
     from stratagem.compiler.schedule.outline import outline, outputs_of
 
-    found = partition(block, {})
+    found = partition(block, attention_seeds(block, room))
     taken = {symbol_name(op.operation) for op in module.body.operations}
     for group in found.kernels():
         if not outputs_of(group.ops):
@@ -65,6 +77,7 @@ def form_kernels_in_block(module: Any, block: Any) -> None:
         name = kernel_name(group.ops, taken)
         taken.add(name)
         outline(group.ops, name, module, group.ops[-1])
+        merge_elementwise(find_function(module, name).regions[0].blocks[0])
         for op in reversed(group.ops):
             op.erase()
     sort_block(block)

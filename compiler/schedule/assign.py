@@ -14,7 +14,7 @@ def assign(function: Any, machine: Machine) -> tuple[dict[str, str], list[str]]:
     """The entries of the kernel's claim, and the names of all units (`device/unit`) that could do its main work."""
     ops = body_ops(function)
     host = machine.members[machine.host].device
-    target = _target(machine)
+    target = target_device(machine)
     if not is_tileable(ops):
         reason = "" if target == host else f"{_opaque_names(ops)} has no tiled form"
         return {"class": host.name, "function": SEQUENTIAL, "reason": reason}, []
@@ -35,7 +35,7 @@ def _devices(machine: Machine) -> list[Device]:
     return list({member.device.name: member.device for member in machine.members.values()}.values())
 
 
-def _target(machine: Machine) -> Device:
+def target_device(machine: Machine) -> Device:
     """The device the kernels are for: the one that is not the host, where there is one."""
     others = [m.device for name, m in machine.members.items() if name != machine.host]
     return others[0] if others else machine.members[machine.host].device

@@ -77,6 +77,7 @@ def analyse(ops: list[Any], known: dict[Any, OpLoops] | None = None) -> KernelDi
     union = _Union()
     for op, loops in read.items():
         _tie(op, loops, read, union)
+    _tie_shared_reads(read, union)
     extents = _number(read, union)
     return KernelDims(read, extents, _common(read, extents))
 
@@ -99,6 +100,29 @@ def _tie(op: Any, loops: OpLoops, read: dict[Any, OpLoops], union: _Union) -> No
         for mine, theirs in zip(access, written, strict=True):
             if mine is not None and theirs is not None and mine.loop is not None and theirs.loop is not None:
                 union.join((op, mine.loop), (maker, theirs.loop))
+
+
+def _tie_shared_reads(read: dict[Any, OpLoops], union: _Union) -> None:
+    """Two ops that read one outside tensor along a dimension they already share also share its other dimensions."""
+    readers: dict[Any, list[tuple[Any, Access]]] = {}
+    for op, loops in read.items():
+        for value, access in list(zip(op.operands, loops.accesses, strict=True))[: input_count(op)]:
+            if is_tensor(value) and value.type.rank > 1 and _maker(value) not in read:
+                readers.setdefault(value, []).append((op, access))
+    for found in readers.values():
+        for (one, mine), (other, theirs) in zip(found, found[1:], strict=False):
+            pairs = [((one, a.loop), (other, b.loop)) for a, b in zip(mine, theirs, strict=True)
+                     if a is not None and b is not None and a.loop is not None and b.loop is not None]  # fmt: skip
+            roots = [(union.find(a), union.find(b)) for a, b in pairs]
+            if one != other and any(a == b for a, b in roots) and not _conflict(roots):
+                for a, b in pairs:
+                    union.join(a, b)
+
+
+def _conflict(roots: list[tuple[Loop, Loop]]) -> bool:
+    """Whether tying the pairs would tie two dimensions of one tensor."""
+    left, right = [a for a, _ in roots], [b for _, b in roots]
+    return any(a != b and (a in right or b in left) for a, b in roots)
 
 
 def _maker(value: Any) -> Any | None:

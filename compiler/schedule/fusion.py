@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from stratagem.compiler.schedule.dims import KernelDims, OpLoops, analyse
-from stratagem.compiler.schedule.structured import REDUCTION, input_count, is_contraction, is_generic, is_tensor, owner
+from stratagem.compiler.schedule.structured import REDUCTION, input_count, is_contraction, is_elementwise, is_generic, is_tensor, owner
 
 
 def may_share_kernel(earlier: list[Any], later: list[Any], readings: dict[Any, OpLoops]) -> bool:
@@ -26,7 +26,18 @@ def _keeps_contraction_tiles(contractions: list[Any], dims: KernelDims, ops: lis
     anchor = contractions[0]
     if any(_reduces(dims.loops[op]) for op in ops if op != anchor) or anchor not in earlier:
         return False
+    if not _values_stay_inside(earlier, ops):
+        return False
     return set(parallel_dims(dims.loops[anchor], dims)) <= set(dims.common)
+
+
+def _values_stay_inside(earlier: list[Any], ops: list[Any]) -> bool:
+    """Whether what the added ops read of the kernel has no reader that could never join it: then each join saves a
+    round trip through memory; otherwise the value leaves anyway, and a second result would leave with it."""
+    added = set(ops) - set(earlier)
+    read = {v for op in added for v in op.operands if is_tensor(v) and owner(v) in earlier}
+    users = {use.owner.operation for v in read for use in v.uses}
+    return all(user in ops or is_elementwise(user) for user in users)
 
 
 def _keeps_tiles_of_group(dims: KernelDims, ops: list[Any], earlier: list[Any]) -> bool:

@@ -41,6 +41,11 @@ class TileTarget:
     near_bandwidth: float
     rate: float
 
+    @property
+    def holds_tiles_in_registers(self) -> bool:
+        """Units with one private memory that is addressed directly compute on tiles in their registers."""
+        return self.registers is not None and not self.copies and self.far_level == self.near_level
+
 
 def tile_target(device: Device, function: str, dtype: str) -> TileTarget:
     """Reads `device` for kernels whose main work is `function` on `dtype`."""

@@ -14,7 +14,19 @@ from torch_mlir.dialects import func, linalg, tensor
 
 from stratagem.compiler.schedule.clone import Mapping, clone
 from stratagem.compiler.schedule.extents import extent
-from stratagem.compiler.schedule.structured import inits, is_fill, is_generic, is_structured, is_tensor, owner, reads
+from stratagem.compiler.schedule.structured import (
+    Linear,
+    accesses,
+    inits,
+    inputs,
+    is_fill,
+    is_generic,
+    is_structured,
+    is_tensor,
+    output_accesses,
+    owner,
+    reads,
+)
 from stratagem.compiler.schedule.writes import copy_into, spread, write_into
 
 
@@ -140,7 +152,7 @@ def _copy_op(op: Any, mapping: Mapping, writes: dict[Any, Any]) -> None:
         return
     local = dict(mapping)
     for init, target in zip(inits(op), wanted, strict=True):
-        local[init] = _init(init, target, mapping)
+        local[init] = _init(op, init, target, mapping)
     _ready([v for v in reads(op) if v not in local], mapping)
     local = {**mapping, **local}
     clone(op, local)
@@ -148,16 +160,43 @@ def _copy_op(op: Any, mapping: Mapping, writes: dict[Any, Any]) -> None:
         mapping[result] = local[result]
 
 
-def _init(init: Any, target: Any | None, mapping: Mapping) -> Any:
+def _init(op: Any, init: Any, target: Any | None, mapping: Mapping) -> Any:
     """What a structured op overwrites: its destination, prepared as the original init was."""
     if init in mapping:
         return mapping[init] if target is None else copy_into(mapping[init], target)
     made_by = owner(init)
     if made_by.name == "tensor.empty":
-        return target if target is not None else clone(made_by, dict(mapping)).results[0]
-    inner = _init(made_by.operands[1], target, mapping)
+        return target if target is not None else _empty_for(op, init, mapping)
+    inner = _init(op, made_by.operands[1], target, mapping)
     scalar = mapping.get(made_by.operands[0], made_by.operands[0])
     return linalg.fill(scalar, outs=[inner])
+
+
+def _empty_for(op: Any, init: Any, mapping: Mapping) -> Any:
+    """An empty of the type of `init`, its dynamic sizes read from what `op` reads where possible."""
+    written = next(a for v, a in zip(inits(op), output_accesses(op), strict=True) if _root(v) == init)
+    sizes = [_size(op, init, position, result, mapping) for position, result in enumerate(written)]
+    return tensor.empty(sizes, init.type.element_type)
+
+
+def _root(value: Any) -> Any:
+    op = owner(value)
+    while op is not None and is_fill(op):
+        value = op.operands[1]
+        op = owner(value)
+    return value
+
+
+def _size(op: Any, init: Any, position: int, written: Linear | None, mapping: Mapping) -> Any:
+    if not init.type.is_dynamic_dim(position):
+        return int(init.type.get_dim_size(position))
+    for value, read in zip(inputs(op), accesses(op), strict=False):
+        for at, result in enumerate(read):
+            same = result is not None and written is not None and result.loop == written.loop is not None
+            if same and is_tensor(value) and value in mapping:
+                return extent(mapping[value], at)
+    size = extent(init, position)
+    return mapping.get(size, size)
 
 
 def _ready(values: list[Any], mapping: Mapping) -> None:

@@ -15,6 +15,8 @@ from stratagem.compiler.schedule.machine import TileTarget
 
 TILES_PER_UNIT = 4
 """Tiles wanted per unit, so that units that finish early find more work."""
+REGISTER_SHARE = 8
+"""Units that keep tiles in registers run several tiles at a time: each gets this part."""
 LEAST_ELEMENTS = 2048
 """Work below which a tile costs more to hand out than to compute."""
 
@@ -41,9 +43,8 @@ def choose_row_tiles(dims: KernelDims, target: TileTarget) -> Choice:
         total *= extent(dims, d)
     work = _elements(dims, sizes)
     limit = max(total // (target.units * TILES_PER_UNIT), -(-LEAST_ELEMENTS // max(work, 1)), 1)
-    room = target.near if target.copies else target.far
     for position, d in enumerate(order):
-        _grow(sizes, d, extent(dims, d), lambda: _fits(tensors, sizes, room), _rows_left(dims, sizes, order, limit))
+        _grow(sizes, d, extent(dims, d), lambda: rows_fit(tensors, sizes, dims.common, target), _rows_left(dims, sizes, order, limit))
         aligned = target.lanes if position == 0 and not _has_inner(dims, sizes) else 1
         sizes[d] = _align(sizes[d], extent(dims, d), aligned)
         if sizes[d] < extent(dims, d):
@@ -89,8 +90,17 @@ def _align(size: int, whole: int, step: int) -> int:
     return min(max(size // step, 1) * step, whole)
 
 
-def _fits(tensors: list[Footprint], sizes: dict[int, int], room: int) -> bool:
-    return sum(t.bytes(sizes) for t in tensors) <= room
+def rows_fit(tensors: list[Footprint], sizes: dict[int, int], tiled: list[int], target: TileTarget) -> bool:
+    """Whether a tile of rows fits. Tensors that every tile reads whole may take half of the memory, not more: what is
+    larger streams through."""
+    moving = sum(t.bytes(sizes) for t in tensors if t.dims() & set(tiled))
+    shared = sum(t.bytes(sizes) for t in tensors if not t.dims() & set(tiled))
+    if target.copies:
+        return moving + shared <= target.near
+    if target.registers is not None and target.holds_tiles_in_registers:
+        made = sum(t.bytes(sizes) for t in tensors if t.made)
+        return made <= target.registers // REGISTER_SHARE
+    return moving <= target.far - min(shared, target.far // 2)
 
 
 # ---- contractions
@@ -129,7 +139,7 @@ def contraction_fits(
     accumulator = max((t.bytes(sizes) for t in tensors if t.made), default=0)
     if target.copies:
         return total <= target.near
-    if target.registers is not None and target.far_level == target.near_level:
+    if target.registers is not None and target.holds_tiles_in_registers:
         # One memory per unit, filled by the unit itself: accumulators live in registers.
         return total - accumulator <= target.near // 2 and accumulator <= target.registers // 2
     panel = sizes.get(shape.k, 1) * 2 * target.lanes * shape.element if shape.k is not None else 0
