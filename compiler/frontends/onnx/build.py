@@ -51,7 +51,11 @@ def _from_proto(proto: Any, weights: Weights) -> Graph:
         raise UnsupportedError(f"{weights.source}: initializer '{name}' is a sparse tensor", hint="store it dense")
     constants = {t.name: weights.array(t) for t in proto.initializer}
     inputs = [v.name for v in proto.input if v.name not in constants]
-    types = {v.name: k for v in [*proto.input, *proto.output] if (k := TensorType.of(v.type)) is not None}
+    types = {v.name: k for v in proto.input if (k := TensorType.of(v.type)) is not None}
+    for value in proto.output:  # declared sizes of outputs are often wrong; inference finds the true ones
+        kind = TensorType.of(value.type)
+        if kind is not None and value.name not in types:
+            types[value.name] = TensorType(kind.element, None)
     for name in inputs:
         if name in types:
             types[name] = _named_sizes(name, types[name])
@@ -193,9 +197,6 @@ def infer_types(graph: Graph) -> None:
     """Fills `graph.types` with what onnx's inference finds, shape arithmetic included."""
     _forget_names(graph)
     model = to_model(graph)
-    for output in model.graph.output:  # declared sizes are often wrong; inference finds the true ones
-        for dim in output.type.tensor_type.shape.dim:
-            dim.Clear()
     try:
         inferred = onnx.shape_inference.infer_shapes(model, data_prop=True)
     except Exception as error:

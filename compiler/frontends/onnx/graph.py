@@ -72,6 +72,7 @@ class Graph:
     opset: int = 21
     parent: Graph | None = None
     partial: dict[str, Any] = field(default_factory=dict)
+    equal_sizes: list[tuple[tuple[str, int], tuple[str, int]]] = field(default_factory=list)
     bodies: dict[str, Graph] = field(default_factory=dict)
     fresh: Iterator[int] = field(default_factory=itertools.count)
 

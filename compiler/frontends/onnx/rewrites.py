@@ -9,6 +9,7 @@ import numpy as np
 import onnx
 
 from stratagem.compiler.frontends.onnx.graph import Graph, attributes, node
+from stratagem.compiler.frontends.onnx.pooling import pad_explicitly
 from stratagem.compiler.frontends.onnx.rnn import unroll_recurrence
 
 Rewrite = Callable[[Graph, Any], Sequence[Any] | None]
@@ -54,6 +55,9 @@ REWRITES: dict[str, Rewrite] = {
     "Dropout": _dropout,
     "Cast": _cast,
     "ConstantOfShape": _constant_of_shape,
+    "Conv": pad_explicitly,
+    "MaxPool": pad_explicitly,
+    "AveragePool": pad_explicitly,
     "LSTM": unroll_recurrence,
     "GRU": unroll_recurrence,
     "RNN": unroll_recurrence,

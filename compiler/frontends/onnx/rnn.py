@@ -12,7 +12,7 @@ Gate order and equations are those of the operators' documentation (LSTM iofc, G
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -22,32 +22,10 @@ from onnx import helper
 from stratagem.compiler.errors import UnsupportedError
 from stratagem.compiler.frontends.onnx.activations import activation_node, default_activations
 from stratagem.compiler.frontends.onnx.graph import Graph, attributes, describe, node
+from stratagem.compiler.frontends.onnx.writer import Writer
 
 GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
 _FLOATS = {1, 10, 11, 16}
-
-
-@dataclass
-class _Writer:
-    """Collects nodes; every method returns the name of the value it made."""
-
-    graph: Graph
-    label: str
-    nodes: list[Any] = field(default_factory=list)
-
-    def op(self, kind: str, *inputs: str, **given: Any) -> str:
-        out = self.graph.new_name(f"{self.label}/{kind}")
-        self.nodes.append(node(kind, inputs, [out], self.label, **given))
-        return out
-
-    def ints(self, *values: int) -> str:
-        return self.graph.add_constant(f"{self.label}/ints", np.array(values, np.int64))
-
-    def scalar_index(self, value: int) -> str:
-        return self.graph.add_constant(f"{self.label}/index", np.array(value, np.int64))
-
-    def slice(self, value: str, axis: int, begin: int, end: int) -> str:
-        return self.op("Slice", value, self.ints(begin), self.ints(end), self.ints(axis))
 
 
 @dataclass(frozen=True)
@@ -73,9 +51,10 @@ def unroll_recurrence(graph: Graph, one: Any) -> Sequence[Any] | None:
     if kind.element not in _FLOATS:
         raise UnsupportedError(f"{describe(one)} works on integers", hint="recurrent nodes take float tensors")
     hidden = weights[2]
-    write = _Writer(graph, one.name or one.output[0])
+    write = Writer(graph, one.name or one.output[0])
     values = [*one.input, *[""] * (8 - len(one.input))]
     x = write.op("Transpose", values[0], perm=[1, 0, 2]) if given.get("layout", 0) else values[0]
+    _equate_batches(graph, x, values, bool(given.get("layout", 0)))
     directions = {"forward": [0], "reverse": [1], "bidirectional": [0, 1]}[given.get("direction", "forward")]
     sequences, last_h, last_c = [], [], []
     for i, backwards in enumerate(directions):
@@ -90,6 +69,14 @@ def unroll_recurrence(graph: Graph, one: Any) -> Sequence[Any] | None:
     return write.nodes
 
 
+def _equate_batches(graph: Graph, x: str, values: list[str], layout: bool) -> None:
+    """Lengths and initial states have the inputs' batch size."""
+    for position in (4, 5, 6):
+        if values[position]:
+            at = 0 if position == 4 or layout else 1
+            graph.equal_sizes.append(((x, 1), (values[position], at)))
+
+
 def _cell(kind: str, element: int, hidden: int, given: dict[str, Any], direction: int, count: int) -> _Cell:
     chosen = default_activations(kind, given, direction, count)
     return _Cell(kind, element, hidden, chosen, given.get("clip"), bool(given.get("input_forget", 0)),
@@ -99,7 +86,7 @@ def _cell(kind: str, element: int, hidden: int, given: dict[str, Any], direction
 class _Operands:
     """One direction's weights, each as the name of a matrix or vector."""
 
-    def __init__(self, write: _Writer, cell: _Cell, values: list[str], direction: int) -> None:
+    def __init__(self, write: Writer, cell: _Cell, values: list[str], direction: int) -> None:
         self.write, self.cell, self.direction = write, cell, direction
         size = GATES[cell.kind] * cell.hidden
         self.w = write.op("Transpose", self._pick(values[1]), perm=[1, 0])
@@ -110,17 +97,17 @@ class _Operands:
         self.peepholes = self._pick(values[7]) if cell.kind == "LSTM" and values[7] else ""
 
     def _pick(self, value: str) -> str:
-        return self.write.op("Gather", value, self.write.scalar_index(self.direction), axis=0)
+        return self.write.op("Gather", value, self.write.index(self.direction), axis=0)
 
 
 def _initial_states(
-    write: _Writer, kind: str, x: str, values: list[str], direction: int, hidden: int, element: int, layout: bool
+    write: Writer, kind: str, x: str, values: list[str], direction: int, hidden: int, element: int, layout: bool
 ) -> list[str]:
     """[batch, hidden] for H, and for C in an LSTM; zeros when not given."""
     found = []
     for position in (5, 6) if kind == "LSTM" else (5,):
         if values[position]:
-            found.append(write.op("Gather", values[position], write.scalar_index(direction), axis=1 if layout else 0))
+            found.append(write.op("Gather", values[position], write.index(direction), axis=1 if layout else 0))
             continue
         batch = write.op("Shape", x, start=1, end=2)
         shape = write.op("Concat", batch, write.ints(hidden), axis=0)
@@ -131,7 +118,7 @@ def _initial_states(
 
 
 def _run_direction(
-    write: _Writer, operands: _Operands, x: str, states: list[str], lengths: str, backwards: bool
+    write: Writer, operands: _Operands, x: str, states: list[str], lengths: str, backwards: bool
 ) -> list[str]:
     """Final states, then the stacked H of every step in the order of time."""
     source, turned = x, False
@@ -161,25 +148,25 @@ def _adds_early(cell: _Cell) -> bool:
     return not (cell.kind == "GRU" and cell.reset_after)
 
 
-def _step_numbers(write: _Writer, x: str, lengths: str) -> str:
+def _step_numbers(write: Writer, x: str, lengths: str) -> str:
     """0, 1, 2 ... as [seq, 1]."""
     count = write.op("Squeeze", write.op("Shape", x, start=0, end=1), write.ints(0))
-    steps = write.op("Range", write.scalar_index(0), count, write.scalar_index(1))
+    steps = write.op("Range", write.index(0), count, write.index(1))
     return write.op("Unsqueeze", steps, write.ints(1))
 
 
-def _reverse_sequence(write: _Writer, x: str, steps: str, lengths: str) -> str:
+def _reverse_sequence(write: Writer, x: str, steps: str, lengths: str) -> str:
     """[seq, batch, n] with the first `lengths[b]` steps of each batch entry turned round."""
     limits = write.op("Unsqueeze", write.op("Cast", lengths, to=7), write.ints(0))
-    last = write.op("Sub", limits, write.scalar_index(1))
+    last = write.op("Sub", limits, write.index(1))
     turned = write.op("Where", write.op("Less", steps, limits), write.op("Sub", last, steps), steps)
     spread = write.op("Expand", write.op("Unsqueeze", turned, write.ints(2)), write.op("Shape", x))
     return write.op("GatherElements", x, spread, axis=0)
 
 
-def _step_body(write: _Writer, operands: _Operands, states: int, masked: bool) -> Any:
+def _step_body(write: Writer, operands: _Operands, states: int, masked: bool) -> Any:
     """One step: (H[, C], gates[, valid]) -> (H'[, C'], H' as output)."""
-    inner = _Writer(write.graph, write.label)
+    inner = Writer(write.graph, write.label)
     names = [write.graph.new_name(f"{write.label}/{n}") for n in ("h", "c", "g", "valid")]
     h, c, g, valid = names
     if operands.cell.kind == "LSTM":
@@ -202,18 +189,18 @@ def _step_body(write: _Writer, operands: _Operands, states: int, masked: bool) -
     return helper.make_graph(inner.nodes, f"{write.label}/step", inputs, outputs)
 
 
-def _clipped(w: _Writer, cell: _Cell, value: str) -> str:
+def _clipped(w: Writer, cell: _Cell, value: str) -> str:
     if cell.clip is None:
         return value
     low, high = (w.graph.add_constant(f"{w.label}/clip", np.array(v, np.float32)) for v in (-cell.clip, cell.clip))
     return w.op("Clip", value, low, high)
 
 
-def _act(w: _Writer, cell: _Cell, which: int, value: str) -> str:
+def _act(w: Writer, cell: _Cell, which: int, value: str) -> str:
     return activation_node(w.op, w.graph, w.label, cell.activations[which], _clipped(w, cell, value))
 
 
-def _lstm_step(w: _Writer, operands: _Operands, h: str, c: str, g: str) -> list[str]:
+def _lstm_step(w: Writer, operands: _Operands, h: str, c: str, g: str) -> list[str]:
     cell, n = operands.cell, operands.cell.hidden
     total = w.op("Add", g, w.op("MatMul", h, operands.r))
     i, o, f, z = (w.slice(total, 1, k * n, (k + 1) * n) for k in range(4))
@@ -234,7 +221,7 @@ def _lstm_step(w: _Writer, operands: _Operands, h: str, c: str, g: str) -> list[
     return [new_h, new_c]
 
 
-def _gru_step(w: _Writer, operands: _Operands, h: str, g: str) -> str:
+def _gru_step(w: Writer, operands: _Operands, h: str, g: str) -> str:
     cell, n = operands.cell, operands.cell.hidden
     if cell.reset_after:
         product = w.op("MatMul", h, operands.r)
@@ -253,12 +240,12 @@ def _gru_step(w: _Writer, operands: _Operands, h: str, g: str) -> str:
     return w.op("Add", new, w.op("Mul", z, w.op("Sub", h, new)))  # (1 - z) * new + z * h
 
 
-def _rnn_step(w: _Writer, operands: _Operands, h: str, g: str) -> str:
+def _rnn_step(w: Writer, operands: _Operands, h: str, g: str) -> str:
     return _act(w, operands.cell, 0, w.op("Add", g, w.op("MatMul", h, operands.r)))
 
 
 def _write_outputs(
-    write: _Writer, one: Any, sequences: list[str], last_h: list[str], last_c: list[str], layout: bool
+    write: Writer, one: Any, sequences: list[str], last_h: list[str], last_c: list[str], layout: bool
 ) -> None:
     """Y [seq, directions, batch, hidden], Y_h and Y_c [directions, batch, hidden]; batch first under `layout`."""
     names = [*one.output, *[""] * (3 - len(one.output))]

@@ -8,6 +8,7 @@ from stratagem.compiler.frontends.onnx.bodies import prepare_bodies, resolve_con
 from stratagem.compiler.frontends.onnx.build import infer_types
 from stratagem.compiler.frontends.onnx.fold import fold_constants
 from stratagem.compiler.frontends.onnx.graph import Graph, drop_dead, replace_inputs
+from stratagem.compiler.frontends.onnx.refine import refine_types
 from stratagem.compiler.frontends.onnx.rewrites import rewrite_nodes
 from stratagem.compiler.frontends.onnx.shapes import propagate_shapes
 
@@ -21,6 +22,7 @@ def simplify(graph: Graph) -> None:
         before = _fingerprint(graph)
         fold_constants(graph)
         graph.partial = propagate_shapes(graph)
+        refine_types(graph)
         resolve_conditions(graph)
         rewrite_nodes(graph)
         remove_copies(graph)
