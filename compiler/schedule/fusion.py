@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from stratagem.compiler.schedule.dims import KernelDims, OpLoops, analyse
-from stratagem.compiler.schedule.structured import REDUCTION, input_count, is_contraction, is_elementwise, is_generic, is_tensor, owner
+from stratagem.compiler.schedule.structured import REDUCTION, input_count, is_contraction, is_elementwise, is_generic, is_made_by, is_tensor
 
 
 def may_share_kernel(earlier: list[Any], later: list[Any], readings: dict[Any, OpLoops]) -> bool:
@@ -35,7 +35,7 @@ def _values_stay_inside(earlier: list[Any], ops: list[Any]) -> bool:
     """Whether what the added ops read of the kernel has no reader that could never join it: then each join saves a
     round trip through memory; otherwise the value leaves anyway, and a second result would leave with it."""
     added = set(ops) - set(earlier)
-    read = {v for op in added for v in op.operands if is_tensor(v) and owner(v) in earlier}
+    read = {v for op in added for v in op.operands if is_tensor(v) and is_made_by(v, earlier)}
     users = {use.owner.operation for v in read for use in v.uses}
     return all(user in ops or is_elementwise(user) for user in users)
 
@@ -69,7 +69,7 @@ def _shares_rows(earlier: list[Any], later: list[Any], dims: KernelDims) -> bool
         return all(extent == 1 for extent in dims.extents.values())
     if _lost_dims(dims):
         return _feeds_reduction(earlier, later, dims)
-    joint = [(op, v) for op in later for v in op.operands if is_tensor(v) and owner(v) in earlier]
+    joint = [(op, v) for op in later for v in op.operands if is_tensor(v) and is_made_by(v, earlier)]
     if all(_outer_first(op, value, dims) for op, value in joint):
         return True
     return _feeds_reduction(earlier, later, dims)

@@ -132,6 +132,12 @@ def owner(value: Any) -> Any | None:
     return None if isinstance(made_by, ir.Block) else made_by.operation
 
 
+def is_made_by(value: Any, ops: list[Any]) -> bool:
+    """Whether one of `ops` makes the value; block arguments are made by none."""
+    maker = owner(value)
+    return maker is not None and maker in ops
+
+
 def is_elementwise(op: Any) -> bool:
     """All loops parallel, and every result element is written by exactly one iteration."""
     return is_generic(op) and REDUCTION not in iterators(op) and all(is_permutation(a) for a in output_accesses(op))
