@@ -15,10 +15,19 @@ from stratagem.compiler.interpreter.elements import is_float, storage
 from stratagem.compiler.interpreter.equality import Mismatch, equal_in_field
 from stratagem.compiler.interpreter.machine import Machine
 from stratagem.compiler.interpreter.per_call import CallCheck, bound_per_call, bounded_result
-from stratagem.compiler.interpreter.signature import Inputs, Port, arguments_of, bind, lift, results_of
+from stratagem.compiler.interpreter.signature import (
+    Inputs,
+    Port,
+    arguments_of,
+    bind,
+    lift,
+    module_of,
+    results_of,
+)
+from stratagem.compiler.interpreter.spmd_api import run_spmd
 from stratagem.compiler.interpreter.values import Array, Value
 from stratagem.compiler.interpreter.violation import Violation
-from stratagem.compiler.program import Program
+from stratagem.compiler.ir import find_function
 
 __all__ = [
     "Bounded",
@@ -38,6 +47,7 @@ __all__ = [
     "reference",
     "reference_with_bound",
     "run",
+    "run_spmd",
 ]
 
 
@@ -64,9 +74,9 @@ def run(
         RuntimeInputError: inputs do not fit the arguments.
         UnsupportedError: an operation has no reference semantics.
     """
-    module, known = _parts(program, parameters)
+    module, known = module_of(program, parameters)
     domain = domain or Float64()
-    ports = arguments_of(module, function)
+    ports = arguments_of(find_function(module, function))
     arrays = bind(ports, inputs, known)
     return _run(module, domain, ports, arrays, function)[0]
 
@@ -82,11 +92,11 @@ def emulate(
     program: Any, inputs: Inputs, parameters: Mapping[str, Array] | None = None, *, function: str = "main"
 ) -> list[Array]:
     """Results of straightforward evaluation in the program's own element types, as arrays of those types."""
-    module, _ = _parts(program, parameters)
+    module, _ = module_of(program, parameters)
     values = run(program, inputs, parameters, NativeFloat(), function=function)
     return [
         np.asarray(value[0]).astype(storage(port.element))
-        for value, port in zip(values, results_of(module, function), strict=True)
+        for value, port in zip(values, results_of(find_function(module, function)), strict=True)
     ]
 
 
@@ -104,20 +114,14 @@ def reference_with_bound(
     Integer results have bound 0, and infinity where rounding could change them. Where control flow rests on a
     comparison that rounding could turn, every bound is infinite.
     """
-    module, known = _parts(program, parameters)
+    module, known = module_of(program, parameters)
     domain = domain or RoundingBound()
-    ports = arguments_of(module, function)
+    ports = arguments_of(find_function(module, function))
     values, machine = _run(module, domain, ports, bind(ports, inputs, known), function)
     return [
         bounded_result(value, port.element, certain=not machine.undecided)
-        for value, port in zip(values, results_of(module, function), strict=True)
+        for value, port in zip(values, results_of(find_function(module, function)), strict=True)
     ]
-
-
-def _parts(program: Any, parameters: Mapping[str, Array] | None) -> tuple[Any, Mapping[str, Array]]:
-    if isinstance(program, Program):
-        return program.module, {**program.parameters, **(parameters or {})}
-    return program, parameters or {}
 
 
 def _run(
@@ -138,7 +142,7 @@ def _refuse_undefined(
     module: Any, domain: Domain, values: list[Value], function: str, rerun: Callable[[], Machine]
 ) -> None:
     """A result that holds memory nobody wrote is an error; a second, traced run finds who read it first."""
-    for value, port in zip(values, results_of(module, function), strict=True):
+    for value, port in zip(values, results_of(find_function(module, function)), strict=True):
         if not is_float(port.element) or (where := domain.undefined_elements(value)) is None:
             continue
         element = [int(i) for i in np.argwhere(where)[0]]

@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 
 from stratagem.compiler.errors import RuntimeInputError
+from stratagem.compiler.interpreter.buffers import Arena, Buffer
 from stratagem.compiler.interpreter.domains import ExactField
 from stratagem.compiler.interpreter.elements import is_float, storage
 from stratagem.compiler.interpreter.machine import Machine
 from stratagem.compiler.interpreter.signature import Port, arguments_of, results_of
 from stratagem.compiler.interpreter.values import Array, Value, broadcast
-from stratagem.compiler.ir import DYNAMIC
+from stratagem.compiler.ir import DYNAMIC, find_function
 from stratagem.compiler.program import Program
 
 DYNAMIC_SIZE = 7
@@ -60,13 +61,14 @@ def equal_in_field(
         seeds: one run per seed. One run misses a difference of degree d with probability about d / 2^31.
     """
     left, right = (p.module if isinstance(p, Program) else p for p in (first, second))
-    ports, others = arguments_of(left, function), arguments_of(right, function)
+    ports, others = (arguments_of(find_function(m, function)) for m in (left, right))
     order = _matching(ports, others)
     for seed in seeds:
-        arguments = _arguments(ports, _named_shapes(ports, shapes), values or {}, seed)
-        mine = Machine(left, ExactField(seed)).call(function, arguments)
-        theirs = Machine(right, _other_draw(seed)).call(function, [arguments[i] for i in order])
-        for port, a, b in zip(results_of(left, function), mine, theirs, strict=True):
+        data = _data(ports, _named_shapes(ports, shapes), values or {}, seed)
+        mine = Machine(left, ExactField(seed)).call(function, _arguments(ports, data, ExactField(seed)))
+        domain = _other_draw(seed)
+        theirs = Machine(right, domain).call(function, _arguments(others, [data[i] for i in order], domain))
+        for port, a, b in zip(results_of(find_function(left, function)), mine, theirs, strict=True):
             found = _difference(port.name, a, b, seed)
             if found is not None:
                 return found
@@ -81,7 +83,8 @@ def _other_draw(seed: int) -> ExactField:
 
 
 def _matching(ports: Sequence[Port], others: Sequence[Port]) -> list[int]:
-    """For each argument of the second program, the argument of the first it takes its data from."""
+    """For each argument of the second program that is data, the one of the first it is the same as."""
+    ports, others = ([p for p in some if not p.is_arena] for some in (ports, others))
     if len(ports) != len(others):
         raise RuntimeInputError(f"programs of {len(ports)} and {len(others)} arguments cannot be compared")
     names, other_names = [p.name for p in ports], [p.name for p in others]
@@ -98,13 +101,26 @@ def _named_shapes(
     return {port.name: shape for port, shape in zip(ports, shapes or (), strict=False)}
 
 
-def _arguments(
+def _arguments(ports: Sequence[Port], data: Sequence[Value], domain: ExactField) -> list[Any]:
+    """Data in the form each argument's type asks for, and working memory."""
+    arguments: list[Any] = []
+    rest = iter(data)
+    for port in ports:
+        if port.is_arena:
+            arguments.append(Arena(port.shape[0], domain))
+            continue
+        value = next(rest)
+        arguments.append(Buffer.copy_of(value, np.shape(value[0])) if port.is_buffer else value)
+    return arguments
+
+
+def _data(
     ports: Sequence[Port], shapes: Mapping[str, Sequence[int]], values: Mapping[str, Array], seed: int
 ) -> list[Value]:
     source = ExactField(seed + 2**16)
     integers = np.random.default_rng(seed)
     arguments: list[Value] = []
-    for port in ports:
+    for port in (port for port in ports if not port.is_arena):
         shape = tuple(shapes.get(port.name, [DYNAMIC_SIZE if n == DYNAMIC else n for n in port.shape]))
         if port.name in values:
             array = np.asarray(values[port.name])

@@ -115,7 +115,7 @@ class Decoder:
         blocks = list(region.blocks)
         if len(blocks) != 1:
             raise UnsupportedError(
-                f"{parent.name} has a region of {len(blocks)} blocks; only structured control flow has semantics here",
+                f"{parent.name} has a region of {len(blocks)} blocks; the interpreter needs one",
                 location=location_text(parent),
             )
         arguments = tuple(self._number(value) for value in blocks[0].arguments)

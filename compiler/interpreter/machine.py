@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from stratagem.compiler.errors import UnsupportedError
+from stratagem.compiler.interpreter.buffers import store_results
 from stratagem.compiler.interpreter.domains.base import Domain
 from stratagem.compiler.interpreter.instructions import Body, Decoder, Frame, Function, Instruction
 from stratagem.compiler.interpreter.ops import load_handlers
@@ -31,8 +32,9 @@ class Machine:
         self.undecided: list[str] = []
         self.undefined_reads: list[Instruction] = []
         self.executed = 0
-        self.communicator: Any = None
+        self.rank: Any = None
         self.on_call: CallHook | None = None
+        self._module = module
         self._sources = _functions_by_name(module)
         self._decoded: dict[str, Function] = {}
 
@@ -49,6 +51,11 @@ class Machine:
         """The func.func operation called `name`, None if there is none."""
         return self._sources.get(name)
 
+    def global_value(self, name: str) -> Any:
+        """The memref.global operation called `name`, None if there is none."""
+        globals_ = (op for op in walk(self._module.operation) if op.name == "memref.global")
+        return next((op for op in globals_ if symbol_name(op) == name), None)
+
     def call(self, name: str, arguments: Sequence[Any]) -> list[Any]:
         """Runs a function on values of this machine's domain."""
         function = self.function(name)
@@ -59,8 +66,17 @@ class Machine:
             return self.run(function.body, Frame([None] * function.slots), arguments)
 
     def call_from(self, instruction: Instruction, name: str, arguments: Sequence[Any]) -> list[Any]:
-        """A call met while running: to the hook where there is one."""
-        return self.on_call(instruction, name, arguments) if self.on_call else self.call(name, arguments)
+        """A call met while running: to the hook where there is one, to the runtime where there is no body."""
+        source = self._sources.get(name)
+        if source is not None and not len(list(source.regions[0].blocks)):
+            from stratagem.compiler.interpreter.ops.system import runtime_call
+
+            return runtime_call(self, instruction, source, arguments)
+        if self.on_call:
+            results = self.on_call(instruction, name, arguments)
+        else:
+            results = self.call(name, arguments)
+        return list(store_results(instruction, arguments[len(arguments) - len(results) :], results))
 
     def run(self, body: Body, frame: Frame, arguments: Sequence[Any]) -> list[Any]:
         """Runs one block and returns the operands of its terminator."""
@@ -94,9 +110,11 @@ class Machine:
 
 
 def _functions_by_name(module: Any) -> dict[str, Any]:
-    """All functions, those of nested modules too; the outermost wins where a name repeats."""
+    """All functions, those of nested modules too; where a name repeats, one with a body wins over a
+    declaration.
+    """
     found: dict[str, Any] = {}
     for op in walk(module.operation):
-        if op.name == "func.func":
-            found.setdefault(symbol_name(op), op)
+        if op.name == "func.func" and (symbol_name(op) not in found or len(list(op.regions[0].blocks))):
+            found[symbol_name(op)] = op
     return found

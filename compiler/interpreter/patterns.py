@@ -126,12 +126,15 @@ def _reduction_dims(op: Any, outputs: Sequence[Access]) -> tuple[int, ...]:
 
 
 def _order(instruction: Instruction, access: Access, parallel: tuple[int, ...]) -> tuple[int, ...]:
-    if sorted(d for d in access.plain if d is not None) != list(parallel) or None in access.plain:
+    """The position among `parallel` of each output dimension; UNIT for a size-1 dimension at constant
+    index.
+    """
+    if sorted(d for d in access.plain if d is not None) != list(parallel) or not access.only_plain_or_first():
         raise UnsupportedError(
-            f"{instruction.name}: an output map is no permutation of the parallel dimensions {list(parallel)}",
+            f"{instruction.name}: an output map does not permute the parallel dimensions {list(parallel)}",
             location=instruction.location,
         )
-    return tuple(parallel.index(d) for d in access.plain if d is not None)
+    return tuple(UNIT if d is None else parallel.index(d) for d in access.plain)
 
 
 def _uses_index(body: Body) -> bool:

@@ -19,9 +19,17 @@ from stratagem.compiler.interpreter.domains import NativeFloat, RoundingBound
 from stratagem.compiler.interpreter.elements import is_float, storage
 from stratagem.compiler.interpreter.instructions import Instruction
 from stratagem.compiler.interpreter.machine import Machine
-from stratagem.compiler.interpreter.signature import Inputs, Port, arguments_of, bind, lift, results_of
+from stratagem.compiler.interpreter.signature import (
+    Inputs,
+    Port,
+    arguments_of,
+    bind,
+    lift,
+    module_of,
+    results_of,
+)
 from stratagem.compiler.interpreter.values import Array, Undefined, Value, doubt_of
-from stratagem.compiler.program import Program
+from stratagem.compiler.ir import find_function
 
 Execute = Callable[[str, Sequence[Array]], Sequence[Array]]
 """(kernel name, arguments in their own dtypes, destinations included) -> results in their own dtypes."""
@@ -58,16 +66,17 @@ def bound_per_call(
             bound holds for straightforward code.
         slack: scales the accuracy asked of functions such as exp.
     """
-    module, known = _module_of(program, parameters)
-    ports = arguments_of(module, function)
+    module, known = module_of(program, parameters)
+    ports = arguments_of(find_function(module, function))
     host = Machine(module, NativeFloat())
     references = Machine(module, RoundingBound(slack))
     checks: list[CallCheck] = []
 
     def judge(call: Instruction, name: str, arguments: Sequence[Any]) -> list[Any]:
-        borders = arguments_of(module, name)
+        kernel = host.source(name)
+        borders, outcomes = arguments_of(kernel), results_of(kernel)
         arrays = [_stored(value, port) for value, port in zip(arguments, borders, strict=True)]
-        actual = _execute(host, name, arguments, arrays, results_of(module, name), execute)
+        actual = _execute(host, name, arguments, arrays, outcomes, execute)
         references.undecided.clear()
         entering = [
             _entering(references, v, a, p) for v, a, p in zip(arguments, arrays, borders, strict=True)
@@ -75,13 +84,10 @@ def bound_per_call(
         wanted = references.call(name, entering)
         certain = not references.undecided
         verdicts = []
-        for array, value, port in zip(actual, wanted, results_of(module, name), strict=True):
+        for array, value, port in zip(actual, wanted, outcomes, strict=True):
             verdicts.append(compare(array, *bounded_result(value, port.element, certain=certain)))
         checks.append(CallCheck(len(checks), name, call.location, tuple(verdicts)))
-        return [
-            lift(host.domain, port, array)
-            for array, port in zip(actual, results_of(module, name), strict=True)
-        ]
+        return [lift(host.domain, port, array) for array, port in zip(actual, outcomes, strict=True)]
 
     host.on_call = judge
     arrays = bind(ports, inputs, known)
@@ -89,7 +95,8 @@ def bound_per_call(
         function, [lift(host.domain, port, array) for port, array in zip(ports, arrays, strict=True)]
     )
     return [
-        _stored(value, port) for value, port in zip(values, results_of(module, function), strict=True)
+        _stored(value, port)
+        for value, port in zip(values, results_of(find_function(module, function)), strict=True)
     ], checks
 
 
@@ -104,17 +111,11 @@ def bounded_result(value: Value, element: str, *, certain: bool = True) -> Bound
     return Bounded(plane, np.zeros(plane.shape) if doubt is None else np.where(doubt, np.inf, 0.0))
 
 
-def _module_of(program: Any, parameters: Mapping[str, Array] | None) -> tuple[Any, Mapping[str, Array]]:
-    if isinstance(program, Program):
-        return program.module, {**program.parameters, **(parameters or {})}
-    return program, parameters or {}
-
-
 def _stored(value: Value, port: Port) -> Array:
     return np.asarray(value[0]).astype(storage(port.element))
 
 
-def _entering(machine: Machine, value: Value, array: Array, port: Port) -> Value:
+def _entering(machine: Machine, value: Value, array: Array, port: Port) -> Any:
     """An argument as the reference sees it: exact data, or unwritten memory if the host has written nothing
     there.
     """

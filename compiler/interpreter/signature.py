@@ -12,10 +12,12 @@ import numpy as np
 from torch_mlir import ir
 
 from stratagem.compiler.errors import RuntimeInputError
+from stratagem.compiler.interpreter.buffers import Arena, Buffer
 from stratagem.compiler.interpreter.domains.base import Domain
 from stratagem.compiler.interpreter.elements import element_of, is_float, storage
-from stratagem.compiler.interpreter.values import Array, Value
-from stratagem.compiler.ir import DYNAMIC, argument_attributes, find_function, result_attributes
+from stratagem.compiler.interpreter.values import Array
+from stratagem.compiler.ir import DYNAMIC, argument_attributes, result_attributes
+from stratagem.compiler.program import Program
 
 Inputs = Mapping[str, Array] | Sequence[Array]
 
@@ -25,40 +27,55 @@ class Port:
     """One argument or result. `shape` has DYNAMIC where the size is not known; scalars have shape ()."""
 
     name: str
-    is_parameter: bool
     element: str
     shape: tuple[int, ...]
+    is_parameter: bool = False
+    is_buffer: bool = False
+    is_arena: bool = False
 
 
-def arguments_of(module: Any, function: str = "main") -> list[Port]:
-    op = find_function(module, function)
-    inputs, parameters = (argument_attributes(op, key) for key in ("model.input", "model.param"))
-    kinds = [value.type for value in op.regions[0].blocks[0].arguments]
+def arguments_of(function: Any) -> list[Port]:
+    """The arguments of a func.func operation."""
+    inputs, parameters = (argument_attributes(function, key) for key in ("model.input", "model.param"))
+    arenas = _arenas(function)
+    kinds = [value.type for value in function.regions[0].blocks[0].arguments]
     return [
-        _port(kind, name or parameter or f"argument {i}", parameter is not None)
+        _port(
+            kind,
+            name or parameter or f"argument {i}",
+            is_parameter=parameter is not None,
+            is_arena=i in arenas,
+        )
         for i, (kind, name, parameter) in enumerate(zip(kinds, inputs, parameters, strict=True))
     ]
 
 
-def results_of(module: Any, function: str = "main") -> list[Port]:
-    op = find_function(module, function)
-    kinds = ir.FunctionType(ir.TypeAttr(op.attributes["function_type"]).value).results
-    names = result_attributes(op, "model.output")
+def results_of(function: Any) -> list[Port]:
+    """The results of a func.func operation."""
+    kinds = ir.FunctionType(ir.TypeAttr(function.attributes["function_type"]).value).results
+    names = result_attributes(function, "model.output")
     return [
-        _port(kind, name or f"result {i}", False)
-        for i, (kind, name) in enumerate(zip(kinds, names, strict=True))
+        _port(kind, name or f"result {i}") for i, (kind, name) in enumerate(zip(kinds, names, strict=True))
     ]
 
 
-def _port(kind: Any, name: str, is_parameter: bool) -> Port:
+def _arenas(function: Any) -> set[int]:
+    """Positions of arguments that are working memory, not data."""
+    if "arg_attrs" not in function.attributes:
+        return set()
+    dictionaries = [ir.DictAttr(d) for d in ir.ArrayAttr(function.attributes["arg_attrs"])]
+    return {i for i, d in enumerate(dictionaries) if "physical.arena" in d}
+
+
+def _port(kind: Any, name: str, *, is_parameter: bool = False, is_arena: bool = False) -> Port:
     if not isinstance(kind, ir.ShapedType):
-        return Port(name, is_parameter, element_of(kind), ())
+        return Port(name, element_of(kind), (), is_parameter)
     shape = tuple(DYNAMIC if kind.is_dynamic_dim(i) else kind.get_dim_size(i) for i in range(kind.rank))
-    return Port(name, is_parameter, element_of(kind), shape)
+    return Port(name, element_of(kind), shape, is_parameter, isinstance(kind, ir.MemRefType), is_arena)
 
 
 def bind(ports: Sequence[Port], inputs: Inputs, parameters: Mapping[str, Array]) -> list[Array]:
-    """One array per argument: inputs by name or in order, parameters by name.
+    """One array per argument: inputs by name or in order, parameters by name, none for working memory.
 
     Raises RuntimeInputError when one is missing, left over, or of another shape.
     """
@@ -66,6 +83,9 @@ def bind(ports: Sequence[Port], inputs: Inputs, parameters: Mapping[str, Array])
     rest = None if isinstance(inputs, Mapping) else list(inputs)
     arrays = []
     for port in ports:
+        if port.is_arena:
+            arrays.append(np.zeros(0, np.int8))
+            continue
         if port.is_parameter and port.name in parameters:
             array = parameters[port.name]
         elif given is not None:
@@ -94,5 +114,16 @@ def _checked(port: Port, array: Array) -> Array:
     return array if array.dtype == storage(port.element) else array.astype(storage(port.element))
 
 
-def lift(domain: Domain, port: Port, array: Array) -> Value:
-    return domain.lift(array, port.element) if is_float(port.element) else (array,)
+def lift(domain: Domain, port: Port, array: Array) -> Any:
+    """An argument in the form its type asks for: a value, a buffer that holds it, or an arena."""
+    if port.is_arena:
+        return Arena(port.shape[0], domain)
+    value = domain.lift(array, port.element) if is_float(port.element) else (array,)
+    return Buffer.copy_of(value, array.shape) if port.is_buffer else value
+
+
+def module_of(program: Any, parameters: Mapping[str, Array] | None) -> tuple[Any, Mapping[str, Array]]:
+    """The module of a Program or module, and all parameters known for it."""
+    if isinstance(program, Program):
+        return program.module, {**program.parameters, **(parameters or {})}
+    return program, parameters or {}

@@ -16,6 +16,10 @@ FILES = (
     "tensor_elements",
     "structured",
     "linalg_named",
+    "tm_tensor",
+    "sorting",
+    "memref",
+    "system",
 )
 
 

@@ -28,11 +28,17 @@ def read_constant(machine: Machine, instruction: Instruction) -> Value:
     op, element = instruction.op, instruction.element
     attribute = op.attributes["value"]
     if isinstance(op.results[0].type, ir.ShapedType):
-        array = elements_array(attribute)
-    elif isinstance(attribute, ir.BoolAttr):
+        return array_constant(machine, attribute, element)
+    if isinstance(attribute, ir.BoolAttr):
         array = np.asarray(bool(ir.BoolAttr(attribute).value))
     else:
         array = np.asarray(scalar_number(attribute, element))
+    return machine.domain.constant(array, element) if is_float(element) else (array,)
+
+
+def array_constant(machine: Machine, attribute: Any, element: str) -> Value:
+    """A dense elements attribute as a value."""
+    array = elements_array(attribute)
     return machine.domain.constant(array, element) if is_float(element) else (array,)
 
 

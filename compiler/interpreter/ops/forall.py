@@ -151,5 +151,5 @@ def _check_output(
             other = units[int(output.writer[region][tuple(where)])]
             reader = list(units[number])
             raise instruction.violation(
-                f"element {element} of result {position} is read by unit {reader} and written by unit {list(other)}"
+                f"element {element} of result {position} is read by unit {reader}, written by unit {list(other)}"
             )

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 
 from stratagem.compiler.interpreter.attributes import MixedList, integer_attribute, integer_list, segments
+from stratagem.compiler.interpreter.buffers import store_results
+from stratagem.compiler.interpreter.domains.base import Domain
 from stratagem.compiler.interpreter.instructions import Frame, Instruction, operation
 from stratagem.compiler.interpreter.machine import Machine
 from stratagem.compiler.interpreter.slices import insert
@@ -18,10 +20,14 @@ from stratagem.compiler.interpreter.values import Array, Value, broadcast, map_p
 def softmax(
     machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Value]
 ) -> Sequence[Value]:
-    """exp(x - max x) / sum exp(x - max x) along one dimension."""
-    domain, element, x = machine.domain, instruction.element, operands[0]
-    machine.note_reads(instruction, [x])
+    machine.note_reads(instruction, operands[:1])
     dim = integer_attribute(instruction.op, "dimension")
+    result = normalised_exponentials(machine.domain, instruction.element, operands[0], dim)
+    return store_results(instruction, operands[1:], [result])
+
+
+def normalised_exponentials(domain: Domain, element: str, x: Value, dim: int) -> Value:
+    """exp(x - max x) / sum exp(x - max x) along one dimension."""
     kept = tuple(n for d, n in enumerate(shape_of(x)) if d != dim)
     low, zero = (broadcast(domain.constant(np.asarray(c), element), kept) for c in (-np.inf, 0.0))
 
@@ -31,7 +37,7 @@ def softmax(
 
     shifted = domain.apply("sub", element, x, reduced("maximum", x, low))
     weights = domain.apply("exp", element, shifted)
-    return (domain.apply("div", element, weights, reduced("add", weights, zero)),)
+    return domain.apply("div", element, weights, reduced("add", weights, zero))
 
 
 def _tiles(op: Any, operands: Sequence[Value]) -> tuple[list[int], list[int], list[int]]:
@@ -100,10 +106,3 @@ def unpack(
         return whole[tuple(slice(0, n) for n in shape_of(destination))]
 
     return (map_planes(unpacked, source),)
-
-
-@operation("bufferization.materialize_in_destination")
-def materialize(
-    machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Value]
-) -> Sequence[Value]:
-    return (operands[0],) if instruction.results else ()

@@ -11,6 +11,7 @@ import numpy as np
 
 from stratagem.compiler.errors import UnsupportedError
 from stratagem.compiler.interpreter.access import grid_of, iteration_sizes
+from stratagem.compiler.interpreter.buffers import store_results
 from stratagem.compiler.interpreter.contraction import contract
 from stratagem.compiler.interpreter.elements import is_float
 from stratagem.compiler.interpreter.instructions import Frame, Instruction, operation
@@ -42,10 +43,11 @@ def run_structured(
     frame.mask = None
     parts = [_evaluate(machine, instruction, frame, *piece) for piece in _pieces(structure, views, sizes)]
     frame.grid, frame.mask = outer
-    return [
+    results = [
         _assembled(structure, position, [part[position] for part in parts])
         for position in range(structure.outputs)
     ]
+    return store_results(instruction, operands[structure.inputs :], results)
 
 
 Views = list[Value | None]
@@ -226,4 +228,4 @@ def fill(
     machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Value]
 ) -> Sequence[Value]:
     """A broadcast view: a fill of any size costs nothing."""
-    return (broadcast(tuple(operands[0]), shape_of(operands[1])),)
+    return store_results(instruction, operands[1:], [broadcast(tuple(operands[0]), shape_of(operands[1]))])

@@ -11,6 +11,7 @@ import numpy as np
 from torch_mlir import ir
 
 from stratagem.compiler.interpreter.attributes import MixedList, integer_list
+from stratagem.compiler.interpreter.buffers import NONSENSE
 from stratagem.compiler.interpreter.elements import is_float, storage
 from stratagem.compiler.interpreter.instructions import Frame, Instruction, operation
 from stratagem.compiler.interpreter.machine import Machine
@@ -27,14 +28,12 @@ from stratagem.compiler.interpreter.values import (
     with_doubt,
 )
 
-_NONSENSE = 85  # what unwritten integers hold: an unlikely number, the same in every run
-
 
 def undefined(machine: Machine, shape: Sequence[int], element: str) -> Undefined:
     """Memory nobody has written; in integers it cannot be told from data."""
     if is_float(element):
         return machine.domain.undefined(shape, element)
-    return Undefined((np.broadcast_to(np.asarray(_NONSENSE, storage(element)), tuple(shape)),))
+    return Undefined((np.broadcast_to(np.asarray(NONSENSE, storage(element)), tuple(shape)),))
 
 
 def checked_indices(
