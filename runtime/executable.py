@@ -18,6 +18,7 @@ from stratagem.runtime.container import Container
 from stratagem.runtime.drivers import DriverTable
 from stratagem.runtime.errors import ArtifactError
 from stratagem.runtime.parameters import ParameterStore
+from stratagem.runtime.shared_object import open_shared_object
 from stratagem.runtime.signature import Signature, TensorSpec
 
 Array = np.ndarray[Any, Any]
@@ -145,20 +146,12 @@ def load_executable(path: str | Path | Container, rank: int = 0) -> Executable:
 
 def _open_shared_object(code: bytes) -> ctypes.CDLL:
     """Loads a shared object from memory; raises ArtifactError when the system's loader refuses it."""
-    handle = os.memfd_create("stratagem-program", os.MFD_CLOEXEC)
     try:
-        os.write(handle, code) if len(code) < 2**20 else _write_all(handle, code)
-        return ctypes.CDLL(f"/proc/self/fd/{handle}", mode=os.RTLD_NOW | os.RTLD_LOCAL)
+        return open_shared_object(code)
     except OSError as error:
-        raise ArtifactError(f"the program's machine code does not load: {error}", hint="compile it on this machine") from None
-    finally:
-        os.close(handle)
-
-
-def _write_all(handle: int, code: bytes) -> None:
-    left = memoryview(code)
-    while left:
-        left = left[os.write(handle, left) :]
+        raise ArtifactError(
+            f"the program's machine code does not load: {error}", hint="compile it on this machine"
+        ) from None
 
 
 def _aligned(size: int, alignment: int = 64) -> Array:

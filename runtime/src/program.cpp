@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
@@ -70,6 +71,15 @@ bool read_shape(const std::vector<std::string> &fields, size_t at, sg_tensor_inf
     if (text != "?" && (!to_number(text, info.shape[i]) || info.shape[i] < 0)) return false;
   }
   return true;
+}
+
+// The loader takes equal spellings for one library, and numbers of closed files come again: the bits of a counter,
+// as "/" and "/.", spell every path differently.
+std::string distinct_path(int file) {
+  static std::atomic<unsigned> counter{1};
+  std::string path = "/proc/./self/fd";
+  for (unsigned n = counter++; n; n /= 2) path += n % 2 ? "/." : "/";
+  return path + "/" + std::to_string(file);
 }
 
 }  // namespace
@@ -170,7 +180,7 @@ bool sg_program::load_code(const stratagem::Member &code, std::string &reason) {
     if (n <= 0) return close(file), false;
     written += static_cast<size_t>(n);
   }
-  library = dlopen(("/proc/self/fd/" + std::to_string(file)).c_str(), RTLD_NOW | RTLD_LOCAL);
+  library = dlopen(distinct_path(file).c_str(), RTLD_NOW | RTLD_LOCAL);
   close(file);
   const char *problem = library ? nullptr : dlerror();
   entry = library ? reinterpret_cast<Entry>(dlsym(library, "sg_entry")) : nullptr;
