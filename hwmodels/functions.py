@@ -12,7 +12,7 @@ from stratagem.hwmodels.model import Function
 
 @lru_cache(maxsize=1)
 def builtin_functions() -> Mapping[str, Function]:
-    """Name -> function. The file is two maps of one-line entries, so reading it needs no YAML parser."""
+    """Name -> function. The file has one-line entries only, so reading it needs no YAML parser."""
     found: dict[str, Function] = {}
     section = ""
     for line in (LIBRARY / "functions.yaml").read_text(encoding="utf-8").splitlines():
@@ -23,5 +23,5 @@ def builtin_functions() -> Mapping[str, Function]:
             section = name
             continue
         text = text.strip().strip('"')
-        found[name.strip()] = Function(name.strip(), text, fused=section == "multiply-add")
+        found[name.strip()] = Function(name.strip(), text, category=section)
     return MappingProxyType(found)

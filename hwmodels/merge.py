@@ -1,8 +1,8 @@
 """`extends`: a child description laid over its parent.
 
-Maps merge deep. Lists whose items have a `name` merge by name, new ones last. Everything else, and
-everything tagged `!replace`, is replaced. A number given as a value map is replaced as a whole, so that a
-new number never keeps the origin of the old one; so is `source`.
+Maps merge deep. Lists whose items have a `name` merge by name, new ones last; `remove: true` takes one out.
+Everything else, and everything tagged `!replace`, is replaced. A number given as a value map is replaced as a
+whole, so that a new number never keeps the origin of the old one; so is `source`.
 """
 
 from __future__ import annotations
@@ -43,8 +43,29 @@ def merge_named(parent: Node, child: Node) -> list[Node]:
     merged = {name_of(item): item for item in parent.value}
     for item in child.value:
         name = name_of(item)
-        merged[name] = merge(merged[name], item) if name in merged else item
+        before = merged.get(name)
+        if before is None or is_removed(item):
+            merged[name] = item
+        elif is_removed(before):  # taken out and put in anew: nothing of the first one stays
+            merged[name] = replace(item, replaces=True)
+        else:
+            merged[name] = merge(before, item)
     return list(merged.values())
+
+
+def is_removed(item: Node) -> bool:
+    """Whether a list item says that it takes its namesake out."""
+    marker = item.child("remove")
+    return marker is not None and marker.value is True
+
+
+def without_removed(node: Node) -> Node:
+    """The tree without the items that were taken out."""
+    if isinstance(node.value, dict):
+        return replace(node, value={key: without_removed(below) for key, below in node.value.items()})
+    if isinstance(node.value, list):
+        return replace(node, value=[without_removed(item) for item in node.value if not is_removed(item)])
+    return node
 
 
 def name_of(item: Node) -> str:

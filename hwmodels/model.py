@@ -93,14 +93,14 @@ class Unit:
 class Function:
     """An operation with its meaning: a tensor expression such as `C[m,n] += A[m,k] * B[k,n]`.
 
-    `dtypes` limits the element types; empty means any type its unit has a rate for. `fused` says whether
-    one point is a multiply-add (two operations at once), where that is known without parsing.
+    `dtypes` limits the element types; empty means any type its unit has a rate for. `category` is
+    "multiply-add", "other" or "move" where that is known without parsing (see `is_multiply_add`, `is_move`).
     """
 
     name: str
     text: str
     dtypes: tuple[str, ...] = ()
-    fused: bool | None = None
+    category: str = ""
 
     @cached_property
     def expression(self) -> TensorExpression:
@@ -111,8 +111,13 @@ class Function:
 
     @property
     def is_multiply_add(self) -> bool:
-        """Whether one point is a product added to something."""
-        return self.expression.is_multiply_add if self.fused is None else self.fused
+        """Whether one point is a product added to something: two operations at once."""
+        return self.category == "multiply-add" if self.category else self.expression.is_multiply_add
+
+    @property
+    def is_move(self) -> bool:
+        """Whether nothing is computed: the values are copied, gathered or transposed."""
+        return self.category == "move" if self.category else self.expression.operations_per_point == 0
 
 
 @dataclass(frozen=True)
@@ -234,10 +239,15 @@ class Device:
         return unit.rate.get(dtype, 0.0) * self.units_in_device(unit)
 
     def peak_rate(self, dtype: str) -> float:
-        """The most op/s of any one kind of unit on `dtype`, emulation last; 0 when none does it."""
-        hardware = [self.unit_rate(unit, dtype) for unit in self.units if not unit.emulated]
-        software = [self.unit_rate(unit, dtype) for unit in self.units if unit.emulated]
+        """The most op/s of any one kind of unit on `dtype`, emulation last; 0 when none computes on it."""
+        able = [unit for unit in self.units if dtype in unit.rate and self.computes(unit)]
+        hardware = [self.unit_rate(unit, dtype) for unit in able if not unit.emulated]
+        software = [self.unit_rate(unit, dtype) for unit in able if unit.emulated]
         return max(hardware, default=0.0) or max(software, default=0.0)
+
+    def computes(self, unit: Unit) -> bool:
+        """Whether a unit does more than move data."""
+        return any(name not in self.functions or not self.functions[name].is_move for name in unit.functions)
 
     def level_bandwidth(self, name: str) -> float | None:
         """B/s of all pieces of a level together; None when the file does not say."""

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 LIBRARY = Path(__file__).parent / "library"
-L3_BYTES_PER_CYCLE_AND_CORE = 32  # assumed; stated as such in the text written
+LEAST_CLOCK = 0.8e9  # a lower reading is a core that was idle when asked
+MOST_MEMORY_CORES = 12  # cores that together use all of the main memory's bandwidth (assumed)
 
 
 @dataclass(frozen=True)
@@ -91,8 +92,9 @@ def read_clock(system: Path, cpuinfo: str, usable: frozenset[int]) -> float | No
     known = [limit * 1e3 for limit in limits if limit]
     if known:
         return max(known)
-    shown = [float(value) for value in cpuinfo_values(cpuinfo, "cpu MHz") if is_float(value)]
-    return max(shown) * 1e6 if shown else None
+    shown = [float(value) * 1e6 for value in cpuinfo_values(cpuinfo, "cpu MHz") if is_float(value)]
+    highest = max(shown, default=0.0)
+    return highest if highest >= LEAST_CLOCK else None
 
 
 def is_float(text: str) -> bool:
@@ -170,7 +172,7 @@ def probe_text(facts: Facts | None = None) -> str:
         "source: {kind: measured, id: /proc and /sys, note: levels and clock read; the rest is inherited}",
         *([f"clock: {facts.clock / 1e6:.6g} MHz"] if facts.clock else []),
         "levels:",
-        *level_lines(facts),
+        *level_lines(facts, level),
         *peak_lines(),
         "target:",
         f"  triple: {entry['triple']}",
@@ -182,20 +184,39 @@ def probe_text(facts: Facts | None = None) -> str:
     return "\n".join(lines) + "\n"
 
 
-def level_lines(facts: Facts) -> Iterator[str]:
-    """The levels whose numbers were read."""
-    caches = {f"l{cache.level}": cache for cache in facts.caches}
-    if facts.memory:
-        yield f"  - {{name: dram, size: {facts.memory // 1024} KiB}}"
+def level_lines(facts: Facts, level: dict[str, Any]) -> Iterator[str]:
+    """The levels whose numbers were read; bandwidths that cannot be read are assumed, and say so."""
+    caches = nested(facts.caches)
+    share = level["dram-bytes-per-cycle"] * min(facts.cores, MOST_MEMORY_CORES)
+    memory = max([facts.memory or 0, *(cache.size for cache in facts.caches)])
+    size = f", size: {memory // 1024} KiB" if facts.memory else ""
+    yield f"  - {{name: dram{size}, bandwidth: {assumed(share)}}}"
     if "l3" in caches:
-        share = L3_BYTES_PER_CYCLE_AND_CORE * max(1, facts.cores // caches["l3"].pieces)
-        yield cache_line(
-            "l3", caches["l3"], f", bandwidth: {{value: {share} B/cy, kind: assumed, spread: 50%}}"
-        )
+        pieces = caches["l3"].pieces
+        share = level["l3-bytes-per-cycle"] * max(1, facts.cores // pieces)
+        yield cache_line("l3", caches["l3"], f", bandwidth: {assumed(share)}")
+    elif caches:
+        yield "  - {name: l3, remove: true}"
     yield f"  - {{name: core, count: {facts.cores}}}"
     for name in ("l2", "l1"):
         if name in caches:
             yield cache_line(name, caches[name], "", pieces=1)
+
+
+def nested(found: tuple[Cache, ...]) -> dict[str, Cache]:
+    """Caches by level name; an outer one that is not larger than the inner ones is left out."""
+    caches: dict[str, Cache] = {}
+    largest = 0
+    for cache in found:
+        if cache.size > largest and cache.level <= 3:
+            caches[f"l{cache.level}"] = cache
+            largest = cache.size
+    return caches
+
+
+def assumed(share: int) -> str:
+    """A bandwidth that nobody told."""
+    return f"{{value: {share} B/cy, kind: assumed, spread: 60%}}"
 
 
 def cache_line(name: str, cache: Cache, more: str, pieces: int | None = None) -> str:

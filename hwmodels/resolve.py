@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from stratagem.hwmodels.errors import HardwareFileError, Problem
 from stratagem.hwmodels.locate import Document, find
-from stratagem.hwmodels.merge import merge
+from stratagem.hwmodels.merge import merge, without_removed
 from stratagem.hwmodels.nearest import did_you_mean
 from stratagem.hwmodels.nodes import Node, Scalar
 from stratagem.hwmodels.params import parameters, substitute, vary
@@ -26,7 +26,7 @@ class Resolved:
 
 def resolve(document: Document, overrides: Mapping[str, Scalar] | None = None) -> Resolved:
     """Inherit, then fill in parameters (`overrides` first). HardwareFileError lists every problem."""
-    merged = inherit(document)
+    merged = without_removed(inherit(document))
     problems: list[Problem] = []
     values = parameters(merged, problems)
     for name, value in (overrides or {}).items():
@@ -51,7 +51,8 @@ def inherit(document: Document, chain: tuple[str, ...] = ()) -> Node:
     here = f"{document.file}#{document.name}@{document.root.place.line}"
     if here in chain or len(chain) >= LONGEST_CHAIN:
         names = " -> ".join(step.split("#")[1].split("@")[0] for step in (*chain, here))
-        raise HardwareFileError([Problem(extends.place, "extends", f"goes in a circle: {names}")])
+        fault = "goes in a circle" if here in chain else f"is a chain of more than {LONGEST_CHAIN}"
+        raise HardwareFileError([Problem(extends.place, "extends", f"{fault}: {names}")])
     parent = find(extends.value, document, extends.place, "extends")
     if parent.kind != document.kind:
         message = (

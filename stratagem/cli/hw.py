@@ -1,0 +1,163 @@
+"""`stratagem hw`: list, show, check and write hardware descriptions."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else.")
+out_option = click.option(
+    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file."
+)
+param_option = click.option(
+    "--param", "params", multiple=True, metavar="NAME=VALUE", help="Value for a parameter of the file."
+)
+
+CHECK_FAILED = 4
+
+
+@click.group("hw", context_settings={"help_option_names": ["-h", "--help"]})
+def hw_group() -> None:
+    """List, show, check and write hardware descriptions."""
+
+
+command = hw_group
+
+
+@hw_group.command("list")
+@json_option
+def list_command(as_json: bool) -> None:
+    """List the devices and systems of the library."""
+    from stratagem.hwmodels import list_models
+    from stratagem.hwmodels.describe import table
+
+    models = list_models()
+    if as_json:
+        echo_json([vars(model) for model in models])
+        return
+    rows: list[tuple[str, ...]] = [("name", "what", "class", "numbers", "note")]
+    rows.append(("cpu", "device", "cpu", "measured", "this machine, as its operating system describes it"))
+    rows += [(model.name, model.type, model.kind, model.source, model.note) for model in models]
+    click.echo("\n".join(table(rows)))
+
+
+@hw_group.command("show")
+@click.argument("target", metavar="NAME|FILE.yaml")
+@param_option
+@json_option
+def show_command(target: str, params: tuple[str, ...], as_json: bool) -> None:
+    """Show a device or system with what follows from its numbers: peaks, bandwidths, operations per byte."""
+    from stratagem.hwmodels import load_device, load_machine
+    from stratagem.hwmodels.describe import device_facts, device_lines, system_facts, system_lines
+    from stratagem.hwmodels.load import open_target
+
+    values = read_params(params)
+    if open_target(target).kind == "system":
+        system = load_machine(target, values)
+        shown, lines = system_facts(system), system_lines(system)
+    else:
+        device = load_device(target, values)
+        shown, lines = device_facts(device), device_lines(device)
+    if as_json:
+        echo_json(shown)
+    else:
+        click.echo("\n".join(lines))
+
+
+@hw_group.command("check")
+@click.argument("files", nargs=-1, required=True, type=click.Path(dir_okay=False, path_type=Path))
+@json_option
+@click.pass_context
+def check_command(context: click.Context, files: tuple[Path, ...], as_json: bool) -> None:
+    """Check FILES and print every problem; the exit code is 4 when there is one."""
+    from stratagem.hwmodels import check_file
+
+    problems = [problem for file in files for problem in check_file(file)]
+    if as_json:
+        echo_json(
+            [
+                {
+                    "file": problem.place.file,
+                    "line": problem.place.line,
+                    "column": problem.place.column,
+                    "path": problem.path,
+                    "message": problem.message,
+                    "hint": problem.hint,
+                }
+                for problem in problems
+            ]
+        )
+    else:
+        for problem in problems:
+            click.echo(str(problem))
+        if not problems:
+            click.echo(f"{len(files)} file{'s' * (len(files) != 1)} checked: no problems")
+    context.exit(CHECK_FAILED if problems else 0)
+
+
+@hw_group.command("new")
+@click.argument("name")
+@click.option("--like", required=True, metavar="NAME|FILE.yaml", help="The description to start from.")
+@click.option("--copy", is_flag=True, help="Write everything out instead of extending.")
+@out_option
+def new_command(name: str, like: str, copy: bool, output: Path | None) -> None:
+    """Write NAME.yaml, a description that starts as another one."""
+    from stratagem.hwmodels.new import new_text
+
+    text = new_text(name, like, copy=copy)
+    path = output or Path(f"{name}.yaml")
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        raise click.ClickException(f"{path} exists already; choose another name or -o FILE") from None
+    except OSError as error:
+        raise click.ClickException(f"cannot write {path}: {error.strerror}") from None
+    click.echo(f"wrote {path}")
+
+
+@hw_group.command("probe")
+@out_option
+def probe_command(output: Path | None) -> None:
+    """Describe this machine: cores, caches, vector width and clock, as its operating system tells them."""
+    from stratagem.hwmodels.probe import probe_text
+
+    text = probe_text()
+    if output is None:
+        click.echo(text, nl=False)
+        return
+    try:
+        output.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise click.ClickException(f"cannot write {output}: {error.strerror}") from None
+    click.echo(f"wrote {output}")
+
+
+@hw_group.command("schema")
+def schema_command() -> None:
+    """Print the JSON Schema of hardware files, for editors."""
+    from stratagem.hwmodels.jsonschema import json_schema
+
+    echo_json(json_schema())
+
+
+def read_params(texts: tuple[str, ...]) -> dict[str, str | int | float]:
+    """`name=value` options; numbers become numbers."""
+    values: dict[str, str | int | float] = {}
+    for text in texts:
+        name, separator, value = text.partition("=")
+        if not separator or not name:
+            raise click.BadParameter(f"{text!r} is not NAME=VALUE", param_hint="--param")
+        try:
+            values[name] = int(value)
+        except ValueError:
+            values[name] = value
+    return values
+
+
+def echo_json(value: Any) -> None:
+    """Print plain data as JSON."""
+    click.echo(json.dumps(value, indent=1))
