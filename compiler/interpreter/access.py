@@ -49,6 +49,14 @@ class Access:
     def is_identity(self) -> bool:
         return self.plain == tuple(range(self.dims))
 
+    def elsewhere_first(self) -> bool:
+        """Whether every index that is no iteration dimension is the constant 0."""
+        if None not in self.plain:
+            return True
+        rows = self.coefficients or ()
+        others = [k for k, d in enumerate(self.plain) if d is None]
+        return bool(rows) and not any(any(rows[k]) or self.offsets[k] for k in others)
+
     def view(self, value: Value, sizes: Sequence[int], instruction: Instruction) -> Value:
         """The operand over the iteration space: one axis per iteration dimension, of size 1 where it does not
         matter.

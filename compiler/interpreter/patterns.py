@@ -14,6 +14,9 @@ from stratagem.compiler.interpreter.access import Access
 from stratagem.compiler.interpreter.attributes import segments
 from stratagem.compiler.interpreter.instructions import Body, Instruction
 
+UNIT = -1
+"""In `Structure.orders`: a dimension of size 1 that the map indexes with the constant 0 (a reduction that keeps it)."""
+
 COMBINERS = {
     "arith.addf": "add",
     "arith.mulf": "mul",
@@ -129,7 +132,7 @@ def _order(instruction: Instruction, access: Access, parallel: tuple[int, ...]) 
     """The position among `parallel` of each output dimension; UNIT for a size-1 dimension at constant
     index.
     """
-    if sorted(d for d in access.plain if d is not None) != list(parallel) or not access.only_plain_or_first():
+    if sorted(d for d in access.plain if d is not None) != list(parallel) or not access.elsewhere_first():
         raise UnsupportedError(
             f"{instruction.name}: an output map does not permute the parallel dimensions {list(parallel)}",
             location=instruction.location,
