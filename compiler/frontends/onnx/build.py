@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import onnx
 from onnx import helper
 
-from stratagem.compiler.errors import ModelError, UnsupportedError
+from stratagem.compiler.errors import ModelError, UnsupportedError, UsageError
 from stratagem.compiler.frontends.constants import Array
 from stratagem.compiler.frontends.onnx.graph import (
+    Dim,
     Graph,
     TensorType,
     attributes,
@@ -27,7 +29,7 @@ OPSET = 21
 """Graphs of older operator sets are raised to this one; newer ones stay as they are."""
 
 
-def build_graph(model: Any, weights: Weights) -> Graph:
+def build_graph(model: Any, weights: Weights, input_shapes: Mapping[str, Sequence[int | None]]) -> Graph:
     """The main graph with all constants, at operator set `OPSET` or newer, typed.
 
     Raises ModelError for broken graphs (cycles, missing values), UnsupportedError for what no later step could take.
@@ -39,9 +41,9 @@ def build_graph(model: Any, weights: Weights) -> Graph:
     sort_nodes(graph)
     _check_values(graph, weights.source)
     _check_operators(graph, weights.source)
+    _fix_sizes(graph, input_shapes, weights.source)
     if graph.opset < OPSET:
         graph = _raise_opset(graph, weights)
-    infer_types(graph)
     return graph
 
 
@@ -74,6 +76,31 @@ def _named_sizes(name: str, kind: TensorType) -> TensorType:
     if kind.shape is None:
         return kind
     return TensorType(kind.element, tuple(f"{name}.{i}" if d is None else d for i, d in enumerate(kind.shape)))
+
+
+def _fix_sizes(graph: Graph, shapes: Mapping[str, Sequence[int | None]], source: str) -> None:
+    """Fixes sizes the user named; a size with a name is fixed wherever the inputs use the name."""
+    names: dict[Dim, int] = {}
+    for name, wanted in shapes.items():
+        if name not in graph.inputs:
+            raise UsageError(f"{source}: there is no input '{name}'", hint=f"inputs: {', '.join(graph.inputs)}")
+        has = graph.shape_of(name)
+        if has is None:
+            kind = graph.types[name]
+            graph.types[name] = _named_sizes(name, TensorType(kind.element, tuple(wanted)))
+            continue
+        fits = len(has) == len(wanted) and all(
+            w is None or not isinstance(h, int) or h == w for h, w in zip(has, wanted, strict=True)
+        )
+        if not fits:
+            raise UsageError(f"{source}: input '{name}' of shape {list(has)} cannot have the shape {list(wanted)}")
+        for size, number in zip(has, wanted, strict=True):
+            if isinstance(size, str) and number is not None and names.setdefault(size, number) != number:
+                raise UsageError(f"{source}: size '{size}' is fixed to {names[size]} and to {number}")
+    for name in graph.inputs:
+        kind = graph.types[name]
+        if kind.shape is not None:
+            graph.types[name] = TensorType(kind.element, tuple(names.get(d, d) for d in kind.shape))
 
 
 def _add_node(graph: Graph, one: Any, weights: Weights) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,12 +34,19 @@ TORCH_TO_LINALG = """builtin.module(
 """The wheel's own backend pipeline without its last check, which knows no calls."""
 
 
-def load_onnx(source: Source, *, folder: str | Path | None = None, context: Any | None = None) -> Program:
+def load_onnx(
+    source: Source,
+    *,
+    folder: str | Path | None = None,
+    input_shapes: Mapping[str, Sequence[int | None]] | None = None,
+    context: Any | None = None,
+) -> Program:
     """Imports a model.
 
     Args:
         source: path of an .onnx file, its bytes, or an onnx.ModelProto.
         folder: where external data may lie; by default the folder of the file.
+        input_shapes: input name -> sizes to fix (None keeps a size free); equal free sizes are fixed together.
         context: MLIR context to build in; a new one by default.
 
     Returns a program at level `tensor`. Its parameters are the model's constants above 64 elements; those of a file
@@ -48,7 +56,7 @@ def load_onnx(source: Source, *, folder: str | Path | None = None, context: Any 
     the tensor contract, UsageError for a missing file.
     """
     model, weights = read_model(source, folder)
-    graph = build_graph(model, weights)
+    graph = build_graph(model, weights, input_shapes or {})
     simplify(graph)
     return _lower(graph, weights.source, context or new_context())
 

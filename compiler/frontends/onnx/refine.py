@@ -13,32 +13,32 @@ Shape = tuple[Dim, ...]
 
 def refine_types(graph: Graph) -> None:
     """Applies the shape rules below in node order, then gives sizes that must be equal one name or number."""
+    pairs: list[tuple[Dim, Dim]] = []
     for one in graph.nodes:
         rule = _RULES.get(one.op_type)
         found = rule(graph, one) if rule else None
         for name, shape in zip(one.output, found or [], strict=False):
-            _note(graph, name, shape)
-    names = _equal_names(graph)
+            pairs.extend(_note(graph, name, shape))
+    for (first, i), (second, j) in graph.equal_sizes:
+        left, right = graph.shape_of(first), graph.shape_of(second)
+        if left is not None and right is not None:
+            pairs.append((left[i], right[j]))
+    names = _equal_names(graph, pairs)
     if names:
         _rename_sizes(graph, names)
 
 
-def _note(graph: Graph, name: str, shape: Shape) -> None:
-    """Keeps numbers over names and names over nothing; a name found here replaces inference's own `unk__N`."""
+def _note(graph: Graph, name: str, shape: Shape) -> list[tuple[Dim, Dim]]:
+    """Fills in what was unknown; returns pairs of sizes that turn out to be the same."""
     kind = graph.type_of(name)
     if not name or kind is None:
-        return
+        return []
     if kind.shape is None or len(kind.shape) != len(shape):
         graph.types[name] = TensorType(kind.element, shape)
-        return
-    merged = tuple(_better(old, new) for old, new in zip(kind.shape, shape, strict=True))
-    graph.types[name] = TensorType(kind.element, merged)
-
-
-def _better(old: Dim, new: Dim) -> Dim:
-    if isinstance(old, int) or new is None:
-        return old
-    return new
+        return []
+    pairs = list(zip(kind.shape, shape, strict=True))
+    graph.types[name] = TensorType(kind.element, tuple(new if old is None else old for old, new in pairs))
+    return pairs
 
 
 def _partial(graph: Graph, name: str) -> Sequence[Dim] | None:
@@ -125,8 +125,8 @@ _RULES: dict[str, Callable[[Graph, Any], list[Shape] | None]] = {
 }
 
 
-def _equal_names(graph: Graph) -> dict[str, Dim]:
-    """From `graph.equal_sizes`: name -> what to call the size instead. Numbers win, then names of input sizes."""
+def _equal_names(graph: Graph, pairs: list[tuple[Dim, Dim]]) -> dict[str, Dim]:
+    """From pairs of equal sizes: name -> what to call it instead. Numbers win, then names of input sizes."""
     leaders: dict[str, Dim] = {}
     given = {d for i in graph.inputs for d in graph.shape_of(i) or ()}
 
@@ -135,11 +135,8 @@ def _equal_names(graph: Graph) -> dict[str, Dim]:
             size = leaders[size]
         return size
 
-    for (first, i), (second, j) in graph.equal_sizes:
-        left, right = graph.shape_of(first), graph.shape_of(second)
-        if left is None or right is None:
-            continue
-        a, b = find(left[i]), find(right[j])
+    for left, right in pairs:
+        a, b = find(left), find(right)
         if a == b or a is None or b is None:
             continue
         if isinstance(a, str) and (isinstance(b, int) or b in given or a not in given):
