@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import os
 import threading
 from collections.abc import Container as Collection
 from collections.abc import Mapping, Sequence
