@@ -103,7 +103,8 @@ def bf16_bits(values: Array) -> Array:
 
 def bf16_values(bits: Array) -> Array:
     """The f32 values of bf16 bit patterns."""
-    return np.ascontiguousarray(bits, np.uint16).view(ml_dtypes.bfloat16).astype(np.float32)
+    values: Array = np.ascontiguousarray(bits, np.uint16).view(ml_dtypes.bfloat16).astype(np.float32)
+    return values
 
 
 def tf32_values(values: Array) -> Array:

@@ -8,7 +8,7 @@ dot: the general printer multiplies with broadcasting and sums, which is what su
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from torch_mlir import ir
@@ -17,11 +17,15 @@ from stratagem.compiler.backends.gpu.printer.element_types import computed_in
 from stratagem.compiler.backends.gpu.printer.extents import is_exact, padded_extent, tile_axes
 from stratagem.compiler.backends.gpu.printer.function_writer import FunctionWriter
 from stratagem.compiler.backends.gpu.printer.memory import converted, mask_text
-from stratagem.compiler.backends.gpu.printer.scalars import without_parentheses
+from stratagem.compiler.backends.gpu.printer.reshapes import sliced
+from stratagem.compiler.backends.gpu.printer.scalars import Scalar, combine, constant, without_parentheses
 from stratagem.compiler.backends.gpu.printer.structured import Iteration, permuted, replace_held
-from stratagem.compiler.backends.gpu.printer.values import Number, Shaped, Tile
+from stratagem.compiler.backends.gpu.printer.values import Number, Shaped, Tile, View
 
 DOT_TYPES = ("f32", "f16", "bf16")
+FMA_DEPTH = 16
+"""Contracted extent of one f32 dot on the scalar units. Triton unrolls such a dot completely, operands in
+registers, so longer ones are cut into a loop."""
 
 
 @dataclass(frozen=True)
@@ -86,22 +90,88 @@ def print_dot(
     """
     if any(isinstance(o, Number) or o.element not in DOT_TYPES for o in operands):
         return None
-    tiles = [tile_of(o) for o in operands if not isinstance(o, Number)]
-    if tiles[0].element != tiles[1].element:
+    shaped = [o for o in operands if not isinstance(o, Number)]
+    if shaped[0].element != shaped[1].element:
         return None
-    head = [] if roles.batch is None else [roles.batch]
-    shapes = ((roles.m, roles.k), (roles.k, roles.n), (roles.m, roles.n))
-    wanted = [[*head, *shape] for shape in shapes]
-    left, right = (
-        _operand(tiles[i], iteration.maps[i], wanted[i], roles.k, iteration, writer) for i in range(2)
-    )
-    initial = tiles[2]
-    own = _own(initial, iteration.maps[2], writer)
-    accumulator = replace_held(initial, "f32")
-    text = permuted(accumulator.text, [own.index(d) for d in wanted[2]])
-    name = writer.assign("acc", f'tl.dot({left}, {right}, acc={text}, input_precision="{precision}")')
-    result = permuted(name, [wanted[2].index(d) for d in own])
-    return Tile(result, initial.dims, initial.element, computed_in(initial.element))
+    dot = _Dot(iteration, roles, precision, tile_of, writer)
+    left, right, accumulator = shaped
+    if isinstance(left, View) and isinstance(right, View) and dot.needs_steps(left.element):
+        return dot.stepped(left, right, tile_of(accumulator))
+    return dot.whole(tile_of(left), tile_of(right), tile_of(accumulator))
+
+
+@dataclass(frozen=True)
+class _Dot:
+    """The parts of one dot that all ways of printing it share."""
+
+    iteration: Iteration
+    roles: Roles
+    precision: str
+    tile_of: Callable[[Shaped], Tile]
+    writer: FunctionWriter
+
+    def needs_steps(self, element: str) -> bool:
+        """Whether the contracted extent is too long for one dot on the scalar units."""
+        extent = padded_extent(self.iteration.sizes[self.roles.k], self.writer.smallest_extent)
+        return element == "f32" and self.precision == "ieee" and extent > FMA_DEPTH
+
+    def whole(self, left: Tile, right: Tile, accumulator: Tile) -> Tile:
+        """One `tl.dot`."""
+        name = self.writer.assign("acc", self._call(left, right, self._in_order(accumulator)))
+        return self._result(name, accumulator)
+
+    def stepped(self, left: View, right: View, accumulator: Tile) -> Tile:
+        """A loop of dots over slices of the contracted dimension."""
+        writer = self.writer
+        name, variable = writer.fresh("acc"), writer.fresh("k")
+        size = self.iteration.sizes[self.roles.k]
+        writer.line(f"{name} = {self._in_order(accumulator)}")
+        writer.line(f"for {variable} in tl.range(0, {writer.show(size)}, {FMA_DEPTH}):")
+        with writer.indented():
+            at = Scalar(max(1, size.high - 1), variable)
+            length = constant(FMA_DEPTH)
+            if size.constant is None or size.constant % FMA_DEPTH:
+                left_over = combine("sub", size, at, writer.show)
+                shortest = combine("min", left_over, length, writer.show)
+                length = Scalar(FMA_DEPTH, writer.assign("n", shortest.text))
+            a, b = (self.tile_of(self._part(v, i, at, length)) for i, v in enumerate((left, right)))
+            step = replace(self, iteration=self._with_depth(length))
+            writer.line(f"{name} = {step._call(a, b, name)}")
+        return self._result(name, accumulator)
+
+    def _part(self, view: View, operand: int, at: Scalar, length: Scalar) -> View:
+        """A slice of an operand along the contracted dimension."""
+        along_k = [dim == self.roles.k for dim in self.iteration.maps[operand]]
+        offsets = [at if here else constant(0) for here in along_k]
+        sizes = [length if here else size for here, size in zip(along_k, view.dims, strict=True)]
+        return sliced(view, offsets, sizes, [1] * len(sizes), self.writer.show)
+
+    def _with_depth(self, length: Scalar) -> Iteration:
+        sizes = tuple(length if d == self.roles.k else s for d, s in enumerate(self.iteration.sizes))
+        return replace(self.iteration, sizes=sizes)
+
+    def _call(self, left: Tile, right: Tile, accumulator: str) -> str:
+        wanted = self._wanted()
+        a, b = (
+            _operand(tile, self.iteration.maps[i], wanted[i], self.roles.k, self.iteration, self.writer)
+            for i, tile in enumerate((left, right))
+        )
+        return f'tl.dot({a}, {b}, acc={accumulator}, input_precision="{self.precision}")'
+
+    def _wanted(self) -> list[list[int]]:
+        """The axes of both operands and the result, in the order a dot takes them."""
+        head = [] if self.roles.batch is None else [self.roles.batch]
+        m, n, k = self.roles.m, self.roles.n, self.roles.k
+        return [[*head, *shape] for shape in ((m, k), (k, n), (m, n))]
+
+    def _in_order(self, accumulator: Tile) -> str:
+        own = _own(accumulator, self.iteration.maps[2], self.writer)
+        return permuted(replace_held(accumulator, "f32").text, [own.index(d) for d in self._wanted()[2]])
+
+    def _result(self, name: str, accumulator: Tile) -> Tile:
+        own = _own(accumulator, self.iteration.maps[2], self.writer)
+        text = permuted(name, [self._wanted()[2].index(d) for d in own])
+        return Tile(text, accumulator.dims, accumulator.element, computed_in(accumulator.element))
 
 
 def _own(tile: Tile, dims: Sequence[int | None], writer: FunctionWriter) -> list[int]:

@@ -83,10 +83,8 @@ def _carry(phase: PhasePrinter, yielded: list[Any], names: list[str | None], op:
 
 def _refuse_reading_own_stores(phase: PhasePrinter, inside: set[int], op: Any) -> None:
     """A loop that loads from a buffer it also stores to would see its own stores in the next iteration."""
-    views = {id(v): v for v in phase.values.values() if isinstance(v, View)}
-    for key in inside:
-        view = views.get(key)
-        if view is not None and view.buffer.index in phase.written_in_place:
+    for view, _ in (phase.loaded[key] for key in inside):
+        if view.buffer.index in phase.written_in_place:
             raise UnsupportedError(
                 f"a loop reads {view.buffer.name}, which it also stores to",
                 hint="split the kernel into two phases",

@@ -40,7 +40,7 @@ class PhasePrinter:
         self.values: dict[Any, Known] = dict(values)
         self.writer = writer
         self.precision = precision
-        self.loaded: dict[int, Tile] = {}
+        self.loaded: dict[int, tuple[View, Tile]] = {}
         self.written_in_place: set[int] = set()
         self._handlers: dict[str, Callable[[Any], None]] = {
             "arith.constant": self._constant,
@@ -102,8 +102,8 @@ class PhasePrinter:
                 hint="split the kernel into two phases",
             )
         if id(operand) not in self.loaded:
-            self.loaded[id(operand)] = memory.load(operand, self.writer)
-        return self.loaded[id(operand)]
+            self.loaded[id(operand)] = (operand, memory.load(operand, self.writer))
+        return self.loaded[id(operand)][1]
 
     def store(self, source: Shaped, target: View, op: Any) -> None:
         """Puts a tile into a slice of a destination; nothing to do for a part that was updated in place."""
