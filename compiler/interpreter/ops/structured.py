@@ -17,7 +17,7 @@ from stratagem.compiler.interpreter.elements import is_float
 from stratagem.compiler.interpreter.instructions import Frame, Instruction, operation
 from stratagem.compiler.interpreter.machine import Machine
 from stratagem.compiler.interpreter.ops.reductions import reduce_values
-from stratagem.compiler.interpreter.patterns import Combiner, Structure
+from stratagem.compiler.interpreter.patterns import UNIT, Combiner, Structure
 from stratagem.compiler.interpreter.values import Value, broadcast, map_planes, same_planes, shape_of
 
 _LARGEST = 2**24
@@ -207,7 +207,9 @@ def _assembled(structure: Structure, position: int, parts: list[Value]) -> Value
     order = structure.orders[position]
     if order == tuple(range(len(order))):
         return planes
-    return tuple(np.transpose(plane, order) for plane in planes)
+    present = [position for position in order if position != UNIT]
+    kept = tuple(np.newaxis if position == UNIT else slice(None) for position in order)
+    return tuple(np.transpose(plane, present)[kept] for plane in planes)
 
 
 @operation("linalg.index")
