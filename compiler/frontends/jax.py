@@ -1,7 +1,7 @@
 """JAX front end: a function and example arguments become a Program at the tensor level.
 
-Arrays the function captures (weights in a closure) become parameters under the names they have in the user's code; they
-never pass through MLIR.
+Arrays the function captures (weights in a closure) become parameters under the names they have in the
+user's code; they never pass through MLIR.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ class JaxModel:
     program: Program
     in_tree: Any
     out_tree: Any
+    out_dtypes: tuple[Any, ...]
 
 
 def load_jax(
@@ -51,16 +52,19 @@ def import_jax(
 
     Args:
         function: anything `jax.jit` takes.
-        example_args: a tuple with one example per argument: arrays, `jax.ShapeDtypeStruct`s (also with symbolic
+        example_args: a tuple with one example per argument: arrays, `jax.ShapeDtypeStruct`s (also with
+            symbolic
             sizes), or pytrees of them.
-        dynamic_shapes: one entry per argument: None, or a mapping axis -> name of the free size; equal names are equal
+        dynamic_shapes: one entry per argument: None, or a mapping axis -> name of the free size; equal
+            names are equal
             sizes. For a pytree argument, the same for each of its leaves.
 
-    Raises ModelError when the function does not trace on the examples, UnsupportedError for operations without a form.
+    Raises ModelError when the function does not trace on the examples, UnsupportedError for operations
+    without a form.
     """
     if not isinstance(example_args, (tuple, list)):
         raise ModelError(
-            f"example arguments are one {type(example_args).__name__}, expected a tuple with one entry per argument",
+            f"example arguments are one {type(example_args).__name__}, expected a tuple, one entry each",
             hint="write (x,) for a single argument",
         )
     args, keywords = _abstract(tuple(example_args), dynamic_shapes), _abstract_all(dict(kwargs or {}))
@@ -92,7 +96,8 @@ def _land(
         parameters=store,
         parameter_arguments=positions,
     )
-    return JaxModel(program, in_tree, jax.tree_util.tree_structure(outs))
+    dtypes = tuple(np.dtype(leaf.dtype) for leaf in jax.tree_util.tree_leaves(outs))
+    return JaxModel(program, in_tree, jax.tree_util.tree_structure(outs), dtypes)
 
 
 def _input_names(call: Any) -> list[str]:
@@ -146,7 +151,7 @@ def _explain(error: Exception, args: Sequence[Any]) -> ModelError:
     ):
         return UnsupportedError(
             f"control flow or a shape depends on the values of an array: {first}",
-            hint="use jnp.where, jax.lax.cond or jax.lax.while_loop, or pass static values by functools.partial",
+            hint="use jnp.where, jax.lax.cond or jax.lax.while_loop, or bind fixed values with functools.partial",
         )
     shapes = ", ".join(
         f"{a.dtype}{list(a.shape)}" for a in jax.tree_util.tree_leaves(list(args)) if hasattr(a, "dtype")

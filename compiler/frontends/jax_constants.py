@@ -27,7 +27,8 @@ class Lifted:
 
 
 def lift_constants(closed: Any) -> Lifted:
-    """Takes arrays above 64 elements out of a traced program, also those of functions under `jax.jit` inside it."""
+    """Takes arrays above 64 elements out of a traced program, also those of functions under `jax.jit`
+    inside it."""
     constants: dict[int, Any] = {}
     for constant in _all_constants(closed):
         if np.size(constant) > CONSTANT_LIMIT:
@@ -53,11 +54,13 @@ def _is_jit(equation: Any) -> bool:
 
 
 def _evaluate(closed: Any, arrays: Mapping[int, Any], leaves: Any, caller: Any = None) -> list[Any]:
-    """Runs a jaxpr on tracers, jitted functions inline, with `arrays` in place of the constants they stand for.
+    """Runs a jaxpr on tracers, jitted functions inline, with `arrays` in place of the constants they stand
+    for.
 
     `caller` is the traceback of the call that is being inlined.
     """
-    jaxpr, values = closed.jaxpr, {}
+    jaxpr = closed.jaxpr
+    values: dict[Any, Any] = {}
 
     def read(v: Any) -> Any:
         return arrays.get(id(v.val), v.val) if isinstance(v, core.Literal) else values[v]
@@ -76,8 +79,8 @@ def _evaluate(closed: Any, arrays: Mapping[int, Any], leaves: Any, caller: Any =
 
 
 def _nearest(own: Any, caller: Any) -> Any:
-    """The traceback that ends closest to the operation: the caller's, when the equation's own knows no more of the
-    user's code (functions inside JAX, traced once and cached)."""
+    """The traceback that ends closest to the operation: the caller's, when the equation's own knows no
+    more of the user's code (functions inside JAX, traced once and cached)."""
     if caller is None or own is None:
         return own if caller is None else caller
     places, outer = (
@@ -95,7 +98,8 @@ def _bind(equation: Any, inputs: list[Any], traceback: Any) -> list[Any]:
 
 
 def captured_names(function: Callable[..., Any]) -> dict[int, str]:
-    """id of an array -> its name, for the arrays a function reaches by its closure, globals, object or attributes."""
+    """id of an array -> its name, for the arrays a function reaches by its closure, globals, object or
+    attributes."""
     names: dict[int, str] = {}
     for name, value in _captured(function, depth=3):
         try:
@@ -109,7 +113,8 @@ def captured_names(function: Callable[..., Any]) -> dict[int, str]:
 
 
 def constant_id(constant: Any) -> int:
-    """The identity that a captured array has in the user's code; JAX wraps numpy arrays once it has seen them."""
+    """The identity that a captured array has in the user's code; JAX wraps numpy arrays once it has seen
+    them."""
     original = constant.base if isinstance(constant, np.ndarray) and constant.base is not None else constant
     return id(original)
 

@@ -24,14 +24,15 @@ def load_stablehlo(source: str | bytes | Path) -> Program:
     """Loads a StableHLO module.
 
     Args:
-        source: a path (`Path`, or text without a line break that names a file), MLIR text, or the bytes of text or of
+        source: a path (`Path`, or text without a line break that names a file), MLIR text, or the bytes of
+            text or of
             a portable artifact (what `jax.export` and other frameworks serialize).
 
-    Inputs are named after the locations of the arguments (JAX writes argument names there), else `arg0`, `arg1` ...;
-    outputs after `jax.result_info`, else `output`. Constants above 64 elements become parameters.
+    Inputs are named after the locations of the arguments (JAX writes argument names there), else `arg0`,
+    `arg1` ...; outputs after `jax.result_info`, else `output`. Constants above 64 elements become parameters.
 
-    Raises UsageError for a missing file, ModelError when the source is not StableHLO, UnsupportedError naming the
-    operation and its line for what has no form at the tensor level.
+    Raises UsageError for a missing file, ModelError when the source is not StableHLO, UnsupportedError
+    naming the operation and its line for what has no form at the tensor level.
     """
     module = parse_stablehlo(read_source(source))
     return land_stablehlo(module)

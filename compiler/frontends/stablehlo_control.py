@@ -12,7 +12,8 @@ from stratagem.compiler.frontends.stablehlo_scalars import extract_scalar
 
 
 def lower_while(op: Any) -> None:
-    """stablehlo.while(%c = %init) cond {..} do {..} -> scf.while; the condition's tensor<i1> is read as an i1."""
+    """stablehlo.while(%c = %init) cond {..} do {..} -> scf.while; the condition's tensor<i1> is read as an
+    i1."""
     types = [r.type for r in op.results]
     with ir.InsertionPoint(op), op.location:
         loop = ir.Operation.create("scf.while", types, list(op.operands), regions=2)

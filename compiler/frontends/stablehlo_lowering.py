@@ -80,7 +80,8 @@ _registered: list[bool] = []
 
 
 def lower_stablehlo(module: Any) -> None:
-    """Lowers a module in place; raises UnsupportedError for the first operation without a form, with its location."""
+    """Lowers a module in place; raises UnsupportedError for the first operation without a form, with its
+    location."""
     _check_types(module)
     _drop_markers(module)
     _run(module, PREPARE)
@@ -139,7 +140,8 @@ def _run(module: Any, pipeline: str) -> None:
 
 
 def _check_types(module: Any) -> None:
-    """Raises UnsupportedError for element types outside the tensor contract (complex, quantized, 4- and 8-bit floats).
+    """Raises UnsupportedError for element types outside the tensor contract (complex, quantized, 4- and
+    8-bit floats).
 
     Before the passes run: some of them abort the process on quantized types.
     """

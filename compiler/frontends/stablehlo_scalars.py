@@ -25,7 +25,8 @@ def inline_scalars(block: Any, arguments: Sequence[Any]) -> list[Any]:
         block: its arguments are tensors of rank 0; already lowered to linalg.
         arguments: one scalar per block argument.
 
-    Returns the scalars the block returns. Raises UnsupportedError for regions that hold more than scalar maths.
+    Returns the scalars the block returns. Raises UnsupportedError for regions that hold more than scalar
+    maths.
     """
     values: dict[Any, Any] = dict(zip(block.arguments, arguments, strict=True))
     for op in block.operations:

@@ -24,8 +24,8 @@ def lower_dimension_size(op: Any) -> None:
 def lower_dynamic_broadcast(op: Any) -> None:
     """dynamic_broadcast_in_dim -> linalg.generic that repeats the operand.
 
-    A free size of the operand is taken as not repeated, and asserted to be the result's: sizes that are sometimes 1
-    and sometimes not are the one case without a form.
+    A free size of the operand is taken as not repeated, and asserted to be the result's: sizes that are
+    sometimes 1 and sometimes not are the one case without a form.
     """
     operand, sizes = op.operands
     kind = op.results[0].type

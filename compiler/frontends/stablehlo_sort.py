@@ -13,8 +13,8 @@ from stratagem.compiler.frontends.stablehlo_scalars import inline_scalars
 def lower_sort(op: Any) -> None:
     """stablehlo.sort(comparator) -> tm_tensor.sort.
 
-    StableHLO asks "does a come before b", false for equal keys; tm_tensor asks "may a stay before b", true for equal
-    keys. So the comparator becomes not(comparator(b, a)), which also keeps a stable sort stable.
+    StableHLO asks "does a come before b", false for equal keys; tm_tensor asks "may a stay before b", true
+    for equal keys. So the comparator becomes not(comparator(b, a)), which also keeps a stable sort stable.
     """
     operands = list(op.operands)
     dimension = ir.IntegerAttr(op.attributes["dimension"]).value

@@ -1,9 +1,10 @@
 """Reads programs saved by `torch.export.save` (`.pt2`) without running anything that is in the file.
 
-`torch.export.load` is not safe on a file from elsewhere: it unpickles the example inputs and custom objects, and it
-evaluates the text of symbolic sizes as Python. Here the archive is opened as a plain zip; tensors are mapped from their
-raw bytes; pickled members are never read (example inputs are not needed) or refused; and every text that PyTorch would
-evaluate or look up is checked first (`torch_archive_text`). What remains for PyTorch is to rebuild the graph.
+`torch.export.load` is not safe on a file from elsewhere: it unpickles the example inputs and custom
+objects, and it evaluates the text of symbolic sizes as Python. Here the archive is opened as a plain zip;
+tensors are mapped from their raw bytes; pickled members are never read (example inputs are not needed) or
+refused; and every text that PyTorch would evaluate or look up is checked first (`torch_archive_text`).
+What remains for PyTorch is to rebuild the graph.
 """
 
 from __future__ import annotations
@@ -64,7 +65,8 @@ class Archive:
 
 
 def read_exported_program(path: Path) -> ExportedProgram:
-    """The program in a `.pt2` file; raises UsageError for a missing file, ModelError for a damaged or unsafe one."""
+    """The program in a `.pt2` file; raises UsageError for a missing file, ModelError for a damaged or
+    unsafe one."""
     if not path.is_file():
         raise UsageError(f"there is no file {path}")
     archive = open_archive(path)

@@ -1,7 +1,7 @@
 """Checks the texts in a saved program that PyTorch evaluates or looks up while it rebuilds the graph.
 
-Three kinds: symbolic sizes, which sympy evaluates as Python; operator names, which are looked up below `torch`; and
-container types of inputs and outputs, whose modules would be imported.
+Three kinds: symbolic sizes, which sympy evaluates as Python; operator names, which are looked up below
+`torch`; and container types of inputs and outputs, whose modules would be imported.
 """
 
 from __future__ import annotations
@@ -19,7 +19,59 @@ _TOKEN = re.compile(
     r"|'(?:[A-Za-z_]\w*|[-+]?\d[\d.eE+-]*)'|\*\*|[-+*/(),=<>!&|~])"
 )
 _FUNCTIONS = frozenset(
-    ["Symbol", "Integer", "Float", "Rational", "Add", "Mul", "Pow", "Max", "Min", "Mod", "Abs", "floor", "ceiling", "And", "Or", "Not", "Eq", "Ne", "Lt", "Le", "Gt", "Ge", "Equality", "Unequality", "StrictLessThan", "LessThan", "StrictGreaterThan", "GreaterThan", "Piecewise", "ExprCondPair", "FloorDiv", "ModularIndexing", "Where", "PythonMod", "CleanDiv", "CeilToInt", "FloorToInt", "CeilDiv", "LShift", "RShift", "PowByNatural", "FloatPow", "FloatTrueDiv", "IntTrueDiv", "IsNonOverlappingAndDenseIndicator", "TruncToFloat", "TruncToInt", "RoundToInt", "RoundDecimal", "ToFloat", "Identity"]
+    [
+        "Symbol",
+        "Integer",
+        "Float",
+        "Rational",
+        "Add",
+        "Mul",
+        "Pow",
+        "Max",
+        "Min",
+        "Mod",
+        "Abs",
+        "floor",
+        "ceiling",
+        "And",
+        "Or",
+        "Not",
+        "Eq",
+        "Ne",
+        "Lt",
+        "Le",
+        "Gt",
+        "Ge",
+        "Equality",
+        "Unequality",
+        "StrictLessThan",
+        "LessThan",
+        "StrictGreaterThan",
+        "GreaterThan",
+        "Piecewise",
+        "ExprCondPair",
+        "FloorDiv",
+        "ModularIndexing",
+        "Where",
+        "PythonMod",
+        "CleanDiv",
+        "CeilToInt",
+        "FloorToInt",
+        "CeilDiv",
+        "LShift",
+        "RShift",
+        "PowByNatural",
+        "FloatPow",
+        "FloatTrueDiv",
+        "IntTrueDiv",
+        "IsNonOverlappingAndDenseIndicator",
+        "TruncToFloat",
+        "TruncToInt",
+        "RoundToInt",
+        "RoundDecimal",
+        "ToFloat",
+        "Identity",
+    ]
 )
 _OPERATOR = re.compile(
     r"torch\.ops\.(?:aten|prims|prim|higher_order)\.\w+(?:\.\w+)?|_operator\.\w+|math\.\w+|torch\._?sym_\w+"
@@ -28,7 +80,8 @@ _CONTAINERS = ("builtins.tuple", "builtins.list", "builtins.dict", "collections.
 
 
 def check_program_text(content: Any, where: str) -> None:
-    """Checks a program's description, in place: drops metadata but source lines, raises ModelError for unsafe texts."""
+    """Checks a program's description, in place: drops metadata but source lines, raises ModelError for
+    unsafe texts."""
     if isinstance(content, list):
         for item in content:
             check_program_text(item, where)
@@ -53,7 +106,8 @@ def _check_entry(entry: dict[str, Any], where: str) -> None:
 
 
 def check_expression(text: Any, where: str) -> None:
-    """Raises ModelError unless a size expression is made of numbers, symbols, operators and known functions."""
+    """Raises ModelError unless a size expression is made of numbers, symbols, operators and known
+    functions."""
     if not isinstance(text, str) or len(text) > EXPRESSION_LIMIT or text.count("**") > 1:
         raise ModelError(f"{where}: a size expression is not one: {str(text)[:60]!r}")
     at = 0

@@ -16,8 +16,8 @@ aten = torch.ops.aten
 def select_branches(graph: fx.Graph) -> None:
     """Replaces each `cond(predicate, then, else, operands)` by both branches inline and a `where` per result.
 
-    The importer has no form for cond. Costs the work of the branch not taken; branches whose results differ in shape
-    stay, and are refused later.
+    The importer has no form for cond. Costs the work of the branch not taken; branches whose results
+    differ in shape stay, and are refused later.
     """
     for node in list(graph.nodes):
         if node.op == "call_function" and node.target is torch.ops.higher_order.cond:

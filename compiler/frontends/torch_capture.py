@@ -1,7 +1,8 @@
 """From a PyTorch module or function to a `torch.export.ExportedProgram`.
 
-Capture runs without gradients, so regions under `no_grad` leave no trace in the graph. A plain function is wrapped in a
-module; the modules it uses become submodules, so that their weights keep the names the user gave them.
+Capture runs without gradients, so regions under `no_grad` leave no trace in the graph. A plain function is
+wrapped in a module; the modules it uses become submodules, so that their weights keep the names the user
+gave them.
 """
 
 from __future__ import annotations
@@ -9,12 +10,14 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 from torch.export import ExportedProgram
 
+import stratagem
 from stratagem.compiler.errors import ModelError, SourceLocation, UnsupportedError
 
 FRAME = re.compile(r'File "([^"]+)", line (\d+)')
@@ -22,8 +25,9 @@ _DATA_DEPENDENT = re.compile(r"[Dd]ata[- ]dependent|GuardOnDataDependent|unbacke
 _GUARD = re.compile(r"Constraints violated|specialized|not a valid dimension|dynamic_shapes|Dim\b")
 
 
-class FunctionModule(nn.Module):
-    """A function as a module: `forward` is the function, the modules it reaches are children under their own names."""
+class FunctionModule(nn.Module):  # type: ignore[misc]  # torch has no types here
+    """A function as a module: `forward` is the function, the modules it reaches are children under their
+    own names."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
         super().__init__()
@@ -34,7 +38,8 @@ class FunctionModule(nn.Module):
         self.eval_like(function)
 
     def eval_like(self, function: Callable[..., Any]) -> None:
-        """The wrapper trains if any wrapped module does; it must not change the modes of the modules below it."""
+        """The wrapper trains if any wrapped module does; it must not change the modes of the modules below
+        it."""
         self.training = any(m.training for _, m in reached_modules(function))
 
 
@@ -87,8 +92,8 @@ def capture(
         args, kwargs: example inputs, any pytree; tensors become inputs, other values are fixed.
         dynamic_shapes: as in `torch.export.export`; None fixes every size.
 
-    Raises ModelError when the model does not run on the examples, UnsupportedError when control flow or shapes depend
-    on data, both with the user's source line.
+    Raises ModelError when the model does not run on the examples, UnsupportedError when control flow or
+    shapes depend on data, both with the user's source line.
     """
     if isinstance(model, ExportedProgram):
         return model
@@ -127,7 +132,7 @@ def _explain(error: Exception, module: nn.Module, args: Sequence[Any], kwargs: A
     if _DATA_DEPENDENT.search(text):
         return UnsupportedError(
             f"control flow or a shape depends on the values of a tensor: {first}",
-            hint="use torch.where, torch.cond or a fixed size instead of Python control flow on tensor values",
+            hint="use torch.where, torch.cond or a fixed size instead of Python control flow on values",
             location=where,
         )
     problem = _eager_failure(module, args, kwargs)
@@ -184,7 +189,8 @@ def _trace_text(error: BaseException) -> str:
 
 
 def user_location(stack_trace: str | None) -> SourceLocation | None:
-    """The innermost frame of a stack trace that is neither PyTorch's nor ours: the line the user can change."""
+    """The innermost frame of a stack trace that is neither PyTorch's nor ours: the line the user can
+    change."""
     frames = FRAME.findall(stack_trace or "")
     outside = [f for f in frames if not is_internal_frame(f[0])]
     return SourceLocation(outside[-1][0], int(outside[-1][1])) if outside else None
@@ -195,12 +201,8 @@ def is_internal_frame(file: str) -> bool:
     return file.startswith(_INTERNAL) or file.startswith("<")
 
 
-def _package_folder(file: str) -> str:
-    return file.rpartition("/")[0] + "/"
-
-
 _INTERNAL = (
-    _package_folder(torch.__file__),
-    _package_folder(__file__),
+    str(Path(torch.__file__).parent) + "/",
+    *(path + "/" for path in stratagem.__path__),
     "torch/",  # how torch.export shortens its own paths in saved programs
 )

@@ -1,4 +1,5 @@
-"""Runs a step in a forked child, so that a crash of native code costs an error message and not the user's process.
+"""Runs a step in a forked child, so that a crash of native code costs an error message and not the user's
+process.
 
 A fork and not a new interpreter: the module to lower is already in memory, and a fork takes milliseconds.
 """
@@ -62,7 +63,8 @@ def _answer(step: Callable[[], str], writer: int) -> None:
 
 
 def _packed(error: StratagemError) -> bytes:
-    """The error without what only this process has; exceptions with keyword-only arguments need their own way."""
+    """The error without what only this process has; exceptions with keyword-only arguments need their own
+    way."""
     return pickle.dumps((_Rebuilt(type(error), error.problem, error.hint, str(error.location or "")), ""))
 
 

@@ -1,6 +1,7 @@
 """From a prepared graph to linalg on tensors, through the torch-mlir importer and pipelines.
 
-Every tensor the graph takes from outside, parameters included, is a function argument: no weight passes through MLIR.
+Every tensor the graph takes from outside, parameters included, is a function argument: no weight passes
+through MLIR.
 """
 
 from __future__ import annotations
@@ -8,7 +9,6 @@ from __future__ import annotations
 import re
 from typing import Any
 
-import torch
 from torch import fx
 
 from stratagem.compiler.errors import PassError, StratagemError, UnsupportedError
@@ -33,7 +33,8 @@ _FILE = re.compile(r'"([^"]+)":(\d+)')
 
 
 def import_graph(graph: fx.Graph) -> Any:
-    """The graph as one function `main` of a module in the torch dialect; placeholders are its arguments, in order."""
+    """The graph as one function `main` of a module in the torch dialect; placeholders are its arguments,
+    in order."""
     from torch_mlir.extras.fx_importer import FxImporter
 
     for node in graph.nodes:
@@ -47,8 +48,8 @@ def import_graph(graph: fx.Graph) -> Any:
 
 
 def shorten_trace(node: fx.Node) -> None:
-    """Keeps one frame of a node's stack trace, the innermost of the user's: it becomes the MLIR location, and the
-    full traces are many times larger than the program."""
+    """Keeps one frame of a node's stack trace, the innermost of the user's: it becomes the MLIR location,
+    and the full traces are many times larger than the program."""
     frames = FRAME.findall(node.meta.get("stack_trace") or "")
     outside = [f for f in frames if not is_internal_frame(f[0])]
     node.meta["stack_trace"] = 'File "{}", line {}, in forward'.format(*outside[-1]) if outside else None
@@ -146,13 +147,3 @@ def _explain(messages: list[tuple[str, str]], otherwise: str) -> Exception:
 def _detail(text: str) -> str:
     types = re.findall(r"\(([^()]*)\) -> ", text)
     return f" for operands ({types[0]})" if types and len(types[0]) < 200 else ""
-
-
-def fake_scalar(program: Any) -> Any:
-    """A 0-dimensional int64 value in the program's fake mode, what a symbolic integer input becomes."""
-    for node in program.graph.nodes:
-        value = node.meta.get("val")
-        if isinstance(value, torch._subclasses.FakeTensor):
-            with value.fake_mode:
-                return torch.empty((), dtype=torch.int64)
-    return torch.empty((), dtype=torch.int64)

@@ -1,4 +1,5 @@
-"""PyTorch tensors as numpy arrays of a ParameterStore: without a copy where the layout allows, tied weights once."""
+"""PyTorch tensors as numpy arrays of a ParameterStore: without a copy where the layout allows, tied
+weights once."""
 
 from __future__ import annotations
 
@@ -30,7 +31,8 @@ DTYPES: dict[torch.dtype, np.dtype[Any]] = {
 
 
 def to_numpy(tensor: torch.Tensor, name: str = "a tensor") -> Array:
-    """The tensor's values as a row-major array, sharing memory where it can. Raises UnsupportedError by dtype."""
+    """The tensor's values as a row-major array, sharing memory where it can. Raises UnsupportedError by
+    dtype."""
     if tensor.dtype not in DTYPES:
         raise UnsupportedError(
             f"{name} has dtype {tensor.dtype}",
@@ -42,9 +44,9 @@ def to_numpy(tensor: torch.Tensor, name: str = "a tensor") -> Array:
         )
     plain = tensor.detach().cpu().contiguous()
     if plain.dtype is torch.bfloat16:  # numpy has no bfloat16 of its own
-        return plain.view(torch.int16).numpy().view(DTYPES[torch.bfloat16])
-    array: Array = plain.numpy()
-    return array
+        plain = plain.view(torch.int16)
+        return np.asarray(plain.numpy()).view(DTYPES[torch.bfloat16])
+    return np.asarray(plain.numpy())
 
 
 def to_torch(array: Array) -> torch.Tensor:

@@ -24,14 +24,11 @@ NEAREST_FORMS: dict[str, str] = {
     "nonzero": "the number of results depends on the data: keep a mask and use torch.where",
     "masked_select": "the number of results depends on the data: use torch.where(mask, x, fill)",
     "masked_scatter": "use torch.where with values of the mask's shape",
-    "index": "a boolean mask as index gives a data-dependent size: use torch.where, or integer indices of a fixed size",
+    "index": "a boolean mask gives a data-dependent size: use torch.where, or integer indices",
     "unique": "the number of results depends on the data: no fixed-size form",
     "_unique2": "the number of results depends on the data: no fixed-size form",
     "repeat_interleave": "pass repeats as a Python int, or output_size and torch.gather",
     "item": "keep the value as a 0-dimensional tensor",
-    "_fft_r2c": "for fixed sizes, a matrix product with the DFT matrix",
-    "_fft_c2c": "for fixed sizes, a matrix product with the DFT matrix",
-    "_fft_c2r": "for fixed sizes, a matrix product with the inverse DFT matrix",
     "histc": "torch.bucketize and scatter_add, or a comparison with the bin edges and a sum",
     "bincount": "torch.zeros(size).scatter_add_(0, x, ones) with a fixed size",
     "bernoulli": "model.eval() turns dropout off; otherwise pass the random tensor as an input",
@@ -47,6 +44,7 @@ NEAREST_FORMS: dict[str, str] = {
     "while_loop": "a Python loop with a fixed number of steps, which export unrolls",
     "scan": "a Python loop with a fixed number of steps, which export unrolls",
 }
+_COMPLEX_HINT = "keep real and imaginary parts as two real tensors"
 _RANDOM_HINT = "model.eval() turns dropout off; otherwise pass the random tensor as an input"
 
 
@@ -60,6 +58,8 @@ def check_graph(graph: fx.Graph) -> None:
 
 def nearest_form(operation: str) -> str:
     """Advice for an operator by its name without namespace and overload; empty where there is none."""
+    if operation.startswith(("fft_", "_fft_", "stft", "istft")):
+        return "for fixed sizes, a matrix product with the real and imaginary parts of the DFT matrix"
     return NEAREST_FORMS.get(operation, "")
 
 
@@ -108,11 +108,15 @@ def _check_value(node: fx.Node) -> None:
 def _check_dtype(node: fx.Node, value: Any) -> None:
     if isinstance(value, torch.Tensor) and value.dtype not in DTYPES:
         what = f"input '{node.name}'" if node.op == "placeholder" else str(node.target)
-        raise UnsupportedError(
-            f"{what} has dtype {str(value.dtype).removeprefix('torch.')}",
-            hint="supported: " + ", ".join(str(d).removeprefix("torch.") for d in DTYPES),
-            location=user_location(node.meta.get("stack_trace")),
+        dtype = str(value.dtype).removeprefix("torch.")
+        supported = "supported: " + ", ".join(str(d).removeprefix("torch.") for d in DTYPES)
+        hint = (
+            nearest_form(bare_name(what))
+            or ("" if not value.dtype.is_complex else _COMPLEX_HINT)
+            or supported
         )
+        where = user_location(node.meta.get("stack_trace"))
+        raise refuse(what, f"has dtype {dtype}", where, hint)
 
 
 def _tensors(value: Any) -> list[Any]:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import torch
@@ -18,7 +19,8 @@ from stratagem.compiler.frontends.torch_views import regroup_free_dimensions, sa
 aten = torch.ops.aten
 
 WHOLE_OPS = (aten.linear.default, aten.matmul.default)
-"""Kept whole: decomposed, they flatten free dimensions with a view, which the backend lowers as if one size were 1."""
+"""Kept whole: decomposed, they flatten free dimensions with a view, which the backend lowers as if one
+size were 1."""
 
 BACKEND_LEGAL_OPS = ("aten.flatten.using_ints", "aten.unflatten.int")
 """What the torch-mlir pipeline has to keep whole so that `regroup_free_dimensions` has its effect."""
@@ -35,7 +37,9 @@ def prepare(program: ExportedProgram) -> ExportedProgram:
     """The program, decomposed to the operators torch-mlir lowers, with the edits below applied."""
     for node in list(program.graph.nodes):
         reshape_for_view(node)
-    program = program.run_decompositions(decomposition_table())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # PyTorch about its own use of its own trees
+        program = program.run_decompositions(decomposition_table())
     graph = program.graph
     select_branches(graph)
     for edit in EDITS:
@@ -52,7 +56,8 @@ def decomposition_table() -> dict[Any, Any]:
 
 
 def reshape_for_view(node: fx.Node) -> None:
-    """view -> reshape: decomposing attention changes the strides under a later view, which then is illegal."""
+    """view -> reshape: decomposing attention changes the strides under a later view, which then is
+    illegal."""
     if node.op == "call_function" and node.target is aten.view.default:
         node.target = aten.reshape.default
 

@@ -1,18 +1,19 @@
-"""What goes in and out of an exported graph: one slot per placeholder and per output, with the names users see.
+"""What goes in and out of an exported graph: one slot per placeholder and per output, with the names users
+see.
 
 Names: inputs are the arguments of `forward`, followed by the path inside a container (`batch.image`, `kv.0`);
-parameters are the module's fully-qualified names; outputs are `output`, `output.0` ... or the keys of a mapping.
+parameters are the module's fully-qualified names; outputs are `output`, `output.0` ... or the keys of a
+mapping.
 """
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
 
-import torch
 from torch.export import ExportedProgram
 from torch.export.graph_signature import ConstantArgument, InputKind, OutputKind
 from torch.utils import _pytree as pytree
@@ -29,13 +30,17 @@ class Role(Enum):
 
 @dataclass(frozen=True)
 class Slot:
-    """A placeholder (by `node` name) or an output (by position) of the graph, its role and the user's name for it."""
+    """A placeholder (by `node` name) or an output (by position) of the graph, its role and the user's name
+    for it."""
 
     node: str
     role: Role
     name: str
     source: str = ""
-    """Fully-qualified name in the module, for parameters and state; the changed input's name for an output."""
+    """The fully-qualified name in the module, for parameters and state; for an output that is an argument the
+    model changed, that argument's placeholder."""
+    value: Any = None
+    """The Python value of a fixed slot."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +72,7 @@ def _input_slots(program: ExportedProgram, names: Sequence[str], changed: set[st
         if spec.kind is InputKind.USER_INPUT:
             name = next(remaining, node)
             role = Role.FIXED if isinstance(spec.arg, ConstantArgument) else Role.INPUT
-            slots.append(Slot(node, role, name))
+            slots.append(Slot(node, role, name, value=getattr(spec.arg, "value", None)))
         elif spec.kind is InputKind.BUFFER and target in changed:
             slots.append(Slot(node, Role.STATE, target, target))
         else:
@@ -87,12 +92,13 @@ def _output_slots(program: ExportedProgram, user_names: Mapping[str, str]) -> li
             slots.append(Slot(node, Role.STATE, changed, target))
         else:
             role = Role.FIXED if isinstance(spec.arg, ConstantArgument) else Role.INPUT
-            slots.append(Slot(node, role, next(names, node)))
+            slots.append(Slot(node, role, next(names, node), value=getattr(spec.arg, "value", None)))
     return _unique(slots)
 
 
 def _unique(slots: list[Slot]) -> list[Slot]:
-    """The slots with a number added to names that were taken; parameters and inputs share one space of names."""
+    """The slots with a number added to names that were taken; parameters and inputs share one space of
+    names."""
     taken: set[str] = set()
     result = []
     for slot in slots:
@@ -101,7 +107,7 @@ def _unique(slots: list[Slot]) -> list[Slot]:
             n += 1
             name = f"{slot.name}.{n}"
         taken.add(name)
-        result.append(Slot(slot.node, slot.role, name, slot.source))
+        result.append(replace(slot, name=name))
     return result
 
 
@@ -167,7 +173,8 @@ def _key_text(key: Any) -> str:
 
 
 def flatten_call(in_tree: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Any]:
-    """The leaves of a call in the exported order; raises ValueError when its containers differ from the example's."""
+    """The leaves of a call in the exported order; raises ValueError when its containers differ from the
+    example's."""
     if in_tree is None:
         return list(args)
     positional, keywords = in_tree.child(0), in_tree.child(1)
@@ -177,8 +184,3 @@ def flatten_call(in_tree: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -
     if spec != in_tree:
         raise ValueError(f"expected {positional.num_leaves} values in {in_tree}, got {spec}")
     return list(leaves)
-
-
-def is_tensor_like(value: Any) -> bool:
-    """Whether a leaf of a call is an input of the compiled program rather than a fixed value."""
-    return isinstance(value, torch.Tensor)

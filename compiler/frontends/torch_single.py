@@ -1,4 +1,5 @@
-"""One operator of a torch-dialect module as a module of its own, to find out which one the lowering cannot take."""
+"""One operator of a torch-dialect module as a module of its own, to find out which one the lowering cannot
+take."""
 
 from __future__ import annotations
 

@@ -1,7 +1,9 @@
 """Reshapes of tensors with free dimensions, as sequences of flatten and unflatten.
 
-The backend lowers a general view by guessing which free sizes belong together, and guesses wrong when several are
-free: `[b, s, 64] -> [b * s, 64]` comes out as if `s` were 1. Which sizes belong together is known here, symbolically.
+The backend lowers a general view by guessing which free sizes belong together, and guesses wrong when
+several are
+free: `[b, s, 64] -> [b * s, 64]` comes out as if `s` were 1. Which sizes belong together is known here,
+symbolically.
 """
 
 from __future__ import annotations
@@ -21,7 +23,8 @@ _VIEWS = (aten.view.default, aten.reshape.default, aten._unsafe_view.default)
 
 @dataclass(frozen=True)
 class Group:
-    """Neighbouring dimensions of a view whose sizes multiply to the same: source `[a, a + m)`, result `[b, b + n)`."""
+    """Neighbouring dimensions of a view whose sizes multiply to the same: source `[a, a + m)`, result `[b,
+    b + n)`."""
 
     a: int
     m: int
@@ -40,7 +43,8 @@ def expression(size: Any) -> Any:
 
 
 def regroup_free_dimensions(node: fx.Node) -> None:
-    """Replaces a view that merges or splits free dimensions by flatten and unflatten of exactly those dimensions."""
+    """Replaces a view that merges or splits free dimensions by flatten and unflatten of exactly those
+    dimensions."""
     if node.target not in _VIEWS:
         return
     source, result = node.args[0].meta["val"].shape, node.meta["val"].shape
@@ -60,7 +64,8 @@ def regroup_free_dimensions(node: fx.Node) -> None:
 
 
 def split_groups(source: Sequence[Any], result: Sequence[Any]) -> list[Group] | None:
-    """The finest split of two shapes into runs with equal products, or None where products cannot be compared."""
+    """The finest split of two shapes into runs with equal products, or None where products cannot be
+    compared."""
     groups: list[Group] = []
     a = b = 0
     while a < len(source) or b < len(result):

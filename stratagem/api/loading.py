@@ -21,14 +21,17 @@ SUFFIXES = {
 }
 
 
-def load_model(model: Any, example_inputs: Sequence[Any] | None = None, dynamic_shapes: Any = None) -> Program:
+def load_model(
+    model: Any, example_inputs: Sequence[Any] | None = None, dynamic_shapes: Any = None
+) -> Program:
     """Reads a model.
 
     Args:
         model: a path (`.onnx`, `.pt2`, `.mlir`, `.mlirbc`), a `torch.nn.Module`, a torch or JAX function, an
             `onnx.ModelProto`, or a `Program`, which is returned as it is.
         example_inputs: arrays or tensors, needed for modules and functions.
-        dynamic_shapes: for torch: `torch.export`'s argument of that name.
+        dynamic_shapes: for torch: `torch.export`'s argument of that name; for JAX: per argument None or a mapping
+            axis -> name of the free size.
 
     Raises:
         ModelError, UnsupportedError: the model cannot be read or uses something outside the tensor contract.
@@ -41,7 +44,9 @@ def load_model(model: Any, example_inputs: Sequence[Any] | None = None, dynamic_
     if isinstance(model, str | Path):
         return _load_file(Path(model))
     if example_inputs is None and not _is_onnx(model):
-        raise UsageError("compiling a function or module needs example inputs", hint="pass example_inputs=(x, ...)")
+        raise UsageError(
+            "compiling a function or module needs example inputs", hint="pass example_inputs=(x, ...)"
+        )
     return _load_object(model, example_inputs, dynamic_shapes)
 
 
@@ -89,7 +94,7 @@ def _load_object(model: Any, example_inputs: Sequence[Any] | None, dynamic_shape
     if framework_of(model, inputs) == "jax":
         from stratagem.compiler.frontends.jax import load_jax
 
-        return load_jax(model, inputs)
+        return load_jax(model, inputs, dynamic_shapes)
     from stratagem.compiler.frontends.torch import load_torch
 
     return load_torch(model, inputs, dynamic_shapes)
@@ -97,7 +102,9 @@ def _load_object(model: Any, example_inputs: Sequence[Any] | None, dynamic_shape
 
 def framework_of(model: Any, inputs: Sequence[Any]) -> str:
     """`jax` or `torch`: by the arguments where they tell, else by what the model is made of."""
-    modules = {type(x).__module__.partition(".")[0] for x in inputs} | {type(model).__module__.partition(".")[0]}
+    modules = {type(x).__module__.partition(".")[0] for x in inputs} | {
+        type(model).__module__.partition(".")[0]
+    }
     if modules & {"jax", "jaxlib"}:
         return "jax"
     if "torch" in modules or _is_torch_module(model):
