@@ -161,6 +161,7 @@ def _reverse_sequence(write: Writer, x: str, steps: str, lengths: str) -> str:
     last = write.op("Sub", limits, write.index(1))
     turned = write.op("Where", write.op("Less", steps, limits), write.op("Sub", last, steps), steps)
     spread = write.op("Expand", write.op("Unsqueeze", turned, write.ints(2)), write.op("Shape", x))
+    write.graph.equal_sizes += [((spread, i), (x, i)) for i in range(2)]
     return write.op("GatherElements", x, spread, axis=0)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from stratagem.compiler.errors import UnsupportedError
 from stratagem.compiler.frontends.onnx.bodies import prepare_bodies, resolve_conditions
 from stratagem.compiler.frontends.onnx.build import infer_types
 from stratagem.compiler.frontends.onnx.fold import fold_constants
@@ -27,9 +28,20 @@ def simplify(graph: Graph) -> None:
         rewrite_nodes(graph)
         remove_copies(graph)
         drop_dead(graph)
-        prepare_bodies(graph)
+        refusal = _prepare_bodies(graph)
         if _fingerprint(graph) == before:
             break
+    if refusal is not None:
+        raise refusal
+
+
+def _prepare_bodies(graph: Graph) -> UnsupportedError | None:
+    """Bodies may not fit before every shape is known; what still does not fit in the last round is refused."""
+    try:
+        prepare_bodies(graph)
+    except UnsupportedError as error:
+        return error
+    return None
 
 
 def _fingerprint(graph: Graph) -> tuple[Any, ...]:
