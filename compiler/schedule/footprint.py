@@ -70,7 +70,10 @@ def _footprint(value: Any, access: Any, loops: OpLoops, made: bool) -> Footprint
 
 
 def room(device: Device, name: str) -> int | None:
-    """Bytes of memory level `name` that one innermost unit below it may fill; None where the size is not given."""
+    """Bytes of memory level `name` that one innermost unit below it may fill; None where the size is not given.
+
+    Where a description says how many units are enough for the full rate, only these share.
+    """
     level = device.level(name)
     if level.size is None:
         return None
@@ -78,7 +81,7 @@ def room(device: Device, name: str) -> int | None:
     sharing = 1
     for other in inner:
         if other.kind == "group":
-            sharing *= other.count
+            sharing *= other.threads_for_peak or other.count
     return level.size // sharing
 
 

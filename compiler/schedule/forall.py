@@ -16,43 +16,58 @@ from torch_mlir.dialects import scf
 
 from stratagem.compiler.schedule import index, region
 from stratagem.compiler.schedule.clone import erase_dead
-from stratagem.compiler.schedule.dims import KernelDims, analyse
+from stratagem.compiler.schedule.destination import destination_of
+from stratagem.compiler.schedule.dims import KernelDims, OpLoops
 from stratagem.compiler.schedule.extents import extent
 from stratagem.compiler.schedule.materialize import Materializer, Stage
 from stratagem.compiler.schedule.region import Range, Region
-from stratagem.compiler.schedule.structured import Access, inits, input_count, is_fill, is_structured, owner
+from stratagem.compiler.schedule.structured import Access, accesses, input_count, is_structured, loop_extents, owner
 
 
 @dataclass(frozen=True)
 class Tiling:
-    """Tile sizes per kernel dimension for the units of `tier`, and the staging loops inside a tile."""
+    """Tile sizes per kernel dimension for the units of `tier`, the staging loops inside a tile, and the memory that
+    tiles are copied to (None: addressed directly)."""
 
     tier: str
     sizes: Mapping[int, int]
     stages: tuple[Stage, ...] = ()
+    copied_to: str | None = None
 
 
-def destination_of(value: Any) -> Any:
-    """The tensor that `value` finally overwrites: the end of its chain of inits."""
-    op = owner(value)
-    while op is not None and is_structured(op):
-        value = inits(op)[next(i for i, r in enumerate(op.results) if r == value)]
-        op = owner(value)
-    return value
+@dataclass
+class Tiled:
+    """A forall that was made: the op, the dimensions of the ops inside it, and the tiles that it puts back."""
+
+    forall: Any
+    dims: KernelDims
+    tiles: list[Any]
+
+    @property
+    def block(self) -> Any:
+        return self.forall.regions[0].blocks[0]
 
 
-def tile_to_forall(outputs: Sequence[Any], before: Any, ops: Sequence[Any], tiling: Tiling) -> list[Any]:
-    """Emits the forall before op `before`; returns its results, one per output. The old ops are left for erasing."""
-    dims = analyse(list(ops))
-    order = [d for d in dims.common if d in tiling.sizes]
-    with ir.InsertionPoint(before), outputs[0].owner.location:
+def tile_to_forall(outputs: Sequence[Any], before: Any, dims: KernelDims, tiling: Tiling) -> Tiled:
+    """Emits the forall before op `before` and uses its results in place of `outputs`; erases what became dead."""
+    order = _worth_cutting([d for d in dims.common if d in tiling.sizes], dims, tiling.sizes)
+    with ir.InsertionPoint(before), owner(outputs[0]).location:
         sizes = {d: _extent(dims, d, outputs) for d in order}
         targets = [destination_of(v) for v in outputs]
         steps = [tiling.sizes[d] for d in order]
         emitted = scf.ForallOp([0] * len(order), [sizes[d] for d in order], steps, targets)
         emitted.operation.attributes["device.tier"] = ir.StringAttr.get(tiling.tier)
-        _fill_body(emitted, dims, outputs, targets, {d: (sizes[d], tiling.sizes[d]) for d in order}, tiling.stages)
-    return list(emitted.results)
+        made = _fill_body(emitted, dims, outputs, targets, {d: (sizes[d], tiling.sizes[d]) for d in order}, tiling)
+    for old, new in zip(outputs, emitted.results, strict=True):
+        old.replace_all_uses_with(new)
+    erase_dead(before.block)
+    return made
+
+
+def _worth_cutting(order: list[int], dims: KernelDims, sizes: Mapping[int, int]) -> list[int]:
+    """Dimensions that have more than one tile; one of them at least, since a phase needs a forall."""
+    cut = [d for d in order if (known := dims.extents[d]) is None or sizes[d] < known]
+    return cut or order[:1]
 
 
 def _fill_body(
@@ -61,20 +76,32 @@ def _fill_body(
     outputs: Sequence[Any],
     targets: list[Any],
     cuts: Mapping[int, tuple[index.Index, int]],
-    stages: tuple[Stage, ...],
-) -> None:
+    tiling: Tiling,
+) -> Tiled:
     views = list(emitted.inner_iter_args)
     with ir.InsertionPoint(emitted.body):
         ranges = {}
         for (dim, (size, tile)), offset in zip(cuts.items(), emitted.induction_variables, strict=True):
             ranges[dim] = Range(offset, index.clamp(tile, size, offset))
-        scope = Materializer(dims, dict(zip(targets, views, strict=True)), stages)
+        scope = Materializer(dims, dict(zip(targets, views, strict=True)), tiling.stages, tiling.copied_to)
         parts = [_output_region(dims, v, ranges) for v in outputs]
         tiles = [scope.tile(v, part) for v, part in zip(outputs, parts, strict=True)]
         terminator = scf.InParallelOp()
         with ir.InsertionPoint(terminator.block):
             for made, view, part in zip(tiles, views, parts, strict=True):
                 region.parallel_insert(made, view, part)
+    return Tiled(emitted.operation, _dims_inside(dims, scope.clones), tiles)
+
+
+def _dims_inside(dims: KernelDims, clones: list[tuple[Any, Any]]) -> KernelDims:
+    """The same dimensions, for the ops on tiles."""
+    loops, extents = {}, dict.fromkeys(dims.extents)
+    for old, new in clones:
+        known = dims.loops[old]
+        loops[new] = OpLoops(new, accesses(new), known.iterators, loop_extents(new), list(known.dims))
+        for d, size in zip(known.dims, loops[new].extents, strict=True):
+            extents[d] = size if size is not None else extents[d]
+    return KernelDims(loops, extents, dims.common)
 
 
 def output_access(dims: KernelDims, value: Any) -> tuple[Any, Access]:
@@ -90,8 +117,7 @@ def _output_region(dims: KernelDims, value: Any, ranges: Mapping[int, Range]) ->
     parts = []
     for position, result in enumerate(access):
         dim = loops[result.loop] if result is not None and result.loop is not None else -1
-        whole = Range(0, extent(value, position), whole=True)
-        parts.append(ranges.get(dim, whole))
+        parts.append(ranges.get(dim) or Range(0, extent(value, position), whole=True))
     return tuple(parts)
 
 
@@ -107,13 +133,7 @@ def _extent(dims: KernelDims, dim: int, outputs: Sequence[Any]) -> index.Index:
     raise AssertionError("a tiled dimension is a dimension of every output")
 
 
-def replace(outputs: Sequence[Any], results: Sequence[Any], block: Any) -> None:
-    """Uses `results` in place of `outputs`, then erases what computed these."""
-    for old, new in zip(outputs, results, strict=True):
-        old.replace_all_uses_with(new)
-    erase_dead(block)
-
-
-def is_output_fill(value: Any) -> bool:
+def is_tile_op(value: Any) -> bool:
+    """Whether a value is made by a structured op."""
     op = owner(value)
-    return op is not None and is_fill(op)
+    return op is not None and is_structured(op)

@@ -58,7 +58,7 @@ def tile_target(device: Device, function: str, dtype: str) -> TileTarget:
     registers = [level for level in device.levels if level.kind == "register"]
     copies = near.kind == "scratchpad" and any(m.access == "dma" for m in memories)
     return TileTarget(
-        near=int((room(device, near.name) or 2**15) * (1 - KEPT_FREE)) // (2 if copies else 1),
+        near=int((room(device, near.name) or 2**15) * (1 - KEPT_FREE)),
         near_level=near.name,
         far=int((room(device, far.name) or 2**18) * (1 - KEPT_FREE)),
         far_level=far.name,

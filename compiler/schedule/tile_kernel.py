@@ -12,10 +12,10 @@ from stratagem.compiler.schedule.assign import main_op, working_dtype
 from stratagem.compiler.schedule.contraction import contraction_shape
 from stratagem.compiler.schedule.dims import KernelDims, analyse
 from stratagem.compiler.schedule.footprint import extent, footprints
-from stratagem.compiler.schedule.forall import Tiling, replace, tile_to_forall
+from stratagem.compiler.schedule.forall import Tiling, tile_to_forall
 from stratagem.compiler.schedule.machine import TileTarget, tile_target
 from stratagem.compiler.schedule.materialize import Stage
-from stratagem.compiler.schedule.tiles import Choice, choose_contraction_tiles, choose_row_tiles
+from stratagem.compiler.schedule.tiles import Choice, choose_contraction_tiles, choose_row_tiles, outer_sizes
 from stratagem.hwmodels import Device
 
 
@@ -33,7 +33,7 @@ def tile_kernel(function: Any, devices: Mapping[str, Device]) -> None:
     target = tile_target(device, claim["function"], working_dtype(main_op(ops)))
     choice = choose(ops, dims, target)
     _claim_bytes(function, dims, choice, target)
-    _rewrite(function, ops, choice, device, target)
+    _rewrite(function, dims, choice, device, target)
 
 
 def choose(ops: list[Any], dims: KernelDims, target: TileTarget) -> Choice:
@@ -50,13 +50,18 @@ def _output_dims(op: Any, dims: KernelDims) -> list[int]:
     return [d for d in out if dims.extents[d] != 1]
 
 
-def _rewrite(function: Any, ops: list[Any], choice: Choice, device: Device, target: TileTarget) -> None:
-    tiers = [group.name for group in device.groups()]
-    stages = tuple(Stage(d, size, target.near_level, target.copies) for d, size in choice.stages)
+def _rewrite(function: Any, dims: KernelDims, choice: Choice, device: Device, target: TileTarget) -> None:
+    """A forall per tier, outermost first; only the innermost one stages and copies."""
     outputs = list(dict.fromkeys(kernel.terminator(function).operands))
-    tiling = Tiling(tiers[-1], choice.sizes, stages)
-    results = tile_to_forall(outputs, kernel.terminator(function), ops, tiling)
-    replace(outputs, results, kernel.block_of(function))
+    before = kernel.terminator(function)
+    tiers = [group.name for group in device.groups()]
+    for name, sizes in zip(tiers[:-1], outer_sizes(dims, choice, device), strict=True):
+        made = tile_to_forall(outputs, before, dims, Tiling(name, sizes))
+        outputs, dims = list(dict.fromkeys(made.tiles)), made.dims
+        before = list(made.block.operations)[-1].operation
+    stages = tuple(Stage(d, size, target.near_level) for d, size in choice.stages)
+    copied_to = target.near_level if target.copies else None
+    tile_to_forall(outputs, before, dims, Tiling(tiers[-1], choice.sizes, stages, copied_to))
 
 
 def _give_up(function: Any, claim: dict[str, str]) -> None:

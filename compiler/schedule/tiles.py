@@ -12,6 +12,7 @@ from stratagem.compiler.schedule.cost import ContractionShape, contraction_secon
 from stratagem.compiler.schedule.dims import KernelDims
 from stratagem.compiler.schedule.footprint import Footprint, extent, footprints
 from stratagem.compiler.schedule.machine import TileTarget
+from stratagem.hwmodels import Device
 
 TILES_PER_UNIT = 4
 """Tiles wanted per unit, so that units that finish early find more work."""
@@ -43,13 +44,54 @@ def choose_row_tiles(dims: KernelDims, target: TileTarget) -> Choice:
         total *= extent(dims, d)
     work = _elements(dims, sizes)
     limit = max(total // (target.units * TILES_PER_UNIT), -(-LEAST_ELEMENTS // max(work, 1)), 1)
+    stages = _streamed(dims, tensors, sizes, target)
     for position, d in enumerate(order):
         _grow(sizes, d, extent(dims, d), lambda: rows_fit(tensors, sizes, dims.common, target), _rows_left(dims, sizes, order, limit))
         aligned = target.lanes if position == 0 and not _has_inner(dims, sizes) else 1
         sizes[d] = _align(sizes[d], extent(dims, d), aligned)
         if sizes[d] < extent(dims, d):
             break
-    return Choice({d: sizes[d] for d in dims.common})
+    return Choice({d: sizes[d] for d in dims.common}, stages)
+
+
+def _streamed(
+    dims: KernelDims, tensors: list[Footprint], sizes: dict[int, int], target: TileTarget
+) -> tuple[tuple[int, int], ...]:
+    """Staging steps for the whole dimensions when even one row does not fit; the steps replace their sizes."""
+    stages = []
+    while not rows_fit(tensors, sizes, dims.common, target):
+        whole = [d for d in sizes if d not in dims.common and sizes[d] > target.lanes]
+        if not whole:
+            break
+        longest = max(whole, key=lambda d: sizes[d])
+        while sizes[longest] > target.lanes and not rows_fit(tensors, sizes, dims.common, target):
+            sizes[longest] = 1 << ((sizes[longest] - 1).bit_length() - 1)
+        stages.append((longest, sizes[longest]))
+    return tuple(stages)
+
+
+def outer_sizes(dims: KernelDims, choice: Choice, device: Device) -> list[dict[int, int]]:
+    """Tile sizes of the tiers around the innermost one: its tiles, dealt out evenly to the units of each tier."""
+    sizes, found = dict(choice.sizes), []
+    for group in reversed(device.groups()[:-1]):
+        sizes = _dealt(dims, sizes, group.count)
+        found.append(sizes)
+    return found[::-1]
+
+
+def _dealt(dims: KernelDims, sizes: dict[int, int], count: int) -> dict[int, int]:
+    """Multiples of `sizes` that leave about `count` tiles: the dimension with most tiles is split first."""
+    tiles = {d: -(-extent(dims, d) // size) for d, size in sizes.items()}
+    parts = dict.fromkeys(sizes, 1)
+    while count > 1:
+        d = max(tiles, key=lambda d: tiles[d] / parts[d])
+        total = 1
+        for n in parts.values():
+            total *= n
+        if tiles[d] <= parts[d] or total * 2 > count:
+            break
+        parts[d] *= 2
+    return {d: size * -(-tiles[d] // parts[d]) for d, size in sizes.items()}
 
 
 def _elements(dims: KernelDims, sizes: dict[int, int]) -> int:
