@@ -7,6 +7,7 @@ from typing import Any
 
 from stratagem.compiler.backends.cpu.bufferize import bufferize_kernels
 from stratagem.compiler.backends.cpu.copies import lower_copies
+from stratagem.compiler.backends.cpu.elementary.expand_math import expand_math
 from stratagem.compiler.backends.cpu.linker import link
 from stratagem.compiler.backends.cpu.llvm import emit_assembly, emit_object
 from stratagem.compiler.backends.cpu.loops.lower_linalg import lower_linalg
@@ -17,8 +18,6 @@ from stratagem.compiler.backends.cpu.scope_scratch import scope_scratch
 from stratagem.compiler.backends.cpu.target import CpuTarget
 from stratagem.compiler.ir import clone_module, find_function, functions, run_pipeline, symbol_name
 from stratagem.hwmodels import Device
-
-_MATHS = "func.func(math-expand-ops),convert-math-to-libm"
 
 
 def compile_kernels(module: Any, device: Device) -> ObjectCode:
@@ -56,7 +55,7 @@ def kernels_to_llvm(module: Any, target: CpuTarget) -> str:
     lower_linalg(work, target)
     lower_copies(work)
     scope_scratch(work)
-    run_pipeline(work, f"builtin.module({_MATHS})")
+    expand_math(work)
     return lower_to_llvm(work, "sg_scratch_alloc", "sg_scratch_free", bodies)
 
 
@@ -83,7 +82,7 @@ def host_to_llvm(module: Any) -> str:
         find_function(work, "main").attributes["llvm.emit_c_interface"] = ir.UnitAttr.get()
     run_pipeline(work, "builtin.module(func.func(convert-linalg-to-loops,scf-forall-to-for))")
     lower_copies(work)
-    run_pipeline(work, f"builtin.module({_MATHS})")
+    expand_math(work)
     return lower_to_llvm(work, "sg_alloc", "sg_free")
 
 

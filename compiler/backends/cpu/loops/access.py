@@ -98,7 +98,7 @@ class Access:
             return llvm.LoadOp(kind, address, alignment=self._stored_bytes()).result
         zero = arith.constant(kind, ir.DenseElementsAttr.get_splat(kind, _zero(self.stored)))
         mask = lane_mask(active, lanes)
-        return llvm.MaskedLoadOp(kind, address, mask, self._stored_bytes(), pass_thru=[zero]).result
+        return llvm.MaskedLoadOp(kind, address, mask, self._stored_bytes(), pass_thru=zero).result
 
     def _read_every_second(self, offset: Size, lanes: int, active: Any) -> Any:
         """Two neighbouring vectors, and their even lanes; the last odd element may lie outside and is not read."""
