@@ -6,19 +6,25 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from torch_mlir import ir
 
 from stratagem.compiler.errors import PassError, UnsupportedError
+from stratagem.compiler.frontends.isolate import exchange_folder, report_stage, run_isolated
 from stratagem.compiler.frontends.landing import land
 from stratagem.compiler.frontends.onnx.build import build_graph
 from stratagem.compiler.frontends.onnx.emit import Emission, emit_main
 from stratagem.compiler.frontends.onnx.graph import Graph
 from stratagem.compiler.frontends.onnx.lower import LOWERINGS, lower_calls
-from stratagem.compiler.frontends.onnx.read import Source, read_model
+from stratagem.compiler.frontends.onnx.read import NO_FOLDER, Source, read_model, serialised
 from stratagem.compiler.frontends.onnx.simplify import simplify
+from stratagem.compiler.frontends.onnx.weights import Weights
+from stratagem.compiler.frontends.onnx.worker import import_to_folder, program_from_folder
 from stratagem.compiler.ir import find_function, new_context, run_pipeline
 from stratagem.compiler.parameters import ParameterStore
 from stratagem.compiler.program import Program
+
+InputShapes = Mapping[str, Sequence[int | None]]
 
 _KEEP_WHOLE = "aten.flatten.using_ints,aten.adaptive_avg_pool1d,aten.unflatten.int"
 ONNX_TO_TORCH = f"builtin.module(torch-onnx-to-torch-backend-pipeline{{backend-legal-ops={_KEEP_WHOLE}}})"
@@ -38,8 +44,11 @@ def load_onnx(
     source: Source,
     *,
     folder: str | Path | None = None,
-    input_shapes: Mapping[str, Sequence[int | None]] | None = None,
+    input_shapes: InputShapes | None = None,
     context: Any | None = None,
+    isolate: bool = True,
+    timeout: float | None = None,
+    memory_limit: int | None = None,
 ) -> Program:
     """Imports a model.
 
@@ -48,17 +57,56 @@ def load_onnx(
         folder: where external data may lie; by default the folder of the file.
         input_shapes: input name -> sizes to fix (None keeps a size free); equal free sizes are fixed together.
         context: MLIR context to build in; a new one by default.
+        isolate: import in a worker process, so that a crash of a native library becomes a ModelError.
+        timeout, memory_limit: seconds and bytes the worker may take.
 
     Returns a program at level `tensor`. Its parameters are the model's constants above 64 elements; those of a file
     stay memory mapped where their alignment allows it.
 
     Raises ModelError for damaged or unsafe files, UnsupportedError naming the operator and node for what is outside
-    the tensor contract, UsageError for a missing file.
+    the tensor contract, UsageError for a missing file, ResourceError when a limit is reached.
     """
-    model, weights = read_model(source, folder)
+    if not isolate:
+        return import_model(source, folder, input_shapes, context)[0]
+    with exchange_folder() as exchange:
+        path, where = _as_file(source, folder, exchange)
+        arguments = {"path": str(path), "folder": where and str(where), "out": str(exchange), "label": _label(source),
+                     "input_shapes": {k: list(v) for k, v in (input_shapes or {}).items()}}  # fmt: skip
+        entries = run_isolated(import_to_folder, arguments, what=_label(source), folder=exchange,
+                               timeout=timeout, memory_limit=memory_limit)  # fmt: skip
+        return program_from_folder(exchange, entries, Weights(np.zeros(0, np.uint8), None, str(path)), context)
+
+
+def _label(source: Source) -> str:
+    return str(source) if isinstance(source, (str, Path)) else "model"
+
+
+def _as_file(source: Source, folder: str | Path | None, exchange: Path) -> tuple[Path, str | Path | None]:
+    """The model as a file the worker can read. One given in memory has no folder, unless one was named."""
+    if isinstance(source, (str, Path)):
+        return Path(source), folder
+    path = exchange / "model.onnx"
+    path.write_bytes(source if isinstance(source, (bytes, bytearray, memoryview)) else serialised(source))
+    return path, folder if folder is not None else NO_FOLDER
+
+
+def import_model(
+    source: Source,
+    folder: str | Path | None,
+    input_shapes: InputShapes | None,
+    context: Any | None,
+    lazy: bool = False,
+    label: str = "",
+) -> tuple[Program, Weights]:
+    """The import itself, in this process; also returns the reader of the weights. `label` names it in messages."""
+    report_stage("reading the file")
+    model, weights = read_model(source, folder, label)
+    weights.lazy = lazy
+    report_stage("checking the graph")
     graph = build_graph(model, weights, input_shapes or {})
+    report_stage("folding constants and shapes")
     simplify(graph)
-    return _lower(graph, weights.source, context or new_context())
+    return _lower(graph, weights.source, context or new_context()), weights
 
 
 def _lower(graph: Graph, source: str, context: Any) -> Program:
@@ -66,13 +114,16 @@ def _lower(graph: Graph, source: str, context: Any) -> Program:
         module = ir.Module.create()
         emission = Emission(module, source, frozenset(LOWERINGS))
         emit_main(emission, graph)
+    report_stage("lowering ONNX operators")
     _run(module, ONNX_TO_TORCH, source)
+    report_stage("lowering to linalg")
     _run(module, TORCH_TO_LINALG, source)
     with context, ir.Location.unknown():
         lower_calls(module, emission.calls)
         for name in emission.bodies:
             find_function(module, name).attributes["sym_visibility"] = ir.StringAttr.get("private")
     _run(module, "builtin.module(inline)", source)
+    report_stage("naming inputs and parameters")
     names = list(emission.parameters)
     unsigned = frozenset(n for n in [*graph.inputs, *graph.outputs] if _unsigned(graph, n))
     return land(

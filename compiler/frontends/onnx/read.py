@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import onnx
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError, EncodeError
 
 from stratagem.compiler.errors import ModelError, UnsupportedError, UsageError
 from stratagem.compiler.frontends.onnx.weights import Weights, checked_count, map_file
@@ -17,12 +17,14 @@ from stratagem.compiler.frontends.onnx.wire import skeleton
 Source = Any
 """A path, the file's bytes, or an onnx.ModelProto."""
 
+NO_FOLDER = "\0"
+"""As `folder`: the model has none, external data is refused."""
 STANDARD_DOMAINS = ("", "ai.onnx")
 OLDEST_OPSET = 7
 """Older operator sets had other broadcasting rules, which onnx's own converter does not know either."""
 
 
-def read_model(source: Source, folder: str | Path | None = None) -> tuple[Any, Weights]:
+def read_model(source: Source, folder: str | Path | None = None, label: str = "") -> tuple[Any, Weights]:
     """Reads and checks a model. Returns it without its large tensors' bytes, and the reader of these.
 
     Args:
@@ -32,7 +34,8 @@ def read_model(source: Source, folder: str | Path | None = None) -> tuple[Any, W
     Raises UsageError for a missing file, ModelError for a damaged or unsafe one, UnsupportedError for versions unknown.
     """
     data, place, name = _bytes_of(source)
-    where = Path(folder) if folder is not None else place
+    name = label or name
+    where = None if folder == NO_FOLDER else Path(folder) if folder is not None else place
     small = skeleton(memoryview(data), name)
     try:
         model = onnx.ModelProto.FromString(small)
@@ -44,21 +47,29 @@ def read_model(source: Source, folder: str | Path | None = None) -> tuple[Any, W
     for graph, path in graphs(model.graph, "graph"):
         _check_names(graph, name, path)
         _check_types(graph, name)
-    return model, Weights(data, where, name)
+    weights = Weights(data, where, name)
+    if place is not None:
+        weights.maps[Path(source).resolve()] = data
+    return model, weights
 
 
 def _bytes_of(source: Source) -> tuple[Any, Path | None, str]:
     if isinstance(source, (bytes, bytearray, memoryview)):
         return np.frombuffer(source, np.uint8), None, "model"
     if isinstance(source, onnx.ModelProto):
-        try:
-            return np.frombuffer(source.SerializeToString(), np.uint8), None, source.graph.name or "model"
-        except (ValueError, DecodeError) as error:
-            raise ModelError(f"the model cannot be serialised: {error}", hint="pass its path instead") from None
+        return np.frombuffer(serialised(source), np.uint8), None, source.graph.name or "model"
     path = Path(source)
     if not path.is_file():
         raise UsageError(f"{path}: no such model file")
     return map_file(path), path.resolve().parent, str(path)
+
+
+def serialised(model: Any) -> bytes:
+    """A ModelProto as bytes; raises ModelError when it is too large for protobuf or not a model."""
+    try:
+        return bytes(model.SerializeToString())
+    except (AttributeError, ValueError, DecodeError, EncodeError) as error:
+        raise ModelError(f"the model cannot be serialised: {error}", hint="pass the path of its file instead") from None
 
 
 def _check_versions(model: Any, name: str) -> None:

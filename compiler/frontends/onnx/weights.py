@@ -61,13 +61,15 @@ class Weights:
     """Reads tensors of one model.
 
     `data` holds the model file's bytes (embedded tensors point into them), `folder` is where external data must lie,
-    None when the model came without a folder.
+    None when the model came without a folder. `maps` are the files mapped so far. A `lazy` reader leaves bytes at odd
+    addresses where they are; nothing but numpy may then use the arrays.
     """
 
     data: Array
     folder: Path | None
     source: str
-    _maps: dict[Path, Array] = field(default_factory=dict)
+    maps: dict[Path, Array] = field(default_factory=dict)
+    lazy: bool = False
 
     def array(self, tensor: onnx.TensorProto) -> Array:
         """The tensor's values, as a view of the file where they lie in one. Raises ModelError when sizes disagree."""
@@ -85,7 +87,18 @@ class Weights:
             raise ModelError(
                 f"{what} of shape {shape} and type {dtype} needs {count * dtype.itemsize} bytes, the model holds {raw.size}"
             )
-        return _aligned(raw, dtype).reshape(shape)
+        return (raw.view(dtype) if self.lazy else aligned_view(raw, dtype)).reshape(shape)
+
+    def locate(self, array: Array) -> tuple[Path, int] | None:
+        """The file and offset whose bytes `array` shows, None when it was computed or copied."""
+        if not array.flags.c_contiguous:
+            return None
+        begin = array.ctypes.data
+        for path, data in self.maps.items():
+            offset = begin - data.ctypes.data
+            if 0 <= offset and offset + array.nbytes <= data.size:
+                return path, offset
+        return None
 
     def _typed(self, tensor: onnx.TensorProto, count: int, shape: list[int], what: str) -> Array:
         """Values kept as a list of numbers in the message."""
@@ -110,9 +123,9 @@ class Weights:
 
     def _map(self, location: str, what: str) -> Array:
         path = self._resolve(location, what)
-        if path not in self._maps:
-            self._maps[path] = map_file(path)
-        return self._maps[path]
+        if path not in self.maps:
+            self.maps[path] = map_file(path)
+        return self.maps[path]
 
     def _resolve(self, location: str, what: str) -> Path:
         """The external file, which must be a plain file inside the model's folder, links followed."""
@@ -146,7 +159,7 @@ def map_file(path: Path) -> Array:
         return np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), np.uint8)
 
 
-def _aligned(raw: Array, dtype: np.dtype[Any]) -> Array:
+def aligned_view(raw: Array, dtype: np.dtype[Any]) -> Array:
     """`raw` as elements. Bytes at an odd address (protobuf aligns nothing) are copied, and their pages given back."""
     if raw.ctypes.data % dtype.itemsize == 0:
         return raw.view(dtype)
