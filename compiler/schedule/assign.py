@@ -6,6 +6,7 @@ from typing import Any
 
 from stratagem.compiler.schedule.kernel import SEQUENTIAL, body_ops, contractions, generics, is_tileable
 from stratagem.compiler.schedule.match import main_function, needed_functions
+from stratagem.compiler.schedule.pieces import is_pieces
 from stratagem.compiler.schedule.structured import dtype
 from stratagem.hwmodels import Device, Machine
 
@@ -15,6 +16,8 @@ def assign(function: Any, machine: Machine) -> tuple[dict[str, str], list[str]]:
     ops = body_ops(function)
     host = machine.members[machine.host].device
     target = target_device(machine)
+    if is_pieces(ops) and len(target.groups()) == 1:
+        return _assign_copies(ops, target)
     if not is_tileable(ops):
         reason = "" if target == host else f"{_opaque_names(ops)} has no tiled form"
         return {"class": host.name, "function": SEQUENTIAL, "reason": reason}, []
@@ -29,6 +32,13 @@ def assign(function: Any, machine: Machine) -> tuple[dict[str, str], list[str]]:
     if problem:
         entries["reason"] = problem
     return entries, candidates
+
+
+def _assign_copies(ops: list[Any], target: Device) -> tuple[dict[str, str], list[str]]:
+    kind = dtype(ops[-1].results[0])
+    able = [u for u in target.units if target.allows(u, "copy", kind)]
+    entries = {"class": target.name, "function": "copy", "unit": able[0].name if able else ""}
+    return entries, [f"{target.name}/{u.name}" for u in able]
 
 
 def _devices(machine: Machine) -> list[Device]:

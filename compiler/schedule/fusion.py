@@ -5,7 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from stratagem.compiler.schedule.dims import KernelDims, OpLoops, analyse
-from stratagem.compiler.schedule.structured import REDUCTION, input_count, is_contraction, is_elementwise, is_generic, is_made_by, is_tensor
+from stratagem.compiler.schedule.structured import (
+    REDUCTION,
+    input_count,
+    inputs,
+    is_contraction,
+    is_elementwise,
+    is_generic,
+    is_made_by,
+    is_tensor,
+)
 
 
 def may_share_kernel(earlier: list[Any], later: list[Any], readings: dict[Any, OpLoops]) -> bool:
@@ -24,9 +33,11 @@ def _keeps_contraction_tiles(contractions: list[Any], dims: KernelDims, ops: lis
     if len(contractions) > 1:
         return _keeps_tiles_of_group(dims, ops, earlier)
     anchor = contractions[0]
-    if any(_reduces(dims.loops[op]) for op in ops if op != anchor) or anchor not in earlier:
+    if any(_reduces(dims.loops[op]) for op in ops if op != anchor):
         return False
-    if not _values_stay_inside(earlier, ops):
+    if any(is_made_by(v, ops) for v in inputs(anchor) if is_tensor(v)):
+        return False
+    if anchor in earlier and not _values_stay_inside(earlier, ops):
         return False
     return set(parallel_dims(dims.loops[anchor], dims)) <= set(dims.common)
 

@@ -9,9 +9,11 @@ from collections.abc import Callable
 from typing import Any
 
 from torch_mlir import ir
-from torch_mlir.dialects import arith, linalg
+from torch_mlir.dialects import arith, linalg, tensor
 
 from stratagem.compiler.ir import run_pipeline, walk
+from stratagem.compiler.schedule.clone import clone
+from stratagem.compiler.schedule.extents import extent
 from stratagem.compiler.schedule.reshapes import collapse_like_producer, expand_batch, read_through_unit_reshapes
 from stratagem.compiler.schedule.structured import (
     REDUCTION,
@@ -24,7 +26,9 @@ from stratagem.compiler.schedule.structured import (
     iterators,
     owner,
 )
-from stratagem.compiler.schedule.transposes import fold_operand_copies
+from stratagem.compiler.schedule.transposes import fold_operand_copies, fold_result_copy, separate_init
+
+from stratagem.compiler.schedule.writes import elementwise
 
 
 def prepare(module: Any) -> None:
@@ -32,6 +36,8 @@ def prepare(module: Any) -> None:
     run_pipeline(module, "builtin.module(func.func(linalg-generalize-named-ops),canonicalize,cse)")
     with module.context, ir.Location.unknown():
         for op in list(walk(module.operation)):
+            if op.name == "tensor.generate":
+                _generate_as_generic(op)
             if not is_generic(op):
                 continue
             if _is_disguised_fill(op):
@@ -45,11 +51,11 @@ def _move_reshapes(module: Any) -> None:
     """Brings contractions and their surroundings into one iteration space; see `reshapes`."""
     with module.context, ir.Location.unknown():
         for op in _generics(module):
-            _repeat(op, (expand_batch,))
+            _repeat(op, (separate_init, expand_batch))
     run_pipeline(module, "builtin.module(canonicalize,cse)")
     with module.context, ir.Location.unknown():
         for op in _generics(module):
-            fold_operand_copies(op)
+            fold_result_copy(fold_operand_copies(op))
         for op in _generics(module):
             _repeat(op, (read_through_unit_reshapes, collapse_like_producer))
     run_pipeline(module, "builtin.module(canonicalize,cse)")
@@ -68,6 +74,25 @@ def _repeat(op: Any, rewrites: tuple[Callable[[Any], Any], ...]) -> None:
             made = rewrite(op)
             changed = changed or made is not op
             op = made
+
+
+def _generate_as_generic(op: Any) -> None:
+    """`tensor.generate` -> a generic without inputs whose body reads its indices."""
+    result = op.results[0]
+    with ir.InsertionPoint(op), op.location:
+        target = tensor.empty([extent(result, i) for i in range(result.type.rank)], result.type.element_type)
+        made = elementwise([], target, lambda _: _generated(op))
+    result.replace_all_uses_with(made)
+    op.erase()
+
+
+def _generated(op: Any) -> Any:
+    block = body(op)
+    mapping = {a: linalg.IndexOp(i).result for i, a in enumerate(block.arguments)}
+    for inner in body_ops(op)[:-1]:
+        clone(inner, mapping)
+    value = body_ops(op)[-1].operands[0]
+    return mapping.get(value, value)
 
 
 def _is_disguised_fill(op: Any) -> bool:

@@ -161,10 +161,12 @@ def is_contraction(op: Any) -> bool:
 
 
 def _both_operands_vary(op: Any) -> bool:
-    """Both inputs run over some reduction loop; excludes `sum(x * scale)`."""
-    reductions = {i for i, kind in enumerate(iterators(op)) if kind == REDUCTION}
-    used = [{loop for r in a if r is not None for loop, _ in r.terms} for a in accesses(op)[:2]]
-    return all(u & reductions for u in used)
+    """Both inputs run over some reduction loop and one has output loops of its own; excludes sums of squares, of
+    scaled values and of elementwise products, which are plain reductions."""
+    kinds = iterators(op)
+    reductions = {i for i, kind in enumerate(kinds) if kind == REDUCTION}
+    left, right = [{loop for r in a if r is not None for loop, _ in r.terms} for a in accesses(op)[:2]]
+    return bool(left & reductions and right & reductions and (left ^ right) - reductions)
 
 
 CASTS = ("arith.extf", "arith.truncf", "arith.extsi", "arith.extui", "arith.sitofp", "arith.trunci", "arith.subi")

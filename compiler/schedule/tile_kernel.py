@@ -15,6 +15,8 @@ from stratagem.compiler.schedule.footprint import extent, footprints
 from stratagem.compiler.schedule.forall import Tiling, tile_to_forall
 from stratagem.compiler.schedule.machine import TileTarget, tile_target
 from stratagem.compiler.schedule.materialize import Stage
+from stratagem.compiler.schedule.pieces import is_pieces, tile_pieces
+from stratagem.compiler.schedule.structured import dtype
 from stratagem.compiler.schedule.tiles import Choice, choose_contraction_tiles, choose_row_tiles, outer_sizes
 from stratagem.hwmodels import Device
 
@@ -26,6 +28,9 @@ def tile_kernel(function: Any, devices: Mapping[str, Device]) -> None:
     if not claim or claim["function"] == kernel.SEQUENTIAL:
         return
     device = devices[claim["class"]]
+    if is_pieces(ops):
+        tile_pieces(ops, tile_target(device, "copy", dtype(ops[-1].results[0])), device.groups()[0].name)
+        return
     dims = analyse(ops)
     if not dims.common or not device.groups():
         _give_up(function, claim)
@@ -41,7 +46,15 @@ def choose(ops: list[Any], dims: KernelDims, target: TileTarget) -> Choice:
     anchors = kernel.contractions(ops)
     if len(anchors) == 1 and set(dims.common) >= set(_output_dims(anchors[0], dims)):
         return choose_contraction_tiles(dims, contraction_shape(anchors[0], dims), target)
-    return choose_row_tiles(dims, target)
+    repeated = {d for op in anchors for d in _batch_dims(op, dims)}
+    return choose_row_tiles(dims, target, repeated)
+
+
+def _batch_dims(op: Any, dims: KernelDims) -> set[int]:
+    """Dimensions that both operands and the result of a contraction have."""
+    loops = dims.loops[op]
+    used = [{loops.dims[r.loop] for r in a if r is not None and r.loop is not None} for a in loops.accesses]
+    return set.intersection(*used)
 
 
 def _output_dims(op: Any, dims: KernelDims) -> list[int]:

@@ -5,6 +5,7 @@ Nothing here knows a product: a device with another cache, vector width, tile sh
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from itertools import product
 
@@ -30,17 +31,18 @@ class Choice:
     stages: tuple[tuple[int, int], ...] = ()
 
 
-def choose_row_tiles(dims: KernelDims, target: TileTarget) -> Choice:
+def choose_row_tiles(dims: KernelDims, target: TileTarget, repeated: Collection[int] = ()) -> Choice:
     """Tiles of kernels without contraction: as many rows as fit, the innermost dimension first.
 
     Starts with one element of every tiled dimension and doubles them from the innermost outwards while the tile fits
-    the memory nearest to the unit and enough tiles remain for all units.
+    the memory nearest to the unit and enough tiles remain for all units. Dimensions in `repeated` (batch and heads
+    around contractions) stay at one: nothing is shared along them.
     """
     tensors = footprints(dims)
-    order = list(reversed(dims.common))
+    order = [d for d in reversed(dims.common) if d not in repeated]
     sizes = {d: (1 if d in dims.common else extent(dims, d)) for d in dims.extents}
     total = 1
-    for d in order:
+    for d in dims.common:
         total *= extent(dims, d)
     work = _elements(dims, sizes)
     limit = max(total // (target.units * TILES_PER_UNIT), -(-LEAST_ELEMENTS // max(work, 1)), 1)

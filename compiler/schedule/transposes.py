@@ -1,23 +1,32 @@
-"""Reads transposed and broadcast operands of contractions in place, instead of copying them first."""
+"""Takes copies and sums around contractions apart: transposed operands and results are read and written in place."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from stratagem.compiler.schedule.rebuild import is_copy, replace
+from torch_mlir import ir
+from torch_mlir.dialects import arith, linalg, tensor
+
+from stratagem.compiler.schedule.extents import extent
+from stratagem.compiler.schedule.rebuild import is_copy, rebuild, replace
 from stratagem.compiler.schedule.structured import (
     REDUCTION,
     Access,
     Linear,
     accesses,
+    inits,
     input_count,
+    inputs,
     is_contraction,
+    is_elementwise,
+    is_fill,
     is_generic,
     is_permutation,
     is_tensor,
     iterators,
     owner,
 )
+from stratagem.compiler.schedule.writes import elementwise
 
 
 def fold_operand_copies(op: Any) -> Any:
@@ -34,6 +43,69 @@ def fold_operand_copies(op: Any) -> Any:
     if not changed or not _loops_stay_bounded(reads, len(iterators(op))):
         return op
     return replace(op, operands, reads, iterators(op), {i: i for i in range(len(iterators(op)))})
+
+
+def fold_result_copy(op: Any) -> Any:
+    """A contraction whose only reader transposes its result writes it transposed; returns the op in its place."""
+    if not is_contraction(op):
+        return op
+    users = [use.owner.operation for use in op.results[0].uses]
+    if len(users) != 1 or not is_generic(users[0]) or not is_copy(users[0]):
+        return op
+    copy, init = users[0], inits(op)[0]
+    filled = owner(init)
+    reads, written = accesses(copy)
+    whole = is_permutation(reads) and is_permutation(written) and len(reads) == len(written)
+    target = owner(inits(copy)[0])
+    if not whole or filled is None or not is_fill(filled) or target is None or target.name != "tensor.empty":
+        return op
+    at = {r.loop: accesses(op)[-1][position] for position, r in enumerate(reads) if r is not None}
+    moved = tuple(at[w.loop] for w in written if w is not None)
+    with ir.InsertionPoint(copy), op.location:
+        start = linalg.fill(filled.operands[0], outs=[target.results[0]])
+        operands, loops = [*inputs(op), start], len(iterators(op))
+        made = rebuild(op, operands, [*accesses(op)[:-1], moved], iterators(op), {i: i for i in range(loops)})
+    copy.results[0].replace_all_uses_with(made.results[0])
+    copy.erase()
+    op.erase()
+    return made
+
+
+def separate_init(op: Any) -> Any:
+    """A contraction that accumulates onto a tensor sums onto zero instead and adds the tensor afterwards, so that what
+    makes the tensor (the broadcast of a bias) can join the kernel's epilogue."""
+    if not is_contraction(op):
+        return op
+    init = inits(op)[0]
+    maker = owner(init)
+    if maker is None or not _elementwise_behind(maker):
+        return op
+    element = init.type.element_type
+    with ir.InsertionPoint(op), op.location:
+        zero = arith.ConstantOp(element, _zero(element)).result
+        target = tensor.empty([extent(init, i) for i in range(init.type.rank)], element)
+        operands, loops = [*inputs(op), linalg.fill(zero, outs=[target])], len(iterators(op))
+        made = rebuild(op, operands, accesses(op), iterators(op), {i: i for i in range(loops)})
+        added = elementwise([made.results[0], init], target, _sum)
+    op.results[0].replace_all_uses_with(added)
+    op.erase()
+    return made
+
+
+def _elementwise_behind(maker: Any) -> bool:
+    """Whether a tensor is made elementwise, reshapes aside."""
+    while maker is not None and maker.name in ("tensor.expand_shape", "tensor.collapse_shape"):
+        maker = owner(maker.operands[0])
+    return maker is not None and is_elementwise(maker)
+
+
+def _zero(element: Any) -> Any:
+    return ir.FloatAttr.get(element, 0.0) if "f" in str(element) else ir.IntegerAttr.get(element, 0)
+
+
+def _sum(arguments: Any) -> Any:
+    left, right = arguments[0], arguments[1]
+    return (arith.AddFOp if "f" in str(left.type) else arith.AddIOp)(left, right).result
 
 
 def _copy_behind(value: Any) -> Any | None:

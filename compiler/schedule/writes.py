@@ -67,7 +67,7 @@ def _pad(op: Any, mapping: Mapping, target: Any) -> Any | None:
         return None
     low, _ = pad_amounts(op)
     source = op.operands[0]
-    filled = linalg.fill(_mapped(value, mapping), outs=[target])
+    filled = spread(_mapped(value, mapping), target)
     offsets = [_mapped(o, mapping) for o in low]
     return region.insert(_mapped(source, mapping), filled, _placed(_mapped(source, mapping), offsets))
 

@@ -1,0 +1,100 @@
+"""Kernels that put pieces together (padding, concatenation, insertion): one phase per piece.
+
+Before: a chain of elementwise writes and `tensor.insert_slice`s into the destination. After: a forall for each, over
+tiles of what it writes. The pieces' order is kept; within a phase tiles are disjoint.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch_mlir import ir
+from torch_mlir.dialects import scf
+
+from stratagem.compiler.schedule import index, region
+from stratagem.compiler.schedule.dims import KernelDims, analyse
+from stratagem.compiler.schedule.extents import extent, slice_parts
+from stratagem.compiler.schedule.footprint import ASSUMED
+from stratagem.compiler.schedule.forall import Tiling, tile_to_forall
+from stratagem.compiler.schedule.machine import TileTarget
+from stratagem.compiler.schedule.region import Range
+from stratagem.compiler.schedule.structured import dtype, dtype_bytes, is_elementwise, is_generic, shape
+from stratagem.compiler.schedule.tiles import LEAST_ELEMENTS, TILES_PER_UNIT, choose_row_tiles
+from stratagem.compiler.schedule.writes import copy_into
+
+SUPPORT = ("tensor.dim", "arith.constant", "affine.apply", "affine.min", "affine.max")
+
+
+def is_pieces(ops: list[Any]) -> bool:
+    """Whether a kernel only writes pieces into its destination."""
+    inserts = [op for op in ops if op.name == "tensor.insert_slice"]
+    known = all(
+        op.name in SUPPORT or op.name.startswith("arith.") or op in inserts or (is_generic(op) and is_elementwise(op))
+        for op in ops
+    )
+    whole = all(op.operands[0].type.rank == op.operands[1].type.rank > 0 for op in inserts)
+    return bool(inserts) and known and whole
+
+
+def tile_pieces(ops: list[Any], target: TileTarget, tier: str) -> None:
+    """Replaces each piece by its phase, in order."""
+    for op in ops:
+        if op.name == "tensor.insert_slice":
+            _insertion_phase(op, target, tier)
+        elif is_generic(op):
+            dims: KernelDims = analyse([op])
+            if dims.common:
+                sizes = choose_row_tiles(dims, target).sizes
+                after = _next(op)
+                tile_to_forall(list(op.results), after, dims, Tiling(tier, sizes))
+
+
+def _next(op: Any) -> Any:
+    """The op after `op` in its block."""
+    block = [view.operation for view in op.block.operations]
+    return block[block.index(op) + 1]
+
+
+def _insertion_phase(op: Any, target: TileTarget, tier: str) -> None:
+    source = op.operands[0]
+    offsets, _, strides = slice_parts(op, 2)
+    tiles = insertion_tiles([ASSUMED if s is None else s for s in shape(source)], dtype_bytes(dtype(source)), target)
+    with ir.InsertionPoint(op), op.location:
+        sizes = [extent(source, i) for i in range(source.type.rank)]
+        cut = [i for i, s in enumerate(sizes) if not isinstance(s, int) or tiles[i] < s] or [0]
+        bounds = [sizes[i] for i in cut]
+        emitted = scf.ForallOp([0] * len(cut), bounds, [tiles[i] for i in cut], [op.operands[1]])
+        emitted.operation.attributes["device.tier"] = ir.StringAttr.get(tier)
+        view = emitted.inner_iter_args[0]
+        with ir.InsertionPoint(emitted.body):
+            at = dict(zip(cut, emitted.induction_variables, strict=True))
+            read = tuple(
+                Range(at[i], index.clamp(tiles[i], s, at[i])) if i in at else Range(0, s, whole=True)
+                for i, s in enumerate(sizes)
+            )
+            written = tuple(
+                Range(index.combine([(r.offset, t), (o, 1)]), r.size, t)
+                for r, o, t in zip(read, offsets, strides, strict=True)
+            )
+            tile = copy_into(region.extract(source, read), region.extract(view, written))
+            terminator = scf.InParallelOp()
+            with ir.InsertionPoint(terminator.block):
+                region.parallel_insert(tile, view, written)
+    op.results[0].replace_all_uses_with(emitted.results[0])
+    op.erase()
+
+
+def insertion_tiles(sizes: list[int], element: int, target: TileTarget) -> list[int]:
+    """Tile sizes for copying a tensor: innermost dimensions whole as long as they fit and enough tiles remain."""
+    total = 1
+    for size in sizes:
+        total *= size
+    room = (target.near if target.copies else target.far) // (2 * element)
+    budget = max(min(room, max(total // (target.units * TILES_PER_UNIT), LEAST_ELEMENTS)), 1)
+    tiles = [1] * len(sizes)
+    for i in reversed(range(len(sizes))):
+        tiles[i] = sizes[i] if sizes[i] <= budget else 1 << (budget.bit_length() - 1)
+        budget //= tiles[i]
+        if tiles[i] < sizes[i] or budget < 1:
+            break
+    return tiles
