@@ -31,7 +31,7 @@ class Document:
 
 def identify(root: Node, file: Path | None, neighbours: tuple[Node, ...]) -> Document:
     """What a document describes; HardwareFileError when it does not say."""
-    for kind in FILE_KINDS:
+    for kind in reversed(FILE_KINDS):  # mappings and calibrations also name a system or device
         name = root.child(kind)
         if name is not None and isinstance(name.value, str) and SAFE_NAME.fullmatch(name.value):
             return Document(kind, name.value, root, file, neighbours)

@@ -18,6 +18,9 @@ MOST_BYTES = 1_000_000
 MOST_NODES = 50_000
 DEEPEST = 32
 
+CORE_TAG = "tag:yaml.org,2002:"
+CORE_TYPES = ("", "str", "int", "float", "bool", "null", "map", "seq", "timestamp", "merge", "value")
+
 Scalar = str | int | float | bool | None
 
 INTEGER = re.compile(r"[+-]?\d+")
@@ -154,7 +157,7 @@ class Reader:
             self.refuse(raw, path, self.excess(depth, raw))
             return Node(None, place)
         tag = str(raw.tag or "")
-        if tag.startswith("!") and tag != "!replace":
+        if tag != "!replace" and tag.removeprefix(CORE_TAG) not in CORE_TYPES:
             self.refuse(raw, path, f"the tag {tag} is not read", "only !replace is")
         kind = type(raw).__name__
         if kind == "MappingNode":

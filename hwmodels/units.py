@@ -125,7 +125,7 @@ class Quantity:
             return self.value
         if clock is None:
             raise UnitError(f"{self.text!r} counts cycles, and there is no clock to turn them into seconds")
-        return float(self.value * clock**-cycles)
+        return float(self.value / clock**cycles if cycles > 0 else self.value * clock**-cycles)
 
 
 @dataclass(frozen=True)
@@ -218,7 +218,9 @@ def read_quantity(text: str | float, wanted: Wanted) -> Quantity:
     if isinstance(text, bool) or not isinstance(text, str | int | float):
         raise UnitError(f"expected {wanted.what} such as {wanted.example}")
     if not isinstance(text, str):
-        if NONE in wanted.accepted and math.isfinite(text):
+        if not math.isfinite(text):
+            raise UnitError(f"expected {wanted.what} such as {wanted.example}, not {text}")
+        if NONE in wanted.accepted:
             return Quantity(float(text), NONE, str(text))
         raise UnitError(f"the number {text} has no unit; write {wanted.what} such as {wanted.example}")
     quantity = parse_quantity(text)

@@ -57,13 +57,13 @@ def tiers_join_things(system: System, root: Node) -> Iterator[Problem]:
 
 def counts_agree(system: System, root: Node) -> Iterator[Problem]:
     """A stated number of members is the product of the tiers around them."""
-    for name, member in system.members.items():
+    for name in system.members:
         chain = tier_chain(system.tiers, name)
         stated = root.at(("members", name)).child("count")
         total = math.prod(count for _, count in chain)
         if chain and stated is not None and stated.value != total:
             product = " x ".join(f"{tier} {count}" for tier, count in chain)
-            message = f"{member.count} are stated, and the tiers hold {total} ({product})"
+            message = f"{stated.value} are stated, and the tiers hold {total} ({product})"
             yield problem(root, ("members", name, "count"), message)
 
 

@@ -30,13 +30,15 @@ def parser() -> Lark:
 @lru_cache(maxsize=1024)
 def parse_expression(text: str) -> TensorExpression:
     """Parse and check one tensor expression; ExpressionError says what is wrong and where."""
-    from lark.exceptions import UnexpectedInput
+    from lark.exceptions import UnexpectedEOF, UnexpectedInput, UnexpectedToken
 
     refuse_oversize(text)
     try:
         tree = parser().parse(text)
     except UnexpectedInput as error:
-        column = max(int(getattr(error, "column", 0) or 0), 0) or len(text) + 1
+        token = error.token if isinstance(error, UnexpectedToken) else None
+        ended = isinstance(error, UnexpectedEOF) or (token is not None and token.type == "$END")
+        column = len(text) + 1 if ended else error.column
         rest = text[column - 1 :].split()
         found = f"{rest[0]!r} is out of place" if rest else "the expression ends too early"
         raise ExpressionError(f"column {column}: {found} in the expression {text!r}", column) from None
