@@ -1,0 +1,91 @@
+"""A module of device-form kernels -> the files an artifact stores."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from torch_mlir import ir
+
+from stratagem.compiler.backends.base import KernelCode
+from stratagem.compiler.backends.upmem.facts import device_facts
+from stratagem.compiler.backends.upmem.kernel import EmittedKernel, emit_kernel
+from stratagem.compiler.backends.upmem.sources import support_files
+from stratagem.compiler.errors import UnsupportedError
+from stratagem.compiler.ir import clone_module, functions, run_pipeline, symbol_name
+from stratagem.hwmodels import Device
+
+PASSES = "builtin.module(func.func(linalg-generalize-named-ops))"
+"""What happens to a kernel before it is printed: one form of linalg operation is enough. Foralls of one iteration must
+stay, so no canonicalization here."""
+
+MANIFEST = "kernels.json"
+HOST_FILE = "host.c"
+
+
+def compile_kernels(module: Any, device: Device) -> KernelCode:
+    """Emits every kernel of `module`.
+
+    Raises UnsupportedError or HardwareError for the first kernel that cannot be emitted, with its name and the reason;
+    `explain_kernel` asks the same for one function without raising.
+    """
+    facts = device_facts(device)
+    copy = clone_module(module)
+    run_pipeline(copy, PASSES)
+    emitted = [emit_kernel(function, facts) for function in functions(copy) if is_kernel(function)]
+    if not emitted:
+        raise UnsupportedError(f"the module for device {device.name} holds no kernel")
+    files = {f"{kernel.name}.dpu.c": kernel.device.encode() for kernel in emitted}
+    files[HOST_FILE] = host_file(emitted).encode()
+    files["stratagem_machine.h"] = facts.machine_header().encode()
+    files["device.json"] = facts.to_json().encode()
+    files[MANIFEST] = json.dumps({k.name: _entry(k) for k in emitted}, indent=1).encode()
+    files.update(support_files())
+    report = {"simulated": True, "kernels": {k.name: k.usage.as_dict() for k in emitted}}
+    return KernelCode(files, tuple(k.name for k in emitted), report)
+
+
+def is_kernel(function: Any) -> bool:
+    """Functions with a body that claim to be kernels (a declaration has none)."""
+    return bool(function.regions[0].blocks) and "device.kernel" in function.attributes
+
+
+def host_file(emitted: list[EmittedKernel]) -> str:
+    """The host side of all kernels: one file, one set of DPUs."""
+    head = [
+        "/* Host side of the kernels: scatter, launch, gather. */",
+        '#include "stratagem_host.h"',
+        "",
+        '#include "stratagem_math.h"',
+        "",
+    ]
+    declarations = [
+        *(f"int {k.name}(void *const *data, const int64_t *shapes, const char *program);" for k in emitted),
+        "void stratagem_close(void);",
+        "",
+        "void stratagem_close(void) { sg_close(); }",
+    ]
+    return "\n".join([*head, *declarations, *(f"\n{k.host}" for k in emitted), ""])
+
+
+def refusal(function: Any, device: Device) -> str | None:
+    """Why `function` cannot run on `device`; None when it can. The function's module is left as it is."""
+    name = symbol_name(function)
+    copy = clone_module(ir.Module.parse(_module_around(function), function.context))
+    run_pipeline(copy, PASSES)
+    try:
+        for one in functions(copy):
+            if symbol_name(one) == name:
+                emit_kernel(one, device_facts(device))
+    except UnsupportedError as error:
+        return error.problem
+    return None
+
+
+def _module_around(function: Any) -> str:
+    return f"module {{\n{function.get_asm(assume_verified=True)}\n}}"
+
+
+def _entry(kernel: EmittedKernel) -> dict[str, Any]:
+    arguments = [{"dtype": dtype, "shape": shape} for dtype, shape in kernel.arguments]
+    return {"arguments": arguments, "results": kernel.results, "tasklets": kernel.tasklets, "usage": kernel.usage.as_dict()}
