@@ -124,12 +124,13 @@ def _write(i: int, kind: Any, index: str, updates: bool) -> list[str]:
 def _assemble(
     host: Any, old: Any, kernels: dict[str, str], members: dict[str, str], declarations: dict[str, Any]
 ) -> str:
-    """The physical module as text: the bufferized host, declarations for the stubs, kernels grouped by member."""
+    """The physical module as text: the bufferized host with its constants, declarations for the stubs, kernels grouped
+    by member."""
     parts = []
-    for function in functions(host):
-        name = symbol_name(function)
-        is_called = name in declarations
-        parts.append(_declaration(function, declarations[name]) if is_called else local_text(function))
+    for view in host.body.operations:
+        op = view.operation
+        name = symbol_name(op)
+        parts.append(_declaration(op, declarations[name]) if name in declarations else local_text(op))
     grouped = defaultdict(list)
     for name, member in members.items():
         grouped[member].append(kernels[name])
