@@ -151,7 +151,7 @@ def _explain(error: Exception, args: Sequence[Any]) -> ModelError:
     ):
         return UnsupportedError(
             f"control flow or a shape depends on the values of an array: {first}",
-            hint="use jnp.where, jax.lax.cond or jax.lax.while_loop, or bind fixed values with functools.partial",
+            hint="use jnp.where, jax.lax.cond or jax.lax.while_loop, or bind values with functools.partial",
         )
     shapes = ", ".join(
         f"{a.dtype}{list(a.shape)}" for a in jax.tree_util.tree_leaves(list(args)) if hasattr(a, "dtype")

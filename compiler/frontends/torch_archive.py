@@ -107,7 +107,7 @@ def _model_name(archive: Archive) -> str:
     if "archive_version" not in archive.members:
         raise ModelError(
             f"{archive.path}: a zip, but not a torch.export archive of this PyTorch",
-            hint="save it again with torch.export.save; torch.save and TorchScript files are not programs",
+            hint="the file may be cut short, or come from torch.save, which saves no program",
         )
     version = archive.text("archive_version").strip()
     if version != _KNOWN_VERSION:

@@ -14,6 +14,7 @@ import torch
 from torch import fx
 from torch.export import ExportedProgram
 from torch.export.graph_signature import InputKind
+from torch.fx.passes.shape_prop import _extract_tensor_metadata
 
 from stratagem.compiler.frontends.torch_parameters import find_aliases, tensor_of
 from stratagem.compiler.frontends.torch_signature import Role, Signature, Slot
@@ -85,6 +86,7 @@ def _tensor_for_integer(program: ExportedProgram, node: fx.Node) -> None:
     only."""
     size = node.meta["val"]
     node.meta["val"] = fake_scalar(program)
+    node.meta["tensor_meta"] = _extract_tensor_metadata(node.meta["val"])
     with program.graph.inserting_after(_last_placeholder(program.graph)):
         value = program.graph.call_function(aten._local_scalar_dense.default, (node,))
     value.meta = {"val": size}

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import fx, nn
 from torch.export import ExportedProgram
 
 import stratagem
@@ -35,12 +35,20 @@ class FunctionModule(nn.Module):  # type: ignore[misc]  # torch has no types her
             self.add_module(name, module)
         # An attribute of the instance, so that torch.export sees the function's own signature.
         object.__setattr__(self, "forward", function)
+        _keep_source_lines(function)
         self.eval_like(function)
 
     def eval_like(self, function: Callable[..., Any]) -> None:
         """The wrapper trains if any wrapped module does; it must not change the modes of the modules below
         it."""
         self.training = any(m.training for _, m in reached_modules(function))
+
+
+def _keep_source_lines(function: Callable[..., Any]) -> None:
+    """Asks PyTorch to note lines of this function: by itself it notes those of functions called `forward`."""
+    plain = inspect.unwrap(getattr(function, "__func__", function))
+    if inspect.isfunction(plain):
+        fx.proxy._register_stack_trace_anchor(plain)
 
 
 def reached_modules(function: Callable[..., Any]) -> Iterator[tuple[str, nn.Module]]:
@@ -65,7 +73,7 @@ def _reached_values(function: Callable[..., Any]) -> Iterator[tuple[str, Any]]:
 
 def as_module(model: Any) -> nn.Module:
     """The model as a module; raises ModelError for things that torch.export cannot take."""
-    if isinstance(model, torch.jit.ScriptModule):
+    if isinstance(model, torch.jit.ScriptModule | torch.jit.ScriptFunction):
         raise ModelError(
             f"{type(model).__name__} is TorchScript, which torch.export does not take",
             hint="load the original nn.Module (its state_dict works: torch.load(..., weights_only=True))",

@@ -6,6 +6,7 @@ A fork and not a new interpreter: the module to lower is already in memory, and 
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import pickle
 import signal
@@ -50,6 +51,7 @@ def run_forked(step: Callable[[], str]) -> str:
 def _answer(step: Callable[[], str], writer: int) -> None:
     """Runs in the child; never returns, so that nothing of the parent's runs twice."""
     try:
+        faulthandler.disable()
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # stack dumps of native code are not for the user
         try:
             data = pickle.dumps((None, step()))

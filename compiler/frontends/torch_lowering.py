@@ -9,15 +9,17 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import torch
 from torch import fx
 
 from stratagem.compiler.errors import PassError, StratagemError, UnsupportedError
 from stratagem.compiler.frontends.torch_capture import FRAME, is_internal_frame
 from stratagem.compiler.frontends.torch_isolation import CrashError, run_forked
-from stratagem.compiler.frontends.torch_refusals import nearest_form, refuse
+from stratagem.compiler.frontends.torch_refusals import refuse
 from stratagem.compiler.frontends.torch_rewrites import BACKEND_LEGAL_OPS
 from stratagem.compiler.frontends.torch_single import isolated_operator, operators
 from stratagem.compiler.ir import new_context, parse_module, to_text
+from stratagem.compiler.levels.tensor import CONSTANT_LIMIT
 
 FUNCTION = "main"
 
@@ -39,12 +41,34 @@ def import_graph(graph: fx.Graph) -> Any:
 
     for node in graph.nodes:
         shorten_trace(node)
-    importer = FxImporter(context=new_context())
+    importer = FxImporter(context=new_context(), hooks=_literal_hooks())
     try:
         importer.import_stateless_graph(graph, func_name=FUNCTION)
     except (NotImplementedError, AssertionError, TypeError, RuntimeError, KeyError) as error:
         raise UnsupportedError(f"the importer refuses the graph: {error}") from error
     return importer.module
+
+
+def _literal_hooks() -> Any:
+    """The importer writes tensors among the constants as resources, which no pass can fold; small ones as plain
+    elements instead."""
+    from torch_mlir import ir
+    from torch_mlir.extras import fx_importer
+
+    class Hooks(fx_importer.FxImporterHooks):  # type: ignore[misc]  # the wheel has no types
+        def resolve_literal(self, importer: Any, literal: Any, info: Any) -> Any:
+            if not isinstance(literal, torch.Tensor) or not 0 < literal.numel() <= CONSTANT_LIMIT:
+                return None
+            kind = fx_importer.create_mlir_tensor_type(literal)
+            make = ir.FloatAttr.get if literal.dtype.is_floating_point else ir.IntegerAttr.get
+            elements = [make(kind.element_type, value) for value in literal.detach().flatten().tolist()]
+            return ir.Operation.create(
+                "torch.vtensor.literal",
+                results=[importer._cc.create_vtensor_type(literal.dtype, literal.size())],
+                attributes={"value": ir.DenseElementsAttr.get(elements, kind)},
+            ).result
+
+    return Hooks()
 
 
 def shorten_trace(node: fx.Node) -> None:
@@ -108,40 +132,22 @@ def run_torch_pipeline(module: Any, pipeline: str) -> None:
     from torch_mlir import ir
     from torch_mlir.passmanager import PassManager
 
-    messages: list[tuple[str, str]] = []
-
-    def keep(diagnostic: Any) -> bool:
-        if "ERROR" in str(diagnostic.severity).upper():
-            notes = "".join(f" {n.message[:2000]}" for n in diagnostic.notes)
-            messages.append((str(diagnostic.location), diagnostic.message + notes))
-        return True
-
-    handler = module.context.attach_diagnostic_handler(keep)
     try:
         with module.context:
-            module.context.emit_error_diagnostics = False
             PassManager.parse(pipeline).run(module.operation)
     except ir.MLIRError as error:
-        raise _explain(messages, str(error)) from None
-    finally:
-        handler.detach()
+        raise _explain(str(error)) from None
 
 
-def _explain(messages: list[tuple[str, str]], otherwise: str) -> Exception:
-    for location, text in messages:
-        match = _FAILED.search(text)
-        if match:
-            name = match[1] or match[2]
-            inner = _OPERATOR_NAME.search(text)
-            operation = inner[1] if name == "operator" and inner else name
-            file = _FILE.search(location)
-            where = f"{file[1]}:{file[2]}" if file else None
-            reason = "has no lowering to linalg" + _detail(text)
-            return refuse(
-                operation, reason, where, nearest_form(operation.split(".")[1] if "." in operation else "")
-            )
-    detail = "; ".join(f"{where}: {text[:300]}" for where, text in messages) or otherwise
-    return PassError(f"lowering from the torch dialect failed: {detail}")
+def _explain(text: str) -> Exception:
+    """The refusal behind a failed pipeline's diagnostics, PassError where they name no operator."""
+    match = _FAILED.search(text)
+    if match is None:
+        return PassError(f"lowering from the torch dialect failed: {text[:1000]}")
+    name, inner, file = match[1] or match[2], _OPERATOR_NAME.search(text), _FILE.search(text)
+    operation = inner[1] if name == "operator" and inner else name
+    where = f"{file[1]}:{file[2]}" if file else None
+    return refuse(operation, "has no lowering to linalg" + _detail(text), where)
 
 
 def _detail(text: str) -> str:

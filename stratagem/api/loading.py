@@ -30,8 +30,8 @@ def load_model(
         model: a path (`.onnx`, `.pt2`, `.mlir`, `.mlirbc`), a `torch.nn.Module`, a torch or JAX function, an
             `onnx.ModelProto`, or a `Program`, which is returned as it is.
         example_inputs: arrays or tensors, needed for modules and functions.
-        dynamic_shapes: for torch: `torch.export`'s argument of that name; for JAX: per argument None or a mapping
-            axis -> name of the free size.
+        dynamic_shapes: for torch: `torch.export`'s argument of that name; for JAX: per argument None or a
+            mapping axis -> name of the free size.
 
     Raises:
         ModelError, UnsupportedError: the model cannot be read or uses something outside the tensor contract.

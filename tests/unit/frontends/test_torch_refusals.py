@@ -1,0 +1,136 @@
+"""What PyTorch models are refused for, and that the message names operator, line and a way out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from stratagem.compiler.errors import ModelError, StratagemError, UnsupportedError  # noqa: E402
+from stratagem.compiler.frontends.torch import load_torch  # noqa: E402
+
+X = torch.ones(3, 4)
+
+
+def refusal(function: Callable[..., Any], *args: Any, dynamic: Any = None) -> str:
+    with pytest.raises(StratagemError) as caught:
+        load_torch(function, args or (X,), dynamic)
+    return str(caught.value)
+
+
+def by_mask(x: Any) -> Any:
+    return x[x > 0]
+
+
+def by_nonzero(x: Any) -> Any:
+    return torch.nonzero(x)
+
+
+def by_dropout(x: Any) -> Any:
+    return torch.nn.functional.dropout(x, 0.5, training=True)
+
+
+def by_fft(x: Any) -> Any:
+    return torch.fft.fft(x).real
+
+
+def by_svd(x: Any) -> Any:
+    return torch.linalg.svd(x)[1]
+
+
+def by_byte_arithmetic(x: Any) -> Any:
+    return x.to(torch.uint8) * 3
+
+
+def by_complex(x: Any) -> Any:
+    return torch.complex(x, x).abs()
+
+
+@pytest.mark.parametrize(
+    ("function", "operator", "way_out"),
+    [
+        (by_mask, "aten.index.Tensor", "torch.where"),
+        (by_nonzero, "aten.nonzero", "torch.where"),
+        (by_dropout, "draws random numbers", "model.eval()"),
+        (by_fft, "aten.fft_fft", "DFT matrix"),
+        (by_svd, "svd", "outside the model"),
+        (by_byte_arithmetic, "aten.mul", ""),
+        (by_complex, "aten.complex", "two real tensors"),
+    ],
+)
+def test_operators_are_named_with_line_and_way_out(
+    function: Callable[..., Any], operator: str, way_out: str
+) -> None:
+    message = refusal(function)
+    line = function.__code__.co_firstlineno + 1
+    assert message.startswith(f"{__file__}:{line}: ")
+    assert operator in message and way_out in message
+
+
+def test_crashes_of_the_lowering_do_not_reach_the_process() -> None:
+    assert "the lowering crashes" in refusal(by_byte_arithmetic)
+
+
+def test_control_flow_on_values() -> None:
+    message = refusal(lambda x: x * 2 if x.sum() > 0 else x)
+    assert "depends on the values of a tensor" in message and "torch.where" in message
+
+
+def test_wrong_examples_are_named_with_their_shapes() -> None:
+    message = refusal(torch.nn.Linear(5, 2), torch.ones(3, 4))
+    assert "does not run on the example inputs (float32[3, 4])" in message
+
+
+def test_missing_examples() -> None:
+    message = refusal(lambda x, y: x + y, X)
+    assert "does not run on the example inputs" in message and "missing" in message
+
+
+def test_examples_that_are_no_tuple() -> None:
+    with pytest.raises(ModelError, match=r"expected a tuple.*\n.*\(x,\)"):
+        load_torch(lambda x: x, X)  # type: ignore[arg-type]
+
+
+def test_dynamic_shapes_that_contradict_the_model() -> None:
+    free = torch.export.Dim.DYNAMIC
+    message = refusal(lambda x: x + torch.ones(3, 4), X, dynamic=({0: free},))
+    assert "dynamic shapes do not fit the model" in message
+
+
+def test_things_that_are_no_models() -> None:
+    with pytest.raises(ModelError, match="cannot compile an object of type int"):
+        load_torch(3, (X,))
+
+
+def test_torchscript() -> None:
+    scripted = torch.jit.trace(lambda x: x + 1, (X,))
+    with pytest.raises(ModelError, match="TorchScript"):
+        load_torch(scripted, (X,))
+
+
+def test_custom_operators() -> None:
+    @torch.library.custom_op("stratagem_test::twice", mutates_args=())
+    def twice(x: torch.Tensor) -> torch.Tensor:
+        return x * 2
+
+    twice.register_fake(torch.empty_like)
+    with pytest.raises(UnsupportedError, match=r"stratagem_test.*custom operator"):
+        load_torch(lambda x: twice(x), (X,))
+
+
+def test_a_refused_model_keeps_its_state() -> None:
+    class Counting(torch.nn.Module):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.register_buffer("count", torch.zeros(()))
+
+        def forward(self, x: Any) -> Any:
+            self.count.add_(1)
+            return x @ x  # 3x4 by 3x4 does not fit
+
+    model = Counting()
+    refusal(model)
+    assert float(model.count) == 0
