@@ -19,6 +19,8 @@ CONTROL = {
     "params": {"type": "object", "description": "values for $name, by name"},
     "vary": {"type": "object", "description": "lists to sweep $name over, by name"},
 }
+SCALARS = ("integer", "number", "string", "boolean")
+SHORT_FORMS = ("#/$defs/FunctionEntry", "#/$defs/MemberEntry")  # `relu: "Y[i] = max(X[i], 0)"`, `host: NAME`
 PARAMETER = {"type": "string", "pattern": r"^\$[A-Za-z_][\w-]*$", "description": "a parameter"}
 
 
@@ -54,9 +56,19 @@ def loosen(definition: dict[str, Any]) -> None:
         definition["required"] = required
         definition["properties"]["remove"] = {"const": True, "description": "take the inherited item out"}
     for key, schema in definition.get("properties", {}).items():
-        schema.pop("title", None)
-        plain = schema.get("type") in ("integer", "number", "string", "boolean") or "enum" in schema
-        if plain and "const" not in schema and key != "name":
-            described = {"description": schema.pop("description")} if "description" in schema else {}
-            default = {"default": schema.pop("default")} if "default" in schema else {}
-            definition["properties"][key] = {**described, **default, "anyOf": [schema, PARAMETER]}
+        if "const" not in schema and key != "name":
+            definition["properties"][key] = with_parameters(schema)
+
+
+def with_parameters(schema: dict[str, Any]) -> dict[str, Any]:
+    """A schema in which every scalar may also be a parameter, and records with a short form may be text."""
+    schema.pop("title", None)
+    for inner in ("items", "additionalProperties"):
+        if isinstance(schema.get(inner), dict):
+            schema[inner] = with_parameters(schema[inner])
+    if schema.get("$ref") in SHORT_FORMS:
+        return {"anyOf": [schema, {"type": "string"}]}
+    if schema.get("type") not in SCALARS and "enum" not in schema:
+        return schema
+    outside: dict[str, Any] = {key: schema.pop(key) for key in ("description", "default") if key in schema}
+    return {**outside, "anyOf": [schema, PARAMETER]}

@@ -5,7 +5,6 @@ from __future__ import annotations
 from stratagem.hwmodels.errors import HardwareFileError, Place, Problem
 from stratagem.hwmodels.load import load_device, load_machine, open_target
 from stratagem.hwmodels.model import Device, System
-from stratagem.hwmodels.units import format_quantity
 
 
 def new_text(name: str, like: str, *, copy: bool = False) -> str:
@@ -46,23 +45,21 @@ def device_child(name: str, like: str, device: Device) -> str:
         "source: {kind: assumed, note: fill in where your numbers come from}",
         "# Below is what is inherited. Take the '#' away from a line to change it; what is not mentioned",
         "# stays. 'stratagem hw check' tells what is wrong, 'stratagem hw show' what follows.",
-        f"# clock: {format_quantity(device.clock, 'Hz')}",
+        f"# clock: {device.trust('clock').text}",
         "# levels:",
     ]
     for level in device.levels:
         parts = [f"name: {level.name}"]
         if level.kind == "group":
             parts.append(f"count: {level.count}")
-        if level.size is not None:
-            parts.append(f"size: {format_quantity(level.size, 'B', binary=True)}")
-        if level.bandwidth is not None and not level.bandwidths:
-            parts.append(f"bandwidth: {format_quantity(level.bandwidth, 'B/s')}")
-        if level.latency is not None and not level.latencies:
-            parts.append(f"latency: {format_quantity(level.latency, 's')}")
+        for key in ("size", "bandwidth", "latency"):
+            origin = device.provenance.get(f"levels.{level.name}.{key}")
+            if origin is not None:
+                parts.append(f"{key}: {origin.text}")
         lines.append(f"#   - {{{', '.join(parts)}}}")
     lines += ["# units:", *(f"#   - {{name: {unit.name}, count: {unit.count}}}" for unit in device.units)]
     if device.peak:
-        peaks = ", ".join(f"{dtype}: {format_quantity(rate, 'op/s')}" for dtype, rate in device.peak.items())
+        peaks = ", ".join(f"{dtype}: {device.trust(f'peak.{dtype}').text}" for dtype in device.peak)
         lines.append(f"# peak: {{{peaks}}}")
     return "\n".join(lines) + "\n"
 

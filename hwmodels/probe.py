@@ -192,11 +192,12 @@ def level_lines(facts: Facts, level: dict[str, Any]) -> Iterator[str]:
     size = f", size: {memory // 1024} KiB" if facts.memory else ""
     yield f"  - {{name: dram{size}, bandwidth: {assumed(share)}}}"
     if "l3" in caches:
-        pieces = caches["l3"].pieces
-        share = level["l3-bytes-per-cycle"] * max(1, facts.cores // pieces)
+        share = level["l3-bytes-per-cycle"] * max(1, facts.cores // caches["l3"].pieces)
         yield cache_line("l3", caches["l3"], f", bandwidth: {assumed(share)}")
     elif caches:
         yield "  - {name: l3, remove: true}"
+    else:
+        yield f"  - {{name: l3, bandwidth: {assumed(level['l3-bytes-per-cycle'] * facts.cores)}}}"
     yield f"  - {{name: core, count: {facts.cores}}}"
     for name in ("l2", "l1"):
         if name in caches:
