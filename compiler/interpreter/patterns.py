@@ -15,7 +15,9 @@ from stratagem.compiler.interpreter.attributes import segments
 from stratagem.compiler.interpreter.instructions import Body, Instruction
 
 UNIT = -1
-"""In `Structure.orders`: a dimension of size 1 that the map indexes with the constant 0 (a reduction that keeps it)."""
+"""In `Structure.orders`: a dimension of size 1 that the map indexes with the constant 0 (a reduction that
+keeps it).
+"""
 
 COMBINERS = {
     "arith.addf": "add",

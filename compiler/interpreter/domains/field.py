@@ -72,6 +72,9 @@ class ExactField(Domain):
         concerned = np.zeros((), np.bool_)
         for operand in operands:
             concerned = concerned | (np.asarray(operand[0]) < 0)
+        limits = self.lift(np.where(concerned & np.isfinite(stand_ins), stand_ins, 0.0), element)
+        exact = concerned & np.isfinite(stand_ins)
+        result = tuple(np.where(exact, limit, plane) for limit, plane in zip(limits, result, strict=True))
         return residues.with_tags(result, np.where(concerned, stand_ins, 1.0))
 
     def convert(self, value: Value, source: str, target: str) -> Value:
