@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from stratagem.compiler.backends.cpu.loops.body import is_elementwise, reads_argument
 from stratagem.compiler.backends.cpu.loops.combine import combiner_of
@@ -11,6 +11,8 @@ from stratagem.compiler.backends.cpu.target import CpuTarget
 
 PACK_STRIDE = 512
 """Elements between rows from which on reading a panel in place costs more cache sets and page entries than copying."""
+FEW_ROWS = 4
+"""Below this many rows a block is limited by memory: wide rows and no packing, or lanes along the reduction."""
 MOST_ROWS = 12
 """Rows of a register block: enough independent sums to hide the latency of a multiply-add twice over."""
 
@@ -25,6 +27,7 @@ class Plan:
         vector: the loop whose iterations are lanes. rows: the loop unrolled into registers, if any.
         lanes: elements of a vector. vectors: vectors side by side. height: rows of a register block.
         packed: the input copied to a dense panel first, if any; must: in place it cannot be read as vectors.
+        few: the plan to follow instead where, at run time, there are fewer than FEW_ROWS rows.
     """
 
     kind: str
@@ -35,6 +38,7 @@ class Plan:
     height: int = 1
     packed: int | None = None
     must: bool = False
+    few: Plan | None = None
 
 
 def choose(nest: Nest, target: CpuTarget) -> Plan:
@@ -49,9 +53,16 @@ def choose(nest: Nest, target: CpuTarget) -> Plan:
             return Plan("scalar")
         return Plan("map", best, None, lanes)
     block = _best_block(nest, target, lanes, vectors)
-    if block and not _too_narrow(nest, block):
+    reduction = _reduction(nest, lanes)
+    if block is None or _too_narrow(nest, block):
+        return reduction or block or Plan("scalar")
+    few = reduction if block.must else _wide(nest, target, block)
+    if block.rows is None or few is None:
         return block
-    return _reduction(nest, lanes) or block or Plan("scalar")
+    rows = nest.known_size(block.rows)
+    if rows is None:
+        return replace(block, few=few)
+    return few if rows < FEW_ROWS else block
 
 
 def _lanes(nest: Nest, target: CpuTarget) -> int:
@@ -80,9 +91,21 @@ def _best_block(nest: Nest, target: CpuTarget, lanes: int, vectors: list[int]) -
     for d in vectors:
         gathered = _gathers(nest, d)
         rows = _reuse_loop(nest, d, gathered)
-        if len(gathered) == 1 and rows is not None and (nest.known_size(rows) or 8) > 2:
+        if len(gathered) == 1 and rows is not None:
             return _shape(nest, target, lanes, d, gathered[0], must=True)
     return None
+
+
+def _wide(nest: Nest, target: CpuTarget, block: Plan) -> Plan | None:
+    """The same block with few rows and long ones, for operands that are read once or twice."""
+    moving = [i for i, a in enumerate(nest.inputs) if a.moves_with(block.vector) and reads_argument(nest.body, i)]
+    if len(moving) != 1 or len(nest.outputs) != 1:
+        return None
+    height = 2
+    vectors = max(1, min(8, (target.registers - 2) // (height + 1)))
+    size = nest.known_size(block.vector)
+    vectors = min(vectors, -(-size // block.lanes)) if size is not None else vectors
+    return replace(block, vectors=vectors, height=height, packed=None, must=False)
 
 
 def _too_narrow(nest: Nest, plan: Plan) -> bool:
@@ -116,7 +139,7 @@ def _shape(nest: Nest, target: CpuTarget, lanes: int, vector: int, packed: int |
     if rows is None:  # nothing is read twice; several sums still hide latency
         others = [d for d in nest.loops(True) if d != vector]
         rows = max(others, key=lambda d: (nest.known_size(d) or 1 << 30, d), default=None)
-        vectors, most = (2, 4) if rows is not None else (4, 1)
+        vectors, most = (2, 4) if rows is not None else (min(8, target.registers // 3), 1)
     else:
         vectors, most = 2, MOST_ROWS
     size = nest.known_size(vector)
@@ -136,6 +159,15 @@ def _reduction(nest: Nest, lanes: int) -> Plan | None:
     if not able:
         return None
     vector = max(able, key=lambda d: (nest.known_size(d) or 1 << 30, d))
-    rows = max(nest.loops(True), key=lambda d: (nest.known_size(d) or 1 << 30, d), default=None)
-    shared = rows is not None and any(not a.moves_with(rows) and a.moves_with(vector) for a in nest.inputs)
-    return Plan("lanes", vector, rows if shared else None, lanes, 1 if shared else 4, 4 if shared else 1)
+    rows = _sharing_rows(nest, vector)
+    if rows is None:
+        return Plan("lanes", vector, None, lanes, 4)
+    return Plan("lanes", vector, rows, lanes, 1, 4)
+
+
+def _sharing_rows(nest: Nest, vector: int) -> int | None:
+    """The parallel loop along which an operand that moves with the lanes stays put: a short one if there is one, so
+    that the long operand is read once."""
+    read = [a for i, a in enumerate(nest.inputs) if reads_argument(nest.body, i) and a.moves_with(vector)]
+    able = [d for d in nest.loops(True) if any(not a.moves_with(d) for a in read)]
+    return min(able, key=lambda d: (nest.known_size(d) or (1 << 30 if nest.outputs[0].is_unit(d) else 8), d), default=None)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from torch_mlir import ir
+from torch_mlir.dialects import arith, scf
 
+from stratagem.compiler.backends.cpu.build import i64
 from stratagem.compiler.backends.cpu.loops.block import emit_block
-from stratagem.compiler.backends.cpu.loops.choose import Plan, choose
+from stratagem.compiler.backends.cpu.loops.choose import FEW_ROWS, Plan, choose
 from stratagem.compiler.backends.cpu.loops.lanes import emit_lanes
 from stratagem.compiler.backends.cpu.loops.map import emit_map
-from stratagem.compiler.backends.cpu.loops.nest import NotLinear, read_nest, simplify
+from stratagem.compiler.backends.cpu.loops.nest import Nest, NotLinear, read_nest, simplify
 from stratagem.compiler.backends.cpu.loops.scalar import emit_scalar
 from stratagem.compiler.backends.cpu.target import CpuTarget
 from stratagem.compiler.ir import run_pipeline, walk
@@ -40,13 +43,24 @@ def _lower(op: Any, target: CpuTarget) -> Plan | None:
         except NotLinear:
             return None
         plan = choose(nest, target)
-        if plan.kind == "block":
-            emit_block(nest, plan)
-        elif plan.kind == "lanes":
-            emit_lanes(nest, plan)
-        elif plan.kind == "map":
-            emit_map(nest, plan)
-        else:
-            emit_scalar(nest)
+        _emit(nest, plan)
     op.erase()
     return plan
+
+
+def _emit(nest: Nest, plan: Plan) -> None:
+    if plan.few is not None and plan.rows is not None:
+        few = arith.cmpi(arith.CmpIPredicate.slt, i64(nest.sizes[plan.rows]), i64(FEW_ROWS))
+        branch = scf.IfOp(few, [], has_else=True)
+        for block, one in ((branch.then_block, plan.few), (branch.else_block, replace(plan, few=None))):
+            with ir.InsertionPoint(block):
+                _emit(nest, one)
+                scf.YieldOp([])
+    elif plan.kind == "block":
+        emit_block(nest, plan)
+    elif plan.kind == "lanes":
+        emit_lanes(nest, plan)
+    elif plan.kind == "map":
+        emit_map(nest, plan)
+    else:
+        emit_scalar(nest)

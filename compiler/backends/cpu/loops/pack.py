@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from torch_mlir import ir
 from torch_mlir.dialects import arith, llvm, memref, scf
 
-from stratagem.compiler.backends.cpu.build import Size, add, i64, loop, mul, parse_type
+from stratagem.compiler.backends.cpu.build import Size, add, element_pointer, i64, loop, mul, parse_type, round_down
 from stratagem.compiler.backends.cpu.loops.access import Access
 from stratagem.compiler.backends.cpu.loops.choose import Plan
 from stratagem.compiler.backends.cpu.loops.emit import nested_loops
 from stratagem.compiler.backends.cpu.loops.nest import Nest
+from stratagem.compiler.backends.cpu.loops.transpose import load_turned
 
 ROWS_WORTH_PACKING = 24
 """Rows that read a panel before the copy has paid for itself, by measurement."""
@@ -67,7 +69,39 @@ def pack_panel(
             return
         _pack_by_elements(plan, source, dense, here, width, active)
 
-    nested_loops(nest, depth, list(counters), row)
+    turned = depth and source.is_unit(depth[-1]) and plan.lanes & (plan.lanes - 1) == 0
+    if not turned or source.is_unit(plan.vector):
+        nested_loops(nest, depth, list(counters), row)
+        return
+    size = nest.sizes[depth[-1]]
+    full = round_down(size, plan.lanes)
+
+    def line(here: list[Size]) -> None:
+        def at(position: Size, pack: Callable[[list[Size]], None]) -> None:
+            there = list(here)
+            there[depth[-1]] = position
+            pack(there)
+
+        def square(there: list[Size]) -> None:
+            _pack_turned(plan, source, dense, there, depth[-1], width, active)
+
+        loop(0, full, plan.lanes, lambda position: at(position, square))
+        loop(full, size, 1, lambda position: at(position, row))
+
+    nested_loops(nest, depth[:-1], list(counters), line)
+
+
+def _pack_turned(
+    plan: Plan, source: Access, dense: Access, here: list[Size], depth: int, width: int, active: Any
+) -> None:
+    """Packs as many steps of the last reduction as there are lanes, by turning squares in registers."""
+    for start in range(0, width, plan.lanes):
+        columns = active if start + plan.lanes == width else None
+        step = source.coefficients[plan.vector]
+        offset = add(source.offset(here), mul(step, start))
+        for i, vector in enumerate(load_turned(source, offset, step, plan.lanes, columns)):
+            place = add(add(dense.offset(here), start), mul(dense.coefficients[depth], i))
+            dense.store_vector(vector, place, plan.lanes)
 
 
 def _pack_by_elements(
@@ -114,7 +148,5 @@ def _depth_loops(nest: Nest, source: Access) -> list[int]:
 
 
 def _shifted(access: Access, offset: Size) -> Access:
-    from stratagem.compiler.backends.cpu.build import element_pointer
-
     pointer = element_pointer(access.pointer, offset, access.stored)
     return Access(access.element, pointer, access.coefficients)
