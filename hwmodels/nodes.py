@@ -14,8 +14,8 @@ from typing import Any
 
 from stratagem.hwmodels.errors import NOWHERE, HardwareFileError, Place, Problem
 
-MOST_BYTES = 1_000_000
-MOST_NODES = 50_000
+MOST_BYTES = 200_000
+MOST_NODES = 10_000
 DEEPEST = 32
 
 CORE_TAG = "tag:yaml.org,2002:"
@@ -110,6 +110,8 @@ def read_documents(text: str, file: str) -> list[Node]:
 
     if len(text.encode("utf-8", "replace")) > MOST_BYTES:
         raise HardwareFileError([Problem(Place(file), "", f"the file is larger than {MOST_BYTES} bytes")])
+    if bracket_depth(text) > 2 * DEEPEST:  # the YAML parser itself takes long over these
+        raise HardwareFileError([Problem(Place(file), "", f"nested deeper than {DEEPEST} levels")])
     reader = Reader(file)
     try:
         documents = [
@@ -134,6 +136,15 @@ def read_documents(text: str, file: str) -> list[Node]:
             [Problem(Place(file, 1), "", "the file is empty; it should start with 'hw: 1'")]
         )
     return documents
+
+
+def bracket_depth(text: str) -> int:
+    """How deep brackets are nested, at most."""
+    depth = deepest = 0
+    for bracket in re.findall(r"[\[{\]}]", text):
+        depth += 1 if bracket in "[{" else -1
+        deepest = max(deepest, depth)
+    return deepest
 
 
 class Reader:
