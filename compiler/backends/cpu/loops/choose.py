@@ -6,13 +6,17 @@ from dataclasses import dataclass, replace
 
 from stratagem.compiler.backends.cpu.loops.body import is_elementwise, reads_argument
 from stratagem.compiler.backends.cpu.loops.combine import combiner_of
-from stratagem.compiler.backends.cpu.loops.nest import Nest
+from stratagem.compiler.backends.cpu.loops.nest import Nest, indices_used
 from stratagem.compiler.backends.cpu.target import CpuTarget
 
 PACK_STRIDE = 512
 """Elements between rows from which on reading a panel in place costs more cache sets and page entries than copying."""
 FEW_ROWS = 4
 """Below this many rows a block is limited by memory: wide rows and no packing, or lanes along the reduction."""
+LARGEST_SQUARE = 16
+"""Lanes of a square turned in registers."""
+LARGEST_TURNED_BODY = 12
+"""Operations of a body that may be repeated for every row of a square."""
 MOST_ROWS = 12
 """Rows of a register block: enough independent sums to hide the latency of a multiply-add twice over."""
 
@@ -22,7 +26,7 @@ class Plan:
     """A strategy and its loops.
 
     Attributes:
-        kind: "map" (no reduction), "block" (lanes along a parallel loop, sums in registers), "lanes" (lanes along a
+        kind: "map" (no reduction), "turn" (no reduction, operands dense along different loops), "block" (lanes along a parallel loop, sums in registers), "lanes" (lanes along a
             reduction), "scalar".
         vector: the loop whose iterations are lanes. rows: the loop unrolled into registers, if any.
         lanes: elements of a vector. vectors: vectors side by side. height: rows of a register block.
@@ -50,7 +54,7 @@ def choose(nest: Nest, target: CpuTarget) -> Plan:
     if not nest.loops(False):
         best = max(vectors, key=lambda d: _contiguous(nest, d), default=None)
         if best is None or _gathers(nest, best):
-            return Plan("scalar")
+            return _turned(nest, lanes, vectors) or Plan("scalar")
         return Plan("map", best, None, lanes)
     block = _best_block(nest, target, lanes, vectors)
     reduction = _reduction(nest, lanes)
@@ -63,6 +67,21 @@ def choose(nest: Nest, target: CpuTarget) -> Plan:
     if rows is None:
         return replace(block, few=few)
     return few if rows < FEW_ROWS else block
+
+
+def _turned(nest: Nest, lanes: int, vectors: list[int]) -> Plan | None:
+    """Lanes along one loop, with the operands that are dense along another loop turned square by square."""
+    lanes = min(lanes, LARGEST_SQUARE)
+    operations = len(list(nest.body.operations))
+    if indices_used(nest.body) or operations > LARGEST_TURNED_BODY or lanes & (lanes - 1) or lanes < 2:
+        return None
+    for d in vectors:
+        gathered = _gathers(nest, d)
+        for t in nest.loops(True):
+            wide = all((nest.known_size(loop) or lanes) >= lanes for loop in (d, t))
+            if t != d and wide and all(nest.inputs[i].is_unit(t) for i in gathered):
+                return Plan("turn", d, t, lanes)
+    return None
 
 
 def _lanes(nest: Nest, target: CpuTarget) -> int:

@@ -15,6 +15,7 @@ from stratagem.compiler.backends.cpu.loops.lanes import emit_lanes
 from stratagem.compiler.backends.cpu.loops.map import emit_map
 from stratagem.compiler.backends.cpu.loops.nest import Nest, NotLinear, read_nest, simplify
 from stratagem.compiler.backends.cpu.loops.scalar import emit_scalar
+from stratagem.compiler.backends.cpu.loops.turn import emit_turn
 from stratagem.compiler.backends.cpu.target import CpuTarget
 from stratagem.compiler.ir import run_pipeline, walk
 
@@ -62,5 +63,7 @@ def _emit(nest: Nest, plan: Plan) -> None:
         emit_lanes(nest, plan)
     elif plan.kind == "map":
         emit_map(nest, plan)
+    elif plan.kind == "turn":
+        emit_turn(nest, plan)
     else:
         emit_scalar(nest)
