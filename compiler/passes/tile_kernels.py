@@ -15,7 +15,8 @@ from stratagem.compiler.program import Program
 
 @dataclass(frozen=True)
 class TileKernels(Pass):
-    """Untiled kernels -> `scf.forall` over the units of each tier, `scf.for` over what is staged, linalg on tiles.
+    """Untiled kernels -> `scf.forall` over the units of each tier, `scf.for` over what is staged, linalg on
+    tiles.
 
     Tile sizes come from the sizes, granules, lanes, tiles and counts of the hardware description alone
     (`schedule/tiles.py`). Loops carry `device.tier` and `device.level`, kernels `device.bytes`. Needs

@@ -1,4 +1,5 @@
-"""Which device class and unit runs a kernel: the target's fastest unit that supports every part of the work."""
+"""Which device class and unit runs a kernel: the target's fastest unit that supports every part of the
+work."""
 
 from __future__ import annotations
 
@@ -12,7 +13,8 @@ from stratagem.hwmodels import Device, Machine
 
 
 def assign(function: Any, machine: Machine) -> tuple[dict[str, str], list[str]]:
-    """The entries of the kernel's claim, and the names of all units (`device/unit`) that could do its main work."""
+    """The entries of the kernel's claim, and the names of all units (`device/unit`) that could do its main
+    work."""
     ops = body_ops(function)
     host = machine.members[machine.host].device
     target = target_device(machine)
@@ -79,5 +81,7 @@ def refusal(ops: list[Any], device: Device) -> str:
 
 
 def _opaque_names(ops: list[Any]) -> str:
-    names = sorted({op.name for op in ops if not op.name.startswith(("arith.", "tensor.empty", "tensor.dim"))})
+    names = sorted(
+        {op.name for op in ops if not op.name.startswith(("arith.", "tensor.empty", "tensor.dim"))}
+    )
     return ", ".join(names) or "the kernel"

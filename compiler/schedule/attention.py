@@ -1,6 +1,8 @@
-"""Finds attention: a contraction, row work on its result (scale, mask, softmax), and a contraction that consumes it.
+"""Finds attention: a contraction, row work on its result (scale, mask, softmax), and a contraction that
+consumes it.
 
-The three make one kernel, tiled over batch, heads and query rows, so that scores never leave the unit. Known from
+The three make one kernel, tiled over batch, heads and query rows, so that scores never leave the unit. Known
+from
 fused attention kernels; here the scores of a tile are kept whole, so the maths is unchanged.
 """
 
@@ -27,7 +29,8 @@ LONGEST = 40
 
 
 def attention_seeds(block: Any, room: int) -> dict[Any, int]:
-    """Op -> number of the attention it belongs to. `room`: bytes that the rows of one query may take in a unit."""
+    """Op -> number of the attention it belongs to. `room`: bytes that the rows of one query may take in a
+    unit."""
     seeds: dict[Any, int] = {}
     number = 0
     for view in block.operations:
@@ -36,7 +39,12 @@ def attention_seeds(block: Any, room: int) -> dict[Any, int]:
             continue
         for value in inputs(op):
             found = _between_contractions(op, value)
-            if found and not any(o in seeds for o in found) and _one_tiling(found, op) and _row_bytes(found) <= room:
+            if (
+                found
+                and not any(o in seeds for o in found)
+                and _one_tiling(found, op)
+                and _row_bytes(found) <= room
+            ):
                 seeds |= dict.fromkeys([*found, op], number)
                 number += 1
                 break
@@ -51,7 +59,9 @@ def _between_contractions(consumer: Any, value: Any) -> list[Any]:
     chain = [op for op, follows in path.items() if follows]
     first = [op for op in chain if is_contraction(op)]
     inside = {*chain, consumer}
-    used_outside = any(use.owner.operation not in inside for op in chain for r in op.results for use in r.uses)
+    used_outside = any(
+        use.owner.operation not in inside for op in chain for r in op.results for use in r.uses
+    )
     reduces = any(REDUCTION in iterators(op) for op in chain if not is_contraction(op))
     return chain if len(first) == 1 and reduces and not used_outside else []
 
@@ -62,8 +72,9 @@ def _follow(op: Any, path: dict[Any, bool]) -> bool:
         return False
     if op not in path:
         path[op] = is_contraction(op)
-        if not path[op]:
-            path[op] = any([_follow(owner(v), path) for v in inputs(op) if is_tensor(v)])
+        for value in inputs(op) if not path[op] else []:
+            behind = is_tensor(value) and _follow(owner(value), path)
+            path[op] = path[op] or behind
     return path[op]
 
 

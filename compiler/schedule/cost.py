@@ -12,8 +12,10 @@ STEP_SECONDS = 50e-9
 
 @dataclass(frozen=True)
 class ContractionShape:
-    """The roles of a contraction's dimensions: rows m, columns n, depth k (one dimension each, the largest of its
-    role; None where there is none), `window` reduction dimensions that slide over the other operand, and how often
+    """The roles of a contraction's dimensions: rows m, columns n, depth k (one dimension each, the largest
+    of its
+    role; None where there is none), `window` reduction dimensions that slide over the other operand, and how
+    often
     all that is repeated (`batch`)."""
 
     m: int | None
@@ -34,7 +36,16 @@ def contraction_seconds(shape: ContractionShape, tile: tuple[int, int, int], tar
     tiles = _ceil(shape.rows, mc) * _ceil(shape.columns, nc) * shape.batch
     rounds = _ceil(tiles, target.units)
     steps = _ceil(shape.depth, kc) * shape.taps
-    compute = rounds * target.units * 2.0 * mc * _round_up(nc, target.lanes) * shape.depth * shape.taps / target.rate
+    compute = (
+        rounds
+        * target.units
+        * 2.0
+        * mc
+        * _round_up(nc, target.lanes)
+        * shape.depth
+        * shape.taps
+        / target.rate
+    )
     operands = tiles * steps * (mc + nc) * kc * shape.element
     results = tiles * mc * nc * shape.element
     shared = (operands + 2 * results) / target.outer_bandwidth

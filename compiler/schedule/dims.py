@@ -1,13 +1,16 @@
 """Kernel dimensions: loops of different ops that must be tiled together.
 
-Two loops are one dimension when a value made inside the kernel ties them: the producer's loop that writes dimension j
-and the consumer's loop that reads it. Values from outside tie nothing, so a tensor read twice (as rows and as columns)
+Two loops are one dimension when a value made inside the kernel ties them: the producer's loop that writes
+dimension j
+and the consumer's loop that reads it. Values from outside tie nothing, so a tensor read twice (as rows and
+as columns)
 does not make rows and columns one dimension.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from stratagem.compiler.schedule.structured import (
@@ -41,7 +44,8 @@ class OpLoops:
 class KernelDims:
     """The dimensions of a set of ops.
 
-    `loops` per generic; `extents[d]` the static extent of dimension d, None where dynamic; `common` the dimensions along
+    `loops` per generic; `extents[d]` the static extent of dimension d, None where dynamic; `common` the
+    dimensions along
     which all ops may be cut into independent tiles, in the order of the last op's output.
     """
 
@@ -70,7 +74,8 @@ class _Union:
 
 
 def analyse(ops: list[Any], known: dict[Any, OpLoops] | None = None) -> KernelDims:
-    """The dimensions of the generics among `ops`. `known` may hold readings of ops made before (they are reused)."""
+    """The dimensions of the generics among `ops`. `known` may hold readings of ops made before (they are
+    reused)."""
     generics = [op for op in ops if is_generic(op)]
     cache = known if known is not None else {}
     read = {op: _read(op, cache) for op in generics}
@@ -103,20 +108,23 @@ def _tie(op: Any, loops: OpLoops, read: dict[Any, OpLoops], union: _Union) -> No
 
 
 def _tie_shared_reads(read: dict[Any, OpLoops], union: _Union) -> None:
-    """Two ops that read one outside tensor along a dimension they already share also share its other dimensions."""
+    """Two ops that read one outside tensor along a dimension they already share also share its other
+    dimensions."""
     readers: dict[Any, list[tuple[Any, Access]]] = {}
     for op, loops in read.items():
         for value, access in list(zip(op.operands, loops.accesses, strict=True))[: input_count(op)]:
             if is_tensor(value) and value.type.rank > 1 and _maker(value) not in read:
                 readers.setdefault(value, []).append((op, access))
     for found in readers.values():
-        for (one, mine), (other, theirs) in zip(found, found[1:], strict=False):
-            pairs = [((one, a.loop), (other, b.loop)) for a, b in zip(mine, theirs, strict=True)
-                     if a is not None and b is not None and a.loop is not None and b.loop is not None]  # fmt: skip
+        for (one, mine), (other, theirs) in pairwise(found):
+            both = [
+                (a.loop, b.loop) for a, b in zip(mine, theirs, strict=True) if a is not None and b is not None
+            ]
+            pairs = [((one, a), (other, b)) for a, b in both if a is not None and b is not None]
             roots = [(union.find(a), union.find(b)) for a, b in pairs]
             if one != other and any(a == b for a, b in roots) and not _conflict(roots):
-                for a, b in pairs:
-                    union.join(a, b)
+                for left, right in pairs:
+                    union.join(left, right)
 
 
 def _conflict(roots: list[tuple[Loop, Loop]]) -> bool:
@@ -158,14 +166,16 @@ def _common(read: dict[Any, OpLoops], extents: dict[int, int | None]) -> list[in
 
 
 def usable_dims(loops: OpLoops, read: dict[Any, OpLoops]) -> set[int]:
-    """Dimensions along which this op's iterations are independent and its operands can be sliced without overlap."""
+    """Dimensions along which this op's iterations are independent and its operands can be sliced without
+    overlap."""
     parallel = [d for i, d in enumerate(loops.dims) if loops.iterators[i] != REDUCTION]
     once = {d for d in parallel if loops.dims.count(d) == 1}
     return once - _blocked(loops, read)
 
 
 def _blocked(loops: OpLoops, read: dict[Any, OpLoops]) -> set[int]:
-    """Dimensions read through an expression that cannot be sliced, or with overlap from a value made in the kernel."""
+    """Dimensions read through an expression that cannot be sliced, or with overlap from a value made in the
+    kernel."""
     blocked: set[int] = set()
     for value, access in zip(loops.op.operands, loops.accesses, strict=True):
         inside = is_tensor(value) and owner(value) in read

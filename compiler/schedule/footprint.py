@@ -17,14 +17,15 @@ ASSUMED = 1024
 def extent(dims: KernelDims, dim: int) -> int:
     """Static extent of a kernel dimension, or the assumed one."""
     known = dims.extents[dim]
-    return ASSUMED if known is None else known
+    return ASSUMED if known is None else max(known, 1)
 
 
 @dataclass(frozen=True)
 class Footprint:
     """One tensor of a kernel: bytes per element and, per dimension, the affine extent in kernel dimensions.
 
-    `shape[i]` is a tuple of (dimension, factor) plus a constant: `2*p + r` of a window has `2(p-1) + (r-1) + 1`.
+    `shape[i]` is a tuple of (dimension, factor) plus a constant: `2*p + r` of a window has `2(p-1) + (r-1) +
+    1`.
     `made` tells values computed by the kernel from those that come from outside.
     """
 
@@ -59,7 +60,7 @@ def footprints(dims: KernelDims) -> list[Footprint]:
 
 
 def _footprint(value: Any, access: Any, loops: OpLoops, made: bool) -> Footprint:
-    shape = []
+    shape: list[tuple[tuple[tuple[int, int], ...], int]] = []
     for position, result in enumerate(access):
         if result is None or not result.terms:
             size = None if value.type.is_dynamic_dim(position) else int(value.type.get_dim_size(position))
@@ -70,7 +71,8 @@ def _footprint(value: Any, access: Any, loops: OpLoops, made: bool) -> Footprint
 
 
 def room(device: Device, name: str) -> int | None:
-    """Bytes of memory level `name` that one innermost unit below it may fill; None where the size is not given.
+    """Bytes of memory level `name` that one innermost unit below it may fill; None where the size is not
+    given.
 
     Where a description says how many units are enough for the full rate, only these share.
     """

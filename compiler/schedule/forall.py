@@ -1,7 +1,9 @@
 """Turns straight-line tensor code into an scf.forall over tiles.
 
-Before: ops in a block, and the values that leave it. After: one forall whose body computes a tile of each of these
-values and puts it back with `parallel_insert_slice`. Works on a kernel's body and, again, on the body of a forall: that
+Before: ops in a block, and the values that leave it. After: one forall whose body computes a tile of each of
+these
+values and puts it back with `parallel_insert_slice`. Works on a kernel's body and, again, on the body of a
+forall: that
 is how inner tiers (threads of a unit) are made.
 """
 
@@ -21,12 +23,20 @@ from stratagem.compiler.schedule.dims import KernelDims, OpLoops
 from stratagem.compiler.schedule.extents import extent
 from stratagem.compiler.schedule.materialize import Materializer, Stage
 from stratagem.compiler.schedule.region import Range, Region
-from stratagem.compiler.schedule.structured import Access, accesses, input_count, is_structured, loop_extents, owner
+from stratagem.compiler.schedule.structured import (
+    Access,
+    accesses,
+    input_count,
+    is_structured,
+    loop_extents,
+    owner,
+)
 
 
 @dataclass(frozen=True)
 class Tiling:
-    """Tile sizes per kernel dimension for the units of `tier`, the staging loops inside a tile, and the memory that
+    """Tile sizes per kernel dimension for the units of `tier`, the staging loops inside a tile, and the
+    memory that
     tiles are copied to (None: addressed directly)."""
 
     tier: str
@@ -37,7 +47,8 @@ class Tiling:
 
 @dataclass
 class Tiled:
-    """A forall that was made: the op, the dimensions of the ops inside it, and the tiles that it puts back."""
+    """A forall that was made: the op, the dimensions of the ops inside it, and the tiles that it puts
+    back."""
 
     forall: Any
     dims: KernelDims
@@ -49,7 +60,8 @@ class Tiled:
 
 
 def tile_to_forall(outputs: Sequence[Any], before: Any, dims: KernelDims, tiling: Tiling) -> Tiled:
-    """Emits the forall before op `before` and uses its results in place of `outputs`; erases what became dead."""
+    """Emits the forall before op `before` and uses its results in place of `outputs`; erases what became
+    dead."""
     order = _worth_cutting([d for d in dims.common if d in tiling.sizes], dims, tiling.sizes)
     with ir.InsertionPoint(before), owner(outputs[0]).location:
         sizes = {d: _extent(dims, d, outputs) for d in order}
@@ -57,7 +69,9 @@ def tile_to_forall(outputs: Sequence[Any], before: Any, dims: KernelDims, tiling
         steps = [tiling.sizes[d] for d in order]
         emitted = scf.ForallOp([0] * len(order), [sizes[d] for d in order], steps, targets)
         emitted.operation.attributes["device.tier"] = ir.StringAttr.get(tiling.tier)
-        made = _fill_body(emitted, dims, outputs, targets, {d: (sizes[d], tiling.sizes[d]) for d in order}, tiling)
+        made = _fill_body(
+            emitted, dims, outputs, targets, {d: (sizes[d], tiling.sizes[d]) for d in order}, tiling
+        )
     for old, new in zip(outputs, emitted.results, strict=True):
         old.replace_all_uses_with(new)
     erase_dead(before.block)

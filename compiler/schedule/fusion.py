@@ -28,7 +28,9 @@ def may_share_kernel(earlier: list[Any], later: list[Any], readings: dict[Any, O
     return _shares_rows(earlier, later, dims)
 
 
-def _keeps_contraction_tiles(contractions: list[Any], dims: KernelDims, ops: list[Any], earlier: list[Any]) -> bool:
+def _keeps_contraction_tiles(
+    contractions: list[Any], dims: KernelDims, ops: list[Any], earlier: list[Any]
+) -> bool:
     """Only elementwise work may follow a contraction, and all its output dimensions must stay tileable."""
     if len(contractions) > 1:
         return _keeps_tiles_of_group(dims, ops, earlier)
@@ -43,7 +45,8 @@ def _keeps_contraction_tiles(contractions: list[Any], dims: KernelDims, ops: lis
 
 
 def _values_stay_inside(earlier: list[Any], ops: list[Any]) -> bool:
-    """Whether what the added ops read of the kernel has no reader that could never join it: then each join saves a
+    """Whether what the added ops read of the kernel has no reader that could never join it: then each join
+    saves a
     round trip through memory; otherwise the value leaves anyway, and a second result would leave with it."""
     added = set(ops) - set(earlier)
     read = {v for op in added for v in op.operands if is_tensor(v) and is_made_by(v, earlier)}
@@ -52,7 +55,8 @@ def _values_stay_inside(earlier: list[Any], ops: list[Any]) -> bool:
 
 
 def _keeps_tiles_of_group(dims: KernelDims, ops: list[Any], earlier: list[Any]) -> bool:
-    """A kernel with several contractions (attention) takes elementwise ops that keep its tileable dimensions."""
+    """A kernel with several contractions (attention) takes elementwise ops that keep its tileable
+    dimensions."""
     before = analyse(earlier, dims_readings(dims))
     added = [op for op in ops if op not in earlier]
     if any(_reduces(dims.loops[op]) for op in added):
@@ -88,7 +92,12 @@ def _shares_rows(earlier: list[Any], later: list[Any], dims: KernelDims) -> bool
 
 def _lost_dims(dims: KernelDims) -> set[int]:
     """Dimensions that some op could be cut along but the kernel cannot, though nothing reduces over them."""
-    reduced = {d for loops in dims.loops.values() for i, d in enumerate(loops.dims) if loops.iterators[i] == REDUCTION}
+    reduced = {
+        d
+        for loops in dims.loops.values()
+        for i, d in enumerate(loops.dims)
+        if loops.iterators[i] == REDUCTION
+    }
     parallel = {d for loops in dims.loops.values() for d in parallel_dims(loops, dims)}
     return parallel - reduced - set(dims.common)
 
@@ -103,7 +112,8 @@ def _outer_first(op: Any, value: Any, dims: KernelDims) -> bool:
 
 
 def _feeds_reduction(earlier: list[Any], later: list[Any], dims: KernelDims) -> bool:
-    """Elementwise work flows into one reduction that reads each element once: the result need never be stored."""
+    """Elementwise work flows into one reduction that reads each element once: the result need never be
+    stored."""
     if len(later) != 1 or not _reduces(dims.loops[later[0]]):
         return False
     if any(_reduces(dims.loops[op]) for op in earlier):

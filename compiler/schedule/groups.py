@@ -1,6 +1,7 @@
 """Partitions a block's ops into kernels.
 
-Ops are visited in program order and join the group of a producer when one tiling fits all of them and no value would
+Ops are visited in program order and join the group of a producer when one tiling fits all of them and no
+value would
 have to leave the group and come back (groups stay convex). Nothing is ever computed twice.
 """
 
@@ -18,9 +19,27 @@ MAX_OPS = 48
 """Most ops of one kernel; keeps compile time per kernel bounded."""
 
 MAIN_OPS = frozenset(
-    "func.call func.return tensor.empty tensor.dim tensor.cast tensor.collapse_shape tensor.expand_shape "
-    "tensor.extract_slice tensor.extract tensor.from_elements scf.if scf.for scf.while scf.yield scf.condition "
-    "cf.assert affine.apply affine.min affine.max".split()
+    [
+        "func.call",
+        "func.return",
+        "tensor.empty",
+        "tensor.dim",
+        "tensor.cast",
+        "tensor.collapse_shape",
+        "tensor.expand_shape",
+        "tensor.extract_slice",
+        "tensor.extract",
+        "tensor.from_elements",
+        "scf.if",
+        "scf.for",
+        "scf.while",
+        "scf.yield",
+        "scf.condition",
+        "cf.assert",
+        "affine.apply",
+        "affine.min",
+        "affine.max",
+    ]
 )
 """What stays in `@main` at the device level, besides arith, math and index ops on scalars."""
 
@@ -50,7 +69,8 @@ class Group:
 
 @dataclass
 class Partition:
-    """The groups of one block. `ancestors[n]` is a bit set of the groups whose values group n needs, however far."""
+    """The groups of one block. `ancestors[n]` is a bit set of the groups whose values group n needs, however
+    far."""
 
     groups: dict[int, Group] = field(default_factory=dict)
     group_of: dict[Any, int] = field(default_factory=dict)
@@ -182,6 +202,11 @@ def _accepts(found: Partition, number: int, op: Any, sources: set[int]) -> bool:
 
 def _mergeable(found: Partition, number: int, other: int) -> bool:
     one, two = found.groups[number], found.groups[other]
-    if not two.kernel or two.fixed or (one.contracts and two.contracts) or len(one.ops) + len(two.ops) > MAX_OPS:
+    if (
+        not two.kernel
+        or two.fixed
+        or (one.contracts and two.contracts)
+        or len(one.ops) + len(two.ops) > MAX_OPS
+    ):
         return False
     return found.merges_cleanly(number, other) and may_share_kernel(two.ops, one.ops, found.readings)

@@ -42,18 +42,23 @@ def ceil_div(value: Index, divisor: int) -> Index:
     """`value` / `divisor`, rounded up."""
     if isinstance(value, int):
         return -(-value // divisor)
-    return _apply(ir.AffineExpr.get_ceil_div(ir.AffineDimExpr.get(0), ir.AffineConstantExpr.get(divisor)), [value])
+    return _apply(
+        ir.AffineExpr.get_ceil_div(ir.AffineDimExpr.get(0), ir.AffineConstantExpr.get(divisor)), [value]
+    )
 
 
 def clamp(tile: int, extent: Index, start: Index) -> Index:
-    """`min(tile, extent - start)`: the size of the tile that begins at `start`; `start` is a multiple of `tile`."""
+    """`min(tile, extent - start)`: the size of the tile that begins at `start`; `start` is a multiple of
+    `tile`."""
     if tile == 1:
         return 1
     if isinstance(extent, int) and (extent % tile == 0 or isinstance(start, int)):
         return tile if extent % tile == 0 else min(tile, extent - start)
     d0, s0 = ir.AffineDimExpr.get(0), ir.AffineSymbolExpr.get(0)
     minus = ir.AffineMulExpr.get(d0, ir.AffineConstantExpr.get(-1))
-    whole, operands = (ir.AffineConstantExpr.get(extent), [start]) if isinstance(extent, int) else (s0, [start, extent])
+    whole, operands = (
+        (ir.AffineConstantExpr.get(extent), [start]) if isinstance(extent, int) else (s0, [start, extent])
+    )
     results = [ir.AffineAddExpr.get(minus, whole), ir.AffineConstantExpr.get(tile)]
     bounded = ir.AffineMap.get(1, len(operands) - 1, results)
     return affine.AffineMinOp(ir.AffineMapAttr.get(bounded), operands).result

@@ -16,14 +16,19 @@ class TileTarget:
     """The numbers of one device for one element type.
 
     Attributes:
-        near: bytes of the innermost memory one unit may fill. far: bytes of the largest memory that belongs to the
-            units of the outermost group (its private cache or local memory); equal to `near` when there is one only.
+        near: bytes of the innermost memory one unit may fill. far: bytes of the largest memory that belongs
+        to the
+            units of the outermost group (its private cache or local memory); equal to `near` when there is
+            one only.
         registers: bytes of accumulators per unit, None when the description has no register level.
-        lanes: elements of a vector; tile extents along contiguous dimensions are multiples. tile: shape of one
+        lanes: elements of a vector; tile extents along contiguous dimensions are multiples. tile: shape of
+        one
             operation of the unit that works on whole tiles, else ().
         units: how many tiles run at a time. copies: tiles are copied into the innermost memory explicitly.
-        granule: bytes that explicit copies are multiples of. burst: most bytes of one copied row, None for any.
-        outer_bandwidth: B/s at which all units together read the shared memory. rate: op/s of the whole device.
+        granule: bytes that explicit copies are multiples of. burst: most bytes of one copied row, None for
+        any.
+        outer_bandwidth: B/s at which all units together read the shared memory. rate: op/s of the whole
+        device.
     """
 
     near: int

@@ -18,10 +18,13 @@ from stratagem.hwmodels import Device
 SCALAR_FUNCTIONS = {
     "addf": "add", "addi": "add", "subf": "sub", "subi": "sub", "mulf": "mul", "muli": "mul", "divf": "div",
     "divsi": "div", "divui": "div", "maximumf": "max", "maxnumf": "max", "maxsi": "max", "maxui": "max",
-    "minimumf": "min", "minnumf": "min", "minsi": "min", "minui": "min", "negf": "neg", "absf": "abs", "absi": "abs",
+    "minimumf": "min", "minnumf": "min", "minsi": "min", "minui": "min", "negf": "neg", "absf": "abs",
+    "absi": "abs",
     "exp": "exp", "log": "log", "tanh": "tanh", "erf": "erf", "sqrt": "sqrt", "rsqrt": "rsqrt", "sin": "sin",
-    "cos": "cos", "powf": "pow", "fpowi": "pow", "ipowi": "pow", "floor": "floor", "ceil": "ceil", "round": "round",
-    "roundeven": "round", "cmpf": "compare", "cmpi": "compare", "select": "select", "extf": "cast", "truncf": "cast",
+    "cos": "cos", "powf": "pow", "fpowi": "pow", "ipowi": "pow", "floor": "floor", "ceil": "ceil", "round":
+    "round",
+    "roundeven": "round", "cmpf": "compare", "cmpi": "compare", "select": "select", "extf": "cast", "truncf":
+    "cast",
     "extsi": "cast", "extui": "cast", "trunci": "cast", "sitofp": "cast", "uitofp": "cast", "fptosi": "cast",
     "fptoui": "cast", "fma": "fma", "exp2": "exp", "expm1": "exp", "log1p": "log", "log2": "log",
 }  # fmt: skip
@@ -31,10 +34,13 @@ REDUCTIONS = {"add": "reduce_sum", "max": "reduce_max", "min": "reduce_min", "mu
 
 
 def needed_functions(op: Any) -> list[tuple[str, str]]:
-    """What a unit must do for one generic: (function, dtype) pairs. Index arithmetic is every unit's own business."""
+    """What a unit must do for one generic: (function, dtype) pairs. Index arithmetic is every unit's own
+    business."""
     if is_contraction(op):
         return [("matmul", dtype(op.operands[0]))]
-    found = [("gather", dtype(op.results[0]))] if any(o.name == "tensor.extract" for o in body_ops(op)) else []
+    found = (
+        [("gather", dtype(op.results[0]))] if any(o.name == "tensor.extract" for o in body_ops(op)) else []
+    )
     for inner in body_ops(op):
         name = SCALAR_FUNCTIONS.get(inner.name.split(".")[-1])
         kind = str(inner.operands[0].type) if len(inner.operands) else ""
@@ -50,6 +56,8 @@ def main_function(op: Any, device: Device) -> str:
     if is_contraction(op):
         return contraction_function(op, device)
     names = [n for n, _ in needed_functions(op)]
+    if "gather" in names:
+        return "gather"
     if REDUCTION in iterators(op):
         return next((REDUCTIONS[n] for n in reversed(names) if n in REDUCTIONS), names[-1])
     return names[-1]
@@ -66,7 +74,7 @@ def contraction_function(op: Any, device: Device) -> str:
         spatial = sum(1 for r in reads[0] if r is not None and len(r.terms) > 1)
         return f"depthwise_conv_{spatial}d" if batch else f"conv_{spatial}d"
     output = loops[count]
-    rows, columns = output - loops[1] , output - loops[0]
+    rows, columns = output - loops[1], output - loops[0]
     if batch:
         return "batch_matmul"
     if rows and columns:

@@ -1,7 +1,9 @@
 """Makes tiles on demand: asked for a region of a value, emits the ops that compute just that region.
 
-Producers are followed back to *leaves* (arguments, slices, anything that is no structured op), which are sliced. The
-same request is answered once per scope; scopes nest like the loops they stand for. Where the plan stages a dimension,
+Producers are followed back to *leaves* (arguments, slices, anything that is no structured op), which are
+sliced. The
+same request is answered once per scope; scopes nest like the loops they stand for. Where the plan stages a
+dimension,
 `staging` puts an `scf.for` over chunks around the op.
 """
 
@@ -47,7 +49,8 @@ class Materializer:
     Attributes:
         leaves: replacements of values: a destination by the loop's view of it.
         stages: the staging loops, outermost first.
-        copied_to: the memory into which slices are copied explicitly; None where memory is addressed directly.
+        copied_to: the memory into which slices are copied explicitly; None where memory is addressed
+        directly.
         made: answers given in this scope. held: values computed before a loop, and the region that they are.
         clones: pairs of an op and its copy, for tiling the copies again.
     """
@@ -64,7 +67,13 @@ class Materializer:
     def inner(self) -> Materializer:
         """A scope for the body of a loop that is being emitted."""
         return Materializer(
-            self.dims, self.leaves, self.stages, self.copied_to, self, held=dict(self.held), clones=self.clones
+            self.dims,
+            self.leaves,
+            self.stages,
+            self.copied_to,
+            self,
+            held=dict(self.held),
+            clones=self.clones,
         )
 
     def tile(self, value: Any, part: Region) -> Any:
@@ -125,7 +134,9 @@ class Materializer:
                 local.append(access)
                 continue
             part = region.read_region(value, access, loops)
-            operands.append(carried[i - count] if carried is not None and i >= count else self.tile(value, part))
+            operands.append(
+                carried[i - count] if carried is not None and i >= count else self.tile(value, part)
+            )
             local.append(region.local_access(access, loops))
             if i >= count:
                 kinds.append(region.tile_type(value, part))
@@ -175,7 +186,8 @@ def _set_maps(op: Any, local: list[Access], loops: int) -> None:
 
 
 def _shift_indices(op: Any, loops: list[Range]) -> None:
-    """Adds a tile's offset to every `linalg.index` in the body, so that the body sees whole-tensor indices."""
+    """Adds a tile's offset to every `linalg.index` in the body, so that the body sees whole-tensor
+    indices."""
     for inner in body_ops(op):
         if inner.name != "linalg.index":
             continue

@@ -1,6 +1,8 @@
-"""Merges elementwise ops of a kernel into the op that reads them: one loop body instead of a tensor in between.
+"""Merges elementwise ops of a kernel into the op that reads them: one loop body instead of a tensor in
+between.
 
-Before: `%1 = generic(%a)`, `%2 = generic(%1)`. After: `%2 = generic(%a)` with both bodies. Only where nothing is computed
+Before: `%1 = generic(%a)`, `%2 = generic(%1)`. After: `%2 = generic(%a)` with both bodies. Only where
+nothing is computed
 more often than before, or what is repeated costs less than reading it back would.
 """
 
@@ -19,8 +21,8 @@ from stratagem.compiler.schedule.structured import (
     affine_map,
     body,
     body_ops,
-    input_count,
     inits,
+    input_count,
     inputs,
     is_contraction,
     is_elementwise,
@@ -32,9 +34,26 @@ from stratagem.compiler.schedule.structured import (
 )
 
 CHEAP = frozenset(
-    "arith.extf arith.truncf arith.extsi arith.extui arith.trunci arith.sitofp arith.uitofp arith.addf arith.subf "
-    "arith.mulf arith.negf arith.cmpf arith.cmpi arith.select arith.index_cast arith.maximumf arith.minimumf "
-    "linalg.yield".split()
+    [
+        "arith.extf",
+        "arith.truncf",
+        "arith.extsi",
+        "arith.extui",
+        "arith.trunci",
+        "arith.sitofp",
+        "arith.uitofp",
+        "arith.addf",
+        "arith.subf",
+        "arith.mulf",
+        "arith.negf",
+        "arith.cmpf",
+        "arith.cmpi",
+        "arith.select",
+        "arith.index_cast",
+        "arith.maximumf",
+        "arith.minimumf",
+        "linalg.yield",
+    ]
 )
 """Scalar ops that cost less than storing and reloading their result."""
 CHEAP_OPS = 3
@@ -72,7 +91,9 @@ def _can_merge(producer: Any, consumer: Any) -> bool:
     if producer.results[0] in inits(consumer):
         return False
     loops = len(iterators(consumer))
-    reads = [a for v, a in zip(consumer.operands, accesses(consumer), strict=True) if v == producer.results[0]]
+    reads = [
+        a for v, a in zip(consumer.operands, accesses(consumer), strict=True) if v == producer.results[0]
+    ]
     return all(is_permutation(a) and len(a) == loops for a in reads)
 
 
@@ -104,14 +125,16 @@ def _merge(producer: Any, consumer: Any) -> None:
 def _producer_loops(producer: Any, read: Access) -> dict[int, int]:
     """Which loop of the consumer each loop of the producer becomes."""
     written = accesses(producer)[input_count(producer)]
-    pairs = zip(written, read, strict=True)
-    return {w.loop: r.loop for w, r in pairs if w is not None and r is not None and w.loop is not None and r.loop is not None}  # fmt: skip
+    loops = [(w.loop, r.loop) for w, r in zip(written, read, strict=True) if w is not None and r is not None]
+    return {old: new for old, new in loops if old is not None and new is not None}
 
 
 def _empty_generic(consumer: Any, read: list[tuple[Any, Access]]) -> Any:
     count = len(iterators(consumer))
     outs = inits(consumer)
-    maps = [affine_map(a, count) for _, a in read] + [affine_map(a, count) for a in accesses(consumer)[-len(outs) :]]
+    maps = [affine_map(a, count) for _, a in read] + [
+        affine_map(a, count) for a in accesses(consumer)[-len(outs) :]
+    ]
     made = linalg.GenericOp(
         [r.type for r in consumer.results],
         [v for v, _ in read],

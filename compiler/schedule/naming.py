@@ -8,9 +8,11 @@ from typing import Any
 from stratagem.compiler.schedule.structured import REDUCTION, body_ops, is_contraction, is_generic, iterators
 
 _TELLING = {
-    "math.erf": "gelu", "math.exp": "exp", "math.tanh": "tanh", "math.rsqrt": "normalize", "math.sqrt": "sqrt",
+    "math.erf": "gelu", "math.exp": "exp", "math.tanh": "tanh", "math.rsqrt": "normalize", "math.sqrt":
+    "sqrt",
     "math.log": "log", "tensor.extract": "gather", "arith.maximumf": "max", "arith.minimumf": "min",
-    "arith.divf": "div", "arith.mulf": "mul", "arith.addf": "add", "arith.subf": "sub", "arith.select": "select",
+    "arith.divf": "div", "arith.mulf": "mul", "arith.addf": "add", "arith.subf": "sub", "arith.select":
+    "select",
 }  # fmt: skip
 LONGEST = 3
 

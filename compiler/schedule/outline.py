@@ -1,6 +1,7 @@
 """Moves a group of ops into a private function that writes into destinations given by its caller.
 
-Before: ops in a block, reading values from before it. After: `func.call @kernel(inputs..., destinations...)`, one
+Before: ops in a block, reading values from before it. After: `func.call @kernel(inputs...,
+destinations...)`, one
 result per destination. A scalar constant moves in; every other outside value becomes an argument.
 """
 
@@ -45,7 +46,8 @@ def _outer_op(user: Any, like: Any) -> Any:
 
 
 def inputs_of(ops: Sequence[Any]) -> tuple[list[Any], list[Any]]:
-    """What a kernel of `ops` needs: values to pass, and ops (fills, constants, empties) to repeat inside it."""
+    """What a kernel of `ops` needs: values to pass, and ops (fills, constants, empties) to repeat inside
+    it."""
     inside, passed, repeated = set(ops), [], []
     pending = [v for op in ops for v in reads(op)]
     seen: set[Any] = set()

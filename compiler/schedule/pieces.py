@@ -1,6 +1,7 @@
 """Kernels that put pieces together (padding, concatenation, insertion): one phase per piece.
 
-Before: a chain of elementwise writes and `tensor.insert_slice`s into the destination. After: a forall for each, over
+Before: a chain of elementwise writes and `tensor.insert_slice`s into the destination. After: a forall for
+each, over
 tiles of what it writes. The pieces' order is kept; within a phase tiles are disjoint.
 """
 
@@ -29,7 +30,10 @@ def is_pieces(ops: list[Any]) -> bool:
     """Whether a kernel only writes pieces into its destination."""
     inserts = [op for op in ops if op.name == "tensor.insert_slice"]
     known = all(
-        op.name in SUPPORT or op.name.startswith("arith.") or op in inserts or (is_generic(op) and is_elementwise(op))
+        op.name in SUPPORT
+        or op.name.startswith("arith.")
+        or op in inserts
+        or (is_generic(op) and is_elementwise(op))
         for op in ops
     )
     whole = all(op.operands[0].type.rank == op.operands[1].type.rank > 0 for op in inserts)
@@ -58,7 +62,9 @@ def _next(op: Any) -> Any:
 def _insertion_phase(op: Any, target: TileTarget, tier: str) -> None:
     source = op.operands[0]
     offsets, _, strides = slice_parts(op, 2)
-    tiles = insertion_tiles([ASSUMED if s is None else s for s in shape(source)], dtype_bytes(dtype(source)), target)
+    tiles = insertion_tiles(
+        [ASSUMED if s is None else s for s in shape(source)], dtype_bytes(dtype(source)), target
+    )
     with ir.InsertionPoint(op), op.location:
         sizes = [extent(source, i) for i in range(source.type.rank)]
         cut = [i for i, s in enumerate(sizes) if not isinstance(s, int) or tiles[i] < s] or [0]
@@ -85,7 +91,8 @@ def _insertion_phase(op: Any, target: TileTarget, tier: str) -> None:
 
 
 def insertion_tiles(sizes: list[int], element: int, target: TileTarget) -> list[int]:
-    """Tile sizes for copying a tensor: innermost dimensions whole as long as they fit and enough tiles remain."""
+    """Tile sizes for copying a tensor: innermost dimensions whole as long as they fit and enough tiles
+    remain."""
     total = 1
     for size in sizes:
         total *= size

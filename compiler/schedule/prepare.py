@@ -1,6 +1,7 @@
 """Brings a tensor-level program into the form that grouping reads: generics, fills, no disguised scalars.
 
-After it every linalg op is a `linalg.generic` or `linalg.fill`; splat constants are scalars inside the bodies.
+After it every linalg op is a `linalg.generic` or `linalg.fill`; splat constants are scalars inside the
+bodies.
 """
 
 from __future__ import annotations
@@ -14,7 +15,11 @@ from torch_mlir.dialects import arith, linalg, tensor
 from stratagem.compiler.ir import run_pipeline, walk
 from stratagem.compiler.schedule.clone import clone
 from stratagem.compiler.schedule.extents import extent
-from stratagem.compiler.schedule.reshapes import collapse_like_producer, expand_batch, read_through_unit_reshapes
+from stratagem.compiler.schedule.reshapes import (
+    collapse_like_producer,
+    expand_batch,
+    read_through_unit_reshapes,
+)
 from stratagem.compiler.schedule.structured import (
     REDUCTION,
     body,
@@ -27,7 +32,6 @@ from stratagem.compiler.schedule.structured import (
     owner,
 )
 from stratagem.compiler.schedule.transposes import fold_operand_copies, fold_result_copy, separate_init
-
 from stratagem.compiler.schedule.writes import elementwise
 
 
@@ -55,7 +59,7 @@ def _move_reshapes(module: Any) -> None:
     run_pipeline(module, "builtin.module(canonicalize,cse)")
     with module.context, ir.Location.unknown():
         for op in _generics(module):
-            fold_result_copy(fold_operand_copies(op))
+            _repeat(op, (read_through_unit_reshapes, fold_operand_copies, fold_result_copy))
         for op in _generics(module):
             _repeat(op, (read_through_unit_reshapes, collapse_like_producer))
     run_pipeline(module, "builtin.module(canonicalize,cse)")
@@ -111,7 +115,8 @@ def _restore_fill(op: Any) -> None:
 
 
 def _inline_splats(op: Any) -> None:
-    """Uses of splat constant operands become scalar constants; the operand goes with the next canonicalization."""
+    """Uses of splat constant operands become scalar constants; the operand goes with the next
+    canonicalization."""
     for position, value in enumerate(inputs(op)):
         made_by = owner(value) if is_tensor(value) else None
         splat = _splat(made_by) if made_by is not None else None
@@ -127,7 +132,9 @@ def _inline_splats(op: Any) -> None:
 
 def _splat(op: Any) -> Any | None:
     """The one element value of a splat tensor constant."""
-    if op.name != "arith.constant" or not isinstance(op.attributes["value"].maybe_downcast(), ir.DenseElementsAttr):
+    if op.name != "arith.constant" or not isinstance(
+        op.attributes["value"].maybe_downcast(), ir.DenseElementsAttr
+    ):
         return None
     elements = ir.DenseElementsAttr(op.attributes["value"])
     return elements.get_splat_value() if elements.is_splat else None

@@ -11,7 +11,11 @@ from stratagem.compiler.schedule.structured import Access, Linear, affine_map, b
 
 
 def rebuild(
-    op: Any, operands: Sequence[Any], accesses: Sequence[Access], iterators: Sequence[str], loops: dict[int, int]
+    op: Any,
+    operands: Sequence[Any],
+    accesses: Sequence[Access],
+    iterators: Sequence[str],
+    loops: dict[int, int],
 ) -> Any:
     """Copies `op` at the insertion point. `loops` gives the new number of each old loop that still exists.
 
@@ -36,7 +40,8 @@ def rebuild(
 def renumber(access: Access, loops: dict[int, int]) -> Access:
     """The access with its loops renamed."""
     return tuple(
-        None if r is None else Linear(tuple((loops[loop], f) for loop, f in r.terms), r.constant) for r in access
+        None if r is None else Linear(tuple((loops[loop], f) for loop, f in r.terms), r.constant)
+        for r in access
     )
 
 
@@ -54,7 +59,11 @@ def is_copy(op: Any) -> bool:
 
 
 def replace(
-    op: Any, operands: Sequence[Any], accesses: Sequence[Access], iterators: Sequence[str], loops: dict[int, int]
+    op: Any,
+    operands: Sequence[Any],
+    accesses: Sequence[Access],
+    iterators: Sequence[str],
+    loops: dict[int, int],
 ) -> Any:
     """Puts a `rebuild` of `op` with the same result types in its place; returns it."""
     with ir.InsertionPoint(op), op.location:

@@ -1,9 +1,13 @@
 """Moves reshapes out of the way of fusion.
 
-Three rewrites, each on one generic. *Unit dimensions*: a reshape that only adds or drops extents of 1 is read through.
-*Expand*: a contraction whose batch dimension is a collapsed group works on the group's dimensions instead, so that what
-surrounds it (masks, head transpositions) can join it. *Collapse*: any other op that reads an expanded tensor works on
-the collapsed one, so that it can join the contraction that made it; its result is expanded for whoever wants that.
+Three rewrites, each on one generic. *Unit dimensions*: a reshape that only adds or drops extents of 1 is
+read through.
+*Expand*: a contraction whose batch dimension is a collapsed group works on the group's dimensions instead,
+so that what
+surrounds it (masks, head transpositions) can join it. *Collapse*: any other op that reads an expanded tensor
+works on
+the collapsed one, so that it can join the contraction that made it; its result is expanded for whoever wants
+that.
 Idea: reshape propagation by expansion and collapsing, as in MLIR's linalg fusion.
 """
 
@@ -51,7 +55,8 @@ def _behind(value: Any, name: str) -> Any | None:
 
 
 def read_through_unit_reshapes(op: Any) -> Any:
-    """Replaces input operands of `op` that differ from their source by unit dimensions only; returns the new op."""
+    """Replaces input operands of `op` that differ from their source by unit dimensions only; returns the new
+    op."""
     operands, reads, changed = list(op.operands), accesses(op), False
     for i in range(input_count(op)):
         found = _unit_source(operands[i], reads[i])
@@ -100,7 +105,8 @@ def _main_dims(sizes: list[int | None], groups: Groups) -> list[int] | None:
 
 
 def expand_batch(op: Any) -> Any:
-    """Gives a contraction the dimensions of a collapsed batch; returns the new op (`op` if nothing applies)."""
+    """Gives a contraction the dimensions of a collapsed batch; returns the new op (`op` if nothing
+    applies)."""
     if not is_contraction(op) or indexed_loops(op):
         return op
     reads = accesses(op)
@@ -113,7 +119,8 @@ def expand_batch(op: Any) -> Any:
 
 
 def _group_behind(op: Any, reads: list[Access], loop: int) -> list[Index] | None:
-    """Sizes of the dimensions that an operand (or the result's user) has where `loop` runs over them collapsed."""
+    """Sizes of the dimensions that an operand (or the result's user) has where `loop` runs over them
+    collapsed."""
     for value, read in zip(list(op.operands)[: input_count(op)], reads, strict=False):
         collapse = _behind(value, "tensor.collapse_shape")
         if collapse is None:
@@ -141,7 +148,9 @@ def _expand_loop(op: Any, reads: list[Access], loop: int, sizes: list[Index]) ->
             moved = renumber(read, loops)
             new = [Linear(((loop + j, 1),)) for j in range(len(sizes))]
             wider.append((*moved[:at], *new, *moved[at + 1 :]))
-        made = rebuild(op, operands, wider, kinds[:loop] + [kinds[loop]] * len(sizes) + kinds[loop + 1 :], loops)
+        made = rebuild(
+            op, operands, wider, kinds[:loop] + [kinds[loop]] * len(sizes) + kinds[loop + 1 :], loops
+        )
         at = _position(reads[-1], loop)
         groups = _groups(op.results[0].type.rank, at, len(sizes))
         result = tensor.CollapseShapeOp(op.results[0].type, made.results[0], groups).result
@@ -185,7 +194,8 @@ class _Merge:
 
 
 def collapse_like_producer(op: Any) -> Any:
-    """Makes an op that reads an expanded tensor work on the collapsed one; returns the new op (`op` if unchanged)."""
+    """Makes an op that reads an expanded tensor work on the collapsed one; returns the new op (`op` if
+    unchanged)."""
     if is_contraction(op):
         return op
     reads, indexed = accesses(op), indexed_loops(op)
@@ -205,11 +215,14 @@ def _loop(result: Linear | None) -> int | None:
 
 
 def _worth_following(expand: Any, op: Any) -> bool:
-    """The expanded tensor comes from a generic, and no other operand would lose its own producer for a weaker one."""
+    """The expanded tensor comes from a generic, and no other operand would lose its own producer for a
+    weaker one."""
     source = owner(expand.operands[0])
     if source is None or not is_generic(source):
         return False
-    direct = [o for v in list(op.operands)[: input_count(op)] if (o := owner(v)) is not None and is_generic(o)]
+    direct = [
+        o for v in list(op.operands)[: input_count(op)] if (o := owner(v)) is not None and is_generic(o)
+    ]
     return is_contraction(source) or _ends_contraction(source) or not direct
 
 

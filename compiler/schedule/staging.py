@@ -1,8 +1,12 @@
-"""Staging loops: `scf.for` over chunks of a dimension, so that a step's tiles fit the memory nearest to the unit.
+"""Staging loops: `scf.for` over chunks of a dimension, so that a step's tiles fit the memory nearest to the
+unit.
 
-A reduction carries its accumulator: `acc = for k { acc += chunk }`. Other work along a staged dimension is *streamed*:
-each step computes a chunk of the result and inserts it into the carried destination. Whatever does not depend on the
-dimension (the sums of a row) is computed once, before the loop; what does is computed again per chunk, never stored.
+A reduction carries its accumulator: `acc = for k { acc += chunk }`. Other work along a staged dimension is
+*streamed*:
+each step computes a chunk of the result and inserts it into the carried destination. Whatever does not
+depend on the
+dimension (the sums of a row) is computed once, before the loop; what does is computed again per chunk, never
+stored.
 """
 
 from __future__ import annotations
@@ -15,7 +19,14 @@ from torch_mlir.dialects import scf
 from stratagem.compiler.schedule import index, region
 from stratagem.compiler.schedule.destination import destination_of
 from stratagem.compiler.schedule.region import Range
-from stratagem.compiler.schedule.structured import Access, input_count, is_contraction, is_generic, is_tensor, owner
+from stratagem.compiler.schedule.structured import (
+    Access,
+    input_count,
+    is_contraction,
+    is_generic,
+    is_tensor,
+    owner,
+)
 
 if TYPE_CHECKING:
     from stratagem.compiler.schedule.materialize import Materializer, Stage
@@ -64,7 +75,9 @@ def _nest(scope: Materializer, op: Any, loops: list[Range], cuts: list[Cut], car
     (stage, loop), rest = cuts[0], cuts[1:]
     emitted = _loop(stage, loops[loop], carried)
     with ir.InsertionPoint(emitted.body):
-        scf.YieldOp(_nest(scope, op, _chunk(emitted, stage, loops, loop), rest, list(emitted.inner_iter_args)))
+        scf.YieldOp(
+            _nest(scope, op, _chunk(emitted, stage, loops, loop), rest, list(emitted.inner_iter_args))
+        )
     return list(emitted.results)
 
 
@@ -103,7 +116,9 @@ def _stream(scope: Materializer, op: Any, loops: list[Range], cut: Cut) -> list[
         made = inner.tile_op(op, step)
         results = []
         for tile, target, part, (value, access) in zip(made, carried, parts, written, strict=True):
-            results.append(region.insert(tile, target, _inside(region.read_region(value, access, step), part)))
+            results.append(
+                region.insert(tile, target, _inside(region.read_region(value, access, step), part))
+            )
         scf.YieldOp(results)
     return list(emitted.results)
 
@@ -125,7 +140,12 @@ def _inside(part: region.Region, base: region.Region) -> region.Region:
 def _is_made(scope: Materializer, value: Any) -> bool:
     """Whether a value is computed by the kernel (and is neither given nor held)."""
     producer = owner(value) if is_tensor(value) else None
-    return producer is not None and is_generic(producer) and value not in scope.leaves and value not in scope.held
+    return (
+        producer is not None
+        and is_generic(producer)
+        and value not in scope.leaves
+        and value not in scope.held
+    )
 
 
 def _hoist(scope: Materializer, value: Any, access: Access, loops: list[Range], dims: set[int]) -> None:

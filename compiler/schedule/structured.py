@@ -1,7 +1,9 @@
 """Readers of linalg ops: loops, accesses, what the body does. Every analysis of the device level starts here.
 
-An op has loops `0..n-1`, each parallel or a reduction; every operand is read or written through an affine map from
-loops to its dimensions (an *access*). `linalg.fill` is the one named op kept; all others are generics by then.
+An op has loops `0..n-1`, each parallel or a reduction; every operand is read or written through an affine
+map from
+loops to its dimensions (an *access*). `linalg.fill` is the one named op kept; all others are generics by
+then.
 """
 
 from __future__ import annotations
@@ -26,7 +28,11 @@ class Linear:
     @property
     def loop(self) -> int | None:
         """The one loop this is, when it is a bare loop."""
-        return self.terms[0][0] if self.constant == 0 and len(self.terms) == 1 and self.terms[0][1] == 1 else None
+        return (
+            self.terms[0][0]
+            if self.constant == 0 and len(self.terms) == 1 and self.terms[0][1] == 1
+            else None
+        )
 
 
 def linear(expression: Any) -> Linear | None:
@@ -81,7 +87,11 @@ def _affine(value: Linear) -> Any:
         result = term if result is None else ir.AffineAddExpr.get(result, term)
     if result is None:
         return ir.AffineConstantExpr.get(value.constant)
-    return result if not value.constant else ir.AffineAddExpr.get(result, ir.AffineConstantExpr.get(value.constant))
+    return (
+        result
+        if not value.constant
+        else ir.AffineAddExpr.get(result, ir.AffineConstantExpr.get(value.constant))
+    )
 
 
 def iterators(op: Any) -> list[str]:
@@ -126,7 +136,7 @@ def body_ops(op: Any) -> list[Any]:
     return [o.operation for o in body(op).operations]
 
 
-def owner(value: Any) -> Any | None:
+def owner(value: Any) -> Any:
     """The op that makes a value, None for a block argument."""
     made_by = value.owner
     return None if isinstance(made_by, ir.Block) else made_by.operation
@@ -140,7 +150,11 @@ def is_made_by(value: Any, ops: list[Any]) -> bool:
 
 def is_elementwise(op: Any) -> bool:
     """All loops parallel, and every result element is written by exactly one iteration."""
-    return is_generic(op) and REDUCTION not in iterators(op) and all(is_permutation(a) for a in output_accesses(op))
+    return (
+        is_generic(op)
+        and REDUCTION not in iterators(op)
+        and all(is_permutation(a) for a in output_accesses(op))
+    )
 
 
 def output_accesses(op: Any) -> list[Access]:
@@ -161,7 +175,8 @@ def is_contraction(op: Any) -> bool:
 
 
 def _both_operands_vary(op: Any) -> bool:
-    """Both inputs run over some reduction loop and one has output loops of its own; excludes sums of squares, of
+    """Both inputs run over some reduction loop and one has output loops of its own; excludes sums of
+    squares, of
     scaled values and of elementwise products, which are plain reductions."""
     kinds = iterators(op)
     reductions = {i for i, kind in enumerate(kinds) if kind == REDUCTION}
@@ -169,7 +184,15 @@ def _both_operands_vary(op: Any) -> bool:
     return bool(left & reductions and right & reductions and (left ^ right) - reductions)
 
 
-CASTS = ("arith.extf", "arith.truncf", "arith.extsi", "arith.extui", "arith.sitofp", "arith.trunci", "arith.subi")
+CASTS = (
+    "arith.extf",
+    "arith.truncf",
+    "arith.extsi",
+    "arith.extui",
+    "arith.sitofp",
+    "arith.trunci",
+    "arith.subi",
+)
 
 
 def _sums_products(op: Any) -> bool:
@@ -226,7 +249,8 @@ def shape(value: Any) -> list[int | None]:
 
 
 def loop_extents(op: Any) -> list[int | None]:
-    """The static extent of each loop of a generic, from the operands it reads and writes; None where dynamic."""
+    """The static extent of each loop of a generic, from the operands it reads and writes; None where
+    dynamic."""
     found: list[int | None] = [None] * len(iterators(op))
     for value, access in zip(op.operands, accesses(op), strict=True):
         if not is_tensor(value):
@@ -237,7 +261,18 @@ def loop_extents(op: Any) -> list[int | None]:
     return found
 
 
-DTYPE_BYTES = {"f64": 8, "i64": 8, "index": 8, "f32": 4, "i32": 4, "f16": 2, "bf16": 2, "i16": 2, "i8": 1, "i1": 1}
+DTYPE_BYTES = {
+    "f64": 8,
+    "i64": 8,
+    "index": 8,
+    "f32": 4,
+    "i32": 4,
+    "f16": 2,
+    "bf16": 2,
+    "i16": 2,
+    "i8": 1,
+    "i1": 1,
+}
 
 
 def dtype(value: Any) -> str:

@@ -1,6 +1,7 @@
 """Chooses tile sizes: a pure function of a kernel's dimensions and the device's numbers.
 
-Nothing here knows a product: a device with another cache, vector width, tile shape or number of units gets other tiles.
+Nothing here knows a product: a device with another cache, vector width, tile shape or number of units gets
+other tiles.
 """
 
 from __future__ import annotations
@@ -34,8 +35,10 @@ class Choice:
 def choose_row_tiles(dims: KernelDims, target: TileTarget, repeated: Collection[int] = ()) -> Choice:
     """Tiles of kernels without contraction: as many rows as fit, the innermost dimension first.
 
-    Starts with one element of every tiled dimension and doubles them from the innermost outwards while the tile fits
-    the memory nearest to the unit and enough tiles remain for all units. Dimensions in `repeated` (batch and heads
+    Starts with one element of every tiled dimension and doubles them from the innermost outwards while the
+    tile fits
+    the memory nearest to the unit and enough tiles remain for all units. Dimensions in `repeated` (batch and
+    heads
     around contractions) stay at one: nothing is shared along them.
     """
     tensors = footprints(dims)
@@ -48,7 +51,13 @@ def choose_row_tiles(dims: KernelDims, target: TileTarget, repeated: Collection[
     limit = max(total // (target.units * TILES_PER_UNIT), -(-LEAST_ELEMENTS // max(work, 1)), 1)
     stages = _streamed(dims, tensors, sizes, target)
     for position, d in enumerate(order):
-        _grow(sizes, d, extent(dims, d), lambda: rows_fit(tensors, sizes, dims.common, target), _rows_left(dims, sizes, order, limit))
+        _grow(
+            sizes,
+            d,
+            extent(dims, d),
+            lambda: rows_fit(tensors, sizes, dims.common, target),
+            _rows_left(dims, sizes, order, limit),
+        )
         aligned = target.lanes if position == 0 and not _has_inner(dims, sizes) else 1
         sizes[d] = _align(sizes[d], extent(dims, d), aligned)
         if sizes[d] < extent(dims, d):
@@ -59,7 +68,8 @@ def choose_row_tiles(dims: KernelDims, target: TileTarget, repeated: Collection[
 def _streamed(
     dims: KernelDims, tensors: list[Footprint], sizes: dict[int, int], target: TileTarget
 ) -> tuple[tuple[int, int], ...]:
-    """Staging steps for the whole dimensions when even one row does not fit; the steps replace their sizes."""
+    """Staging steps for the whole dimensions when even one row does not fit; the steps replace their
+    sizes."""
     stages = []
     while not rows_fit(tensors, sizes, dims.common, target):
         whole = [d for d in sizes if d not in dims.common and sizes[d] > target.lanes]
@@ -73,7 +83,8 @@ def _streamed(
 
 
 def outer_sizes(dims: KernelDims, choice: Choice, device: Device) -> list[dict[int, int]]:
-    """Tile sizes of the tiers around the innermost one: its tiles, dealt out evenly to the units of each tier."""
+    """Tile sizes of the tiers around the innermost one: its tiles, dealt out evenly to the units of each
+    tier."""
     sizes, found = dict(choice.sizes), []
     for group in reversed(device.groups()[:-1]):
         sizes = _dealt(dims, sizes, group.count)
@@ -135,7 +146,8 @@ def _align(size: int, whole: int, step: int) -> int:
 
 
 def rows_fit(tensors: list[Footprint], sizes: dict[int, int], tiled: list[int], target: TileTarget) -> bool:
-    """Whether a tile of rows fits. Tensors that every tile reads whole may take half of the memory, not more: what is
+    """Whether a tile of rows fits. Tensors that every tile reads whole may take half of the memory, not
+    more: what is
     larger streams through."""
     moving = sum(t.bytes(sizes) for t in tensors if t.dims() & set(tiled))
     shared = sum(t.bytes(sizes) for t in tensors if not t.dims() & set(tiled))
@@ -154,9 +166,13 @@ def choose_contraction_tiles(dims: KernelDims, shape: ContractionShape, target: 
     """Tiles of a contraction: the cheapest of the block sizes that fit, by `cost.contraction_seconds`."""
     tensors = footprints(dims)
     fixed = {d: 1 for d in dims.common if d not in (shape.m, shape.n)}
-    base = {d: extent(dims, d) for d in dims.extents} | fixed | {d: 1 for d in shape.window}
+    base = {d: extent(dims, d) for d in dims.extents} | fixed | dict.fromkeys(shape.window, 1)
     rows = _candidates(shape.rows, _unit_extent(target, 0), 512) if shape.m is not None else [1]
-    columns = _candidates(shape.columns, max(_unit_extent(target, 1), target.lanes), 2048) if shape.n is not None else [1]
+    columns = (
+        _candidates(shape.columns, max(_unit_extent(target, 1), target.lanes), 2048)
+        if shape.n is not None
+        else [1]
+    )
     depths = _candidates(shape.depth, max(_unit_extent(target, 2), 8), 1024) if shape.k is not None else [1]
     best: tuple[float, Choice] | None = None
     for mc, nc, kc in product(rows, columns, depths):

@@ -1,4 +1,5 @@
-"""Takes copies and sums around contractions apart: transposed operands and results are read and written in place."""
+"""Takes copies and sums around contractions apart: transposed operands and results are read and written in
+place."""
 
 from __future__ import annotations
 
@@ -30,7 +31,8 @@ from stratagem.compiler.schedule.writes import elementwise
 
 
 def fold_operand_copies(op: Any) -> Any:
-    """Contraction `op` reads through copies of its operands; returns the op that stands for it (`op` if unchanged)."""
+    """Contraction `op` reads through copies of its operands; returns the op that stands for it (`op` if
+    unchanged)."""
     if not is_contraction(op):
         return op
     operands, reads, changed = list(op.operands), accesses(op), False
@@ -46,7 +48,8 @@ def fold_operand_copies(op: Any) -> Any:
 
 
 def fold_result_copy(op: Any) -> Any:
-    """A contraction whose only reader transposes its result writes it transposed; returns the op in its place."""
+    """A contraction whose only reader transposes its result writes it transposed; returns the op in its
+    place."""
     if not is_contraction(op):
         return op
     users = [use.owner.operation for use in op.results[0].uses]
@@ -66,13 +69,14 @@ def fold_result_copy(op: Any) -> Any:
         operands, loops = [*inputs(op), start], len(iterators(op))
         made = rebuild(op, operands, [*accesses(op)[:-1], moved], iterators(op), {i: i for i in range(loops)})
     copy.results[0].replace_all_uses_with(made.results[0])
-    copy.erase()
+    copy.operands[0] = inits(copy)[0]  # dead now, and no reader of the contraction any more
     op.erase()
     return made
 
 
 def separate_init(op: Any) -> Any:
-    """A contraction that accumulates onto a tensor sums onto zero instead and adds the tensor afterwards, so that what
+    """A contraction that accumulates onto a tensor sums onto zero instead and adds the tensor afterwards, so
+    that what
     makes the tensor (the broadcast of a bias) can join the kernel's epilogue."""
     if not is_contraction(op):
         return op

@@ -1,6 +1,7 @@
 """Ops without a destination of their own, written into one: paddings, concatenations, insertions, others.
 
-Each becomes ops whose last result overwrites the destination, so that no backend needs a copy it was not told of.
+Each becomes ops whose last result overwrites the destination, so that no backend needs a copy it was not
+told of.
 """
 
 from __future__ import annotations
@@ -9,13 +10,13 @@ from collections.abc import Callable
 from typing import Any
 
 from torch_mlir import ir
-from torch_mlir.dialects import linalg, tensor
+from torch_mlir.dialects import linalg
 
 from stratagem.compiler.schedule import index, region
 from stratagem.compiler.schedule.clone import Mapping, clone
 from stratagem.compiler.schedule.extents import extent, pad_amounts
 from stratagem.compiler.schedule.region import Range
-from stratagem.compiler.schedule.structured import captured, is_tensor
+from stratagem.compiler.schedule.structured import captured, is_fill, is_tensor, owner
 
 Writer = Callable[[Any, Mapping, Any], Any | None]
 
@@ -89,7 +90,11 @@ def _placed(value: Any, offsets: list[Any]) -> region.Region:
 
 
 def _insert_slice(op: Any, mapping: Mapping, target: Any) -> Any | None:
-    copied = copy_into(_mapped(op.operands[1], mapping), target)
+    under = owner(op.operands[1])
+    if under is not None and is_fill(under):
+        copied = spread(_mapped(under.operands[0], mapping), target)
+    else:
+        copied = copy_into(_mapped(op.operands[1], mapping), target)
     local = {**mapping, op.operands[1]: copied}
     return clone(op, local).results[0]
 
