@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 
 def affine_text_or_index(affine_map: Any, operands: list[Index], scope: Scope) -> list[Index]:
-    """The results of `affine_map` on `operands` (dimensions, then symbols); divisions become variables of `scope`."""
+    """The results of `affine_map` on `operands` (dimensions, then symbols); divisions become variables of
+    `scope`."""
     dims, symbols = operands[: affine_map.n_dims], operands[affine_map.n_dims :]
     return [_evaluate(result, dims, symbols, scope) for result in affine_map.results]
 
@@ -24,9 +25,9 @@ def _evaluate(expression: Any, dims: list[Index], symbols: list[Index], scope: S
     if isinstance(one, ir.AffineConstantExpr):
         return Index(int(one.value))
     if isinstance(one, ir.AffineDimExpr):
-        return dims[one.position]
+        return dims[int(one.position)]
     if isinstance(one, ir.AffineSymbolExpr):
-        return symbols[one.position]
+        return symbols[int(one.position)]
     a, b = (_evaluate(side, dims, symbols, scope) for side in (one.lhs, one.rhs))
     if isinstance(one, ir.AffineAddExpr):
         return a + b

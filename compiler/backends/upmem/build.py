@@ -1,7 +1,7 @@
 """Builds the emitted C: for the bundled simulator with the system's C compiler, cached by content.
 
-On a machine with UPMEM's SDK the same files build with `dpu-upmem-dpurte-clang` and the SDK's host library; that way is
-printed by `sdk_commands` and has not been tried, for want of the hardware.
+On a machine with UPMEM's SDK the same files build with `dpu-upmem-dpurte-clang` and the SDK's host library;
+that way is printed by `sdk_commands` and has not been tried, for want of the hardware.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ DEVICE_FLAGS = (
     *WARNINGS, "-O1", "-g", "-fPIC", "-fwrapv", "-ffp-contract=off", "-fno-tree-vectorize",
     "-fno-tree-loop-distribute-patterns", "-fsanitize=thread", "-Wno-unused-function",
 )  # fmt: skip
-"""Device code is instrumented at every load and store; the simulator implements the calls, no sanitizer is linked."""
+"""Device code is instrumented at every load and store; the simulator implements the calls, no sanitizer is
+linked."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,11 @@ class Builder:
         cache = knobs.current().cache
         if cache == "off":
             return Builder(Path(tempfile.mkdtemp(prefix="stratagem-upmem-")))
-        base = Path(cache) if cache else Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "stratagem"
+        base = (
+            Path(cache)
+            if cache
+            else Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "stratagem"
+        )
         return Builder(base / "upmem")
 
     def simulator(self) -> Path:
@@ -64,10 +69,16 @@ class Builder:
             _compile([*HOST_FLAGS, *include, "-shared", *map(str, sources), "-ldl"], library)
         return library
 
-    def kernels(self, files: Mapping[str, bytes], tasklets: Mapping[str, int], facts: DeviceFacts) -> dict[str, BuiltKernel]:
+    def kernels(
+        self, files: Mapping[str, bytes], tasklets: Mapping[str, int], facts: DeviceFacts
+    ) -> dict[str, BuiltKernel]:
         """DPU programs and host side of all kernels; `tasklets` per kernel."""
         simulator = self.simulator()
-        content = {**files, "simulator": str(simulator).encode(), "tasklets": repr(sorted(tasklets.items())).encode()}
+        content = {
+            **files,
+            "simulator": str(simulator).encode(),
+            "tasklets": repr(sorted(tasklets.items())).encode(),
+        }
         place = self._place("kernels", content, DEVICE_FLAGS)
         for name in files:
             if name.endswith((".c", ".h")) and not (place / name).exists():
@@ -96,7 +107,14 @@ class Builder:
             flags = DEVICE_FLAGS if source != end else HOST_FLAGS
             _compile([*flags, *defines, f"-I{place}", f"-I{SIMULATOR / 'device'}", "-c", str(source)], target)
             objects.append(str(target))
-        link = ["-shared", "-nostartfiles", "-Wl,-z,now", "-Wl,-z,relro", "-Wl,-Bsymbolic"]
+        link = [
+            "-shared",
+            "-nostartfiles",
+            "-Wl,-z,now",
+            "-Wl,-z,relro",
+            "-Wl,-Bsymbolic",
+            "-Wl,--hash-style=sysv",
+        ]
         _compile([*link, *objects, *_linked(simulator)], program)
 
     def _place(self, kind: str, content: Mapping[str, bytes], flags: Iterable[str]) -> Path:
@@ -131,11 +149,17 @@ def _compiler() -> str:
 def _compile(arguments: list[str], target: Path) -> None:
     """Runs the compiler; the result appears under its name only when complete."""
     part = target.with_name(f"{target.name}.{os.getpid()}.part")
-    done = subprocess.run([_compiler(), *arguments, "-o", str(part)], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [_compiler(), *arguments, "-o", str(part)], capture_output=True, text=True, check=False
+    )
     if done.returncode or done.stderr:
         part.unlink(missing_ok=True)
-        first = next((line for line in done.stderr.splitlines() if "error" in line or "warning" in line), done.stderr)
-        raise ResourceError(f"building {target.name} failed: {first.strip()}", hint=f"sources are in {target.parent}")
+        first = next(
+            (line for line in done.stderr.splitlines() if "error" in line or "warning" in line), done.stderr
+        )
+        raise ResourceError(
+            f"building {target.name} failed: {first.strip()}", hint=f"sources are in {target.parent}"
+        )
     os.replace(part, target)
 
 

@@ -16,8 +16,8 @@ from stratagem.compiler.ir import clone_module, functions, run_pipeline, symbol_
 from stratagem.hwmodels import Device
 
 PASSES = "builtin.module(func.func(linalg-generalize-named-ops))"
-"""What happens to a kernel before it is printed: one form of linalg operation is enough. Foralls of one iteration must
-stay, so no canonicalization here."""
+"""What happens to a kernel before it is printed: one form of linalg operation is enough. Foralls of one
+iteration must stay, so no canonicalization here."""
 
 MANIFEST = "kernels.json"
 HOST_FILE = "host.c"
@@ -26,8 +26,8 @@ HOST_FILE = "host.c"
 def compile_kernels(module: Any, device: Device) -> KernelCode:
     """Emits every kernel of `module`.
 
-    Raises UnsupportedError or HardwareError for the first kernel that cannot be emitted, with its name and the reason;
-    `explain_kernel` asks the same for one function without raising.
+    Raises UnsupportedError or HardwareError for the first kernel that cannot be emitted, with its name and
+    the reason; `explain_kernel` asks the same for one function without raising.
     """
     facts = device_facts(device)
     copy = clone_module(module)
@@ -88,4 +88,9 @@ def _module_around(function: Any) -> str:
 
 def _entry(kernel: EmittedKernel) -> dict[str, Any]:
     arguments = [{"dtype": dtype, "shape": shape} for dtype, shape in kernel.arguments]
-    return {"arguments": arguments, "results": kernel.results, "tasklets": kernel.tasklets, "usage": kernel.usage.as_dict()}
+    return {
+        "arguments": arguments,
+        "results": kernel.results,
+        "tasklets": kernel.tasklets,
+        "usage": kernel.usage.as_dict(),
+    }

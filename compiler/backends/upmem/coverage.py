@@ -1,7 +1,8 @@
-"""Does a DPU write all of its part of an output? If not, the part must be sent to it first, because it comes back whole.
+"""Does a DPU write all of its part of an output? If not, the part must be sent to it first, because it comes
+back whole.
 
-Only the plain form is recognised: a forall over tasklets whose tiles follow one another; everything else counts as
-"not known".
+Only the plain form is recognised: a forall over tasklets whose tiles follow one another; everything else
+counts as "not known".
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ from stratagem.compiler.errors import UnsupportedError
 
 
 def covers(value: Any, scope: Scope) -> bool:
-    """Whether the operation that makes `value` writes every element of it. `scope` is thrown away by the caller."""
+    """Whether the operation that makes `value` writes every element of it. `scope` is thrown away by the
+    caller."""
     op = defining_op(value)
     if op is None:
         return False
@@ -34,7 +36,7 @@ def covers(value: Any, scope: Scope) -> bool:
     if op.name != "scf.forall":
         return False
     try:
-        return _forall_covers(op, [r for r in op.results].index(value), scope)
+        return _forall_covers(op, list(op.results).index(value), scope)
     except UnsupportedError:
         return False
 
@@ -87,7 +89,7 @@ def _source_written(value: Any, scope: Scope) -> bool:
     if op.name in ("tensor.cast", "tensor.collapse_shape", "tensor.expand_shape"):
         return _source_written(op.operands[0], scope)
     if op.name == "scf.for":
-        return _loop_writes(op, [r for r in op.results].index(value), scope)
+        return _loop_writes(op, list(op.results).index(value), scope)
     return bool(op.name == "linalg.generic")
 
 
@@ -99,7 +101,9 @@ def _loop_writes(op: Any, number: int, scope: Scope) -> bool:
     if made is None or made.name != "tensor.insert_slice" or made.operands[1] != arguments[1 + number]:
         return _source_written(value, scope)
     loops = {arguments[0]: _bind_loop(scope, arguments[0], *list(op.operands)[:3])}
-    return _source_written(made.operands[0], scope) and _insert_covers(made, arguments[1 + number], loops, scope)
+    return _source_written(made.operands[0], scope) and _insert_covers(
+        made, arguments[1 + number], loops, scope
+    )
 
 
 def _tiles_cover(offset: Index, size: Index, low: Index, high: Index, step: Index, extent: Index) -> bool:

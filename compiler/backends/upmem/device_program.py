@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from stratagem.compiler.backends.upmem.coverage import covers
-from stratagem.compiler.backends.upmem.device_emitter import DeviceEmitter, ProgramArrays
+from stratagem.compiler.backends.upmem.device_emitter import DeviceEmitter
+from stratagem.compiler.backends.upmem.device_memory import ProgramArrays
 from stratagem.compiler.backends.upmem.distribute import Distribution, Part, distribute
 from stratagem.compiler.backends.upmem.dma import Rules
 from stratagem.compiler.backends.upmem.dtypes import DType
@@ -47,7 +48,8 @@ class DeviceProgram:
     """All phases of a kernel, and what they share.
 
     Attributes:
-        fields: members of the argument structure after `phase` and `active`: name -> (C type, source), where the
+        fields: members of the argument structure after `phase` and `active`: name -> (C type, source), where
+        the
             source says what the host puts in: ("iv", n), ("shape", argument, dim) or ("scalar", argument).
     """
 
@@ -76,7 +78,9 @@ class DeviceProgram:
                 scope.bind_outer(value, view)
             scope.bind_outer(argument, _output_window(view, part, scope))
         emitter.phase(op)
-        phase = Phase(op, number, distribution, places, scope.lines, emitter.slabs.sizes, self._sent(op, distribution))
+        phase = Phase(
+            op, number, distribution, places, scope.lines, emitter.slabs.sizes, self._sent(op, distribution)
+        )
         self.phases.append(phase)
         return phase
 
@@ -126,7 +130,7 @@ class DeviceProgram:
     def rules(self) -> Rules:
         return Rules(self.facts.granule, self.facts.burst)
 
-    # Text ------------------------------------------------------------------------------------------------------------
+    # Text ---------------------------------------------------------------------------------------------------
 
     @property
     def arguments_struct(self) -> str:
@@ -140,7 +144,7 @@ class DeviceProgram:
     def text(self) -> str:
         """The complete C file."""
         parts = [
-            f"/* DPU program of kernel {self.name}: phases run by all tasklets, tiles in WRAM, operands in MRAM. */",
+            f"/* DPU program of kernel {self.name}: run by all tasklets, tiles in WRAM, operands in MRAM. */",
             *(["#define SG_NEEDS_EDGES"] if self.arrays.edges else []),
             '#include "stratagem_dpu.h"',
             "",
@@ -150,10 +154,16 @@ class DeviceProgram:
             "",
             "__host struct arguments args;",
             "",
-            *(f"__mram_noinit __dma_aligned uint8_t {name}[{size}];" for name, size in self.arrays.mram.items()),
+            *(
+                f"__mram_noinit __dma_aligned uint8_t {name}[{size}];"
+                for name, size in self.arrays.mram.items()
+            ),
             "",
             "BARRIER_INIT(barrier, NR_TASKLETS);",
-            *(f"static __dma_aligned {t.c} {name}[{count}];" for name, (t, count) in self.arrays.shared.items()),
+            *(
+                f"static __dma_aligned {t.c} {name}[{count}];"
+                for name, (t, count) in self.arrays.shared.items()
+            ),
             *self.arrays.constants.values(),
             "",
         ]
@@ -163,10 +173,17 @@ class DeviceProgram:
 
     def _phase_text(self, phase: Phase) -> list[str]:
         slabs = [f"  uint8_t *const slab{n} = mem_alloc({size});" for n, size in enumerate(phase.slabs)]
-        return [f"static void phase{phase.number}(const int32_t tasklet) {{", *slabs, *without_unused(phase.lines), "}"]
+        return [
+            f"static void phase{phase.number}(const int32_t tasklet) {{",
+            *slabs,
+            *without_unused(phase.lines),
+            "}",
+        ]
 
     def _main_text(self) -> list[str]:
-        calls = [f"  if (args.phase == {phase.number}) phase{phase.number}(tasklet);" for phase in self.phases]
+        calls = [
+            f"  if (args.phase == {phase.number}) phase{phase.number}(tasklet);" for phase in self.phases
+        ]
         return [
             "int main(void) {",
             "  const int32_t tasklet = (int32_t)me();",

@@ -1,8 +1,8 @@
 """Which part of each tensor a DPU's MRAM receives, read from a forall over DPUs.
 
-A slice whose place depends on nothing but the DPU's own induction values is what that DPU gets (scattered, or broadcast
-when it is the same for all). A tensor used in any other way is needed as a whole and broadcast. Each output is what the
-terminator puts back.
+A slice whose place depends on nothing but the DPU's own induction values is what that DPU gets (scattered, or
+broadcast when it is the same for all). A tensor used in any other way is needed as a whole and broadcast.
+Each output is what the terminator puts back.
 """
 
 from __future__ import annotations
@@ -124,7 +124,16 @@ def _outputs(op: Any, array_name: Any) -> list[Part]:
                 location=location_text(op),
             )
         cuts = _cuts_of_output(argument, mine[0])
-        parts.append(Part(array_name(start), start, mine[0], tuple(c.results[0] for c in cuts), dtype_of(start.type), True))
+        parts.append(
+            Part(
+                array_name(start),
+                start,
+                mine[0],
+                tuple(c.results[0] for c in cuts),
+                dtype_of(start.type),
+                True,
+            )
+        )
     return parts
 
 
@@ -134,7 +143,8 @@ def _cuts_of_output(argument: Any, insert: Any) -> list[Any]:
     for cut in cuts:
         if cut.name != "tensor.extract_slice" or slice_of(cut) != slice_of(insert):
             raise UnsupportedError(
-                f"{cut.name} reads another part of an output than its DPU puts back", location=location_text(cut)
+                f"{cut.name} reads another part of an output than its DPU puts back",
+                location=location_text(cut),
             )
     return cuts
 

@@ -1,11 +1,13 @@
 """Which transfers move a window of an MRAM array to a WRAM tile, and back.
 
-MRAM rows start at whole granules and are padded to whole granules, so only the position inside the row matters:
+MRAM rows start at whole granules and are padded to whole granules, so only the position inside the row
+matters:
 
-- a window that starts at a multiple of the granule is read and written as it is; its end may be rounded up when it is
-  the end of the row, or a granule border;
-- any other window gets a tile whose column 0 lies `lead` elements into a granule, as it does in MRAM. Reading rounds
-  down and up. Writing merges the first and last granule under a mutex, because a neighbour may own their other bytes.
+- a window that starts at a multiple of the granule is read and written as it is; its end may be rounded up
+  when it is the end of the row, or a granule border;
+- any other window gets a tile whose column 0 lies `lead` elements into a granule, as it does in MRAM. Reading
+  rounds down and up. Writing merges the first and last granule under a mutex, because a neighbour may own
+  their other bytes.
 """
 
 from __future__ import annotations
@@ -65,7 +67,9 @@ def window_of(view: View, rules: Rules) -> Window:
     last = len(storage.extents) - 1
     row_axis = next((a for a, d in enumerate(view.axes) if d == last and view.steps[a] == 1), None)
     if row_axis is None and last in view.axes:
-        raise UnsupportedError(f"a slice with a stride along the rows of {storage.name} cannot be moved by DMA")
+        raise UnsupportedError(
+            f"a slice with a stride along the rows of {storage.name} cannot be moved by DMA"
+        )
     start = view.offsets[last]
     length = Index(1) if row_axis is None else view.sizes[row_axis]
     unit = rules.elements(storage.dtype.size)
@@ -89,7 +93,8 @@ def bound_of(size: Index, what: str) -> int:
 
 @dataclass(frozen=True)
 class TileShape:
-    """A WRAM tile for a window: bounds and strides per tile dimension (view axes, then a lane when none is the row)."""
+    """A WRAM tile for a window: bounds and strides per tile dimension (view axes, then a lane when none is
+    the row)."""
 
     bounds: tuple[int, ...]
     strides: tuple[int, ...]
@@ -135,7 +140,9 @@ class Transfer:
         written: whether other tasklets may write the array meanwhile (then unaligned reads take the mutex).
     """
 
-    def __init__(self, scope: Scope, rules: Rules, window: Window, tile: View, lead: Index, written: bool) -> None:
+    def __init__(
+        self, scope: Scope, rules: Rules, window: Window, tile: View, lead: Index, written: bool
+    ) -> None:
         self.scope, self.rules, self.window, self.tile, self.lead = scope, rules, window, tile, lead
         self.written = written
         self.needs_edges = False
@@ -161,12 +168,15 @@ class Transfer:
 
     def _merge(self) -> tuple[list[int], Index]:
         """Axes whose rows lie one after another on both sides, and the elements of one run."""
-        view, run, merged = self.window.view, self.window.length, []
+        view, run = self.window.view, self.window.length
+        merged: list[int] = []
         if not self.window.whole:
             return [], run
         for axis in reversed(self.window.outer_axes):
             here = self.tile.axis_stride(axis)
-            if here != view.axis_stride(axis) or (merged and view.offsets[view.axes[merged[-1]] or 0] != Index(0)):
+            if here != view.axis_stride(axis) or (
+                merged and view.offsets[view.axes[merged[-1]] or 0] != Index(0)
+            ):
                 break
             merged.append(axis)
             run = view.sizes[axis].scaled(here.constant)
@@ -176,7 +186,11 @@ class Transfer:
         size = self.tile.storage.dtype.size
         mram = self._position(self.window.view, indices) - self.lead
         wram = self._position(self.tile, indices) - self.lead
-        far = f"{self.window.view.storage.name} + {mram.scaled(size)}" if mram != Index(0) else self.window.view.storage.name
+        far = (
+            f"{self.window.view.storage.name} + {mram.scaled(size)}"
+            if mram != Index(0)
+            else self.window.view.storage.name
+        )
         near = f"{self.tile.storage.name} + {wram}" if wram != Index(0) else self.tile.storage.name
         length = run.scaled(size)
         if not self.window.exact and (to_mram or self.written):
@@ -200,7 +214,11 @@ class Transfer:
 
     def _is_one_burst(self, length: Index) -> bool:
         bytes_known = length.is_constant and self.lead == Index(0)
-        return bytes_known and 0 < length.constant <= self.rules.burst and length.divisible_by(self.rules.granule)
+        return (
+            bytes_known
+            and 0 < length.constant <= self.rules.burst
+            and length.divisible_by(self.rules.granule)
+        )
 
     @staticmethod
     def _position(view: View, indices: list[Index]) -> Index:

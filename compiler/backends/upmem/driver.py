@@ -1,7 +1,8 @@
 """Runs emitted kernels. Needs a C compiler, no MLIR.
 
-There is one way to run at present: the bundled simulator. Where UPMEM's SDK is installed the driver says how the same C
-would be built for real DPUs (`mode="hardware"` refuses with these commands: that path has never been run).
+There is one way to run at present: the bundled simulator. Where UPMEM's SDK is installed the driver says how
+the same C would be built for real DPUs (`mode="hardware"` refuses with these commands: that path has never
+been run).
 """
 
 from __future__ import annotations
@@ -53,7 +54,9 @@ class Driver:
         builder: Builder | None = None,
     ) -> None:
         self.files = _read_files(files)
-        self.facts = device if isinstance(device, DeviceFacts) else DeviceFacts.from_json(self._file("device.json"))
+        self.facts = (
+            device if isinstance(device, DeviceFacts) else DeviceFacts.from_json(self._file("device.json"))
+        )
         self.kernels: dict[str, Any] = json.loads(self._file("kernels.json"))
         self._check_mode(mode)
         self.builder = builder or Builder.default()
@@ -70,27 +73,35 @@ class Driver:
         found = "is installed" if sdk_present() else "is not installed"
         raise ResourceError(
             f"running on real DPUs is not implemented; UPMEM's SDK {found} here",
-            hint="it would build with:\n  " + "\n  ".join(sdk_commands(first, self.kernels[first]["tasklets"], self.facts)),
+            hint="it would build with:\n  "
+            + "\n  ".join(sdk_commands(first, self.kernels[first]["tasklets"], self.facts)),
         )
 
     def _file(self, name: str) -> bytes:
         if name not in self.files:
-            raise ArtifactError(f"the artifact's near-memory code has no {name}", hint="compile the model again")
+            raise ArtifactError(
+                f"the artifact's near-memory code has no {name}", hint="compile the model again"
+            )
         return self.files[name]
 
     def run(self, kernel: str, inputs: Sequence[Array], outputs: Sequence[Array]) -> RunReport:
-        """Runs one kernel: reads `inputs`, writes `outputs` in place (what they held before counts where the kernel
-        reads its destination).
+        """Runs one kernel: reads `inputs`, writes `outputs` in place (what they held before counts where the
+        kernel reads its destination).
 
-        Raises RuntimeInputError for arguments that do not fit, VerificationError when the program breaks a rule of the
-        device, with the line of the emitted C, HardwareError when the device is too small.
+        Raises RuntimeInputError for arguments that do not fit, VerificationError when the program breaks a
+        rule of the device, with the line of the emitted C, HardwareError when the device is too small.
         """
         if kernel not in self.kernels:
-            raise ArtifactError(f"the artifact has no near-memory kernel '{kernel}'", hint="compile the model again")
+            raise ArtifactError(
+                f"the artifact has no near-memory kernel '{kernel}'", hint="compile the model again"
+            )
         entry = self.kernels[kernel]
         arrays = [*inputs, *outputs]
         _check_arguments(kernel, entry["arguments"], arrays)
-        held = [np.ascontiguousarray(a, dtype=dtype_named(s["dtype"]).numpy) for a, s in zip(arrays, entry["arguments"], strict=True)]
+        held = [
+            np.ascontiguousarray(a, dtype=dtype_named(s["dtype"]).numpy)
+            for a, s in zip(arrays, entry["arguments"], strict=True)
+        ]
         first = len(arrays) - entry["results"]
         for position in range(first, len(arrays)):
             if any(np.shares_memory(held[position], other) for other in held[:position]):
@@ -108,7 +119,12 @@ class Driver:
         simulator.sg_sim_configure(ctypes.byref(limits))
         simulator.sg_sim_clear()
         data = (ctypes.c_void_p * len(arrays))(*[a.ctypes.data for a in arrays])
-        shapes = [n for a, s in zip(arrays, self.kernels[kernel]["arguments"], strict=True) if s["shape"] is not None for n in a.shape]
+        shapes = [
+            n
+            for a, s in zip(arrays, self.kernels[kernel]["arguments"], strict=True)
+            if s["shape"] is not None
+            for n in a.shape
+        ]
         program = str(self._build()[kernel].device).encode()
         status = getattr(host, kernel)(data, (ctypes.c_int64 * max(len(shapes), 1))(*shapes), program)
         raw = SimulatorReport()
@@ -168,10 +184,12 @@ def _check_arguments(kernel: str, expected: list[dict[str, Any]], arrays: Sequen
             len(shape) == array.ndim and all(w in (-1, n) for w, n in zip(shape, array.shape, strict=True))
         )
         if not fits or str(array.dtype) != dtype_named(want["dtype"]).numpy:
-            form = "a scalar" if shape is None else "x".join("?" if n < 0 else str(n) for n in shape) or "rank 0"
+            form = (
+                "a scalar" if shape is None else "x".join("?" if n < 0 else str(n) for n in shape) or "rank 0"
+            )
             raise RuntimeInputError(
-                f"kernel {kernel}, argument {number}: wants {form} of {want['dtype']}, got shape {tuple(array.shape)} "
-                f"of {array.dtype}"
+                f"kernel {kernel}, argument {number}: wants {form} of {want['dtype']}, "
+                f"got shape {tuple(array.shape)} of {array.dtype}"
             )
 
 
@@ -182,7 +200,9 @@ def _with_lines(text: str, program: Path) -> str:
         tool = shutil.which("addr2line")
         if tool is None:
             return ""
-        done = subprocess.run([tool, "-e", str(program), match[1]], capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [tool, "-e", str(program), match[1]], capture_output=True, text=True, check=False
+        )
         place = done.stdout.strip().rsplit("/", 1)[-1].split(" ")[0]
         return f"at {place}" if place and not place.startswith("?") else ""
 

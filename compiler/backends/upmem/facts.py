@@ -1,7 +1,8 @@
-"""What this backend needs to know of a device, read once from the hardware description; importable without MLIR.
+"""What this backend needs to know of a device, read once from the hardware description; importable without
+MLIR.
 
-Nothing here is a default for a product: what the description leaves out is an error where code depends on it, and
-"unknown" where only the time estimate does.
+Nothing here is a default for a product: what the description leaves out is an error where code depends on it,
+and "unknown" where only the time estimate does.
 """
 
 from __future__ import annotations
@@ -23,8 +24,10 @@ class DeviceFacts:
     """Sizes in bytes, times in seconds or cycles of `clock`.
 
     Attributes:
-        unit_tier, thread_tier: names of the two group levels; units, threads: how many of each (threads per unit).
-        granule, burst: least and greatest DMA transfer. host_granules: multiples for host copies to memory, scratch.
+        unit_tier, thread_tier: names of the two group levels; units, threads: how many of each (threads per
+        unit).
+        granule, burst: least and greatest DMA transfer. host_granules: multiples for host copies to memory,
+        scratch.
         read_latency, write_latency: cycles of a DMA before its bytes; dma_rate: bytes per cycle.
         to_rate, from_rate, broadcast_rate: B/s of the host link; transfer_latency: seconds per transfer.
         costs: instructions per operation, by name of operations.OPERATIONS; missing where unknown.
@@ -88,7 +91,8 @@ def device_facts(device: Device) -> DeviceFacts:
     groups = device.groups()
     if len(groups) < 2:
         raise HardwareError(
-            f"device {device.name} has {len(groups)} group levels, this backend needs two: units and their threads"
+            f"device {device.name} has {len(groups)} group levels, "
+            "this backend needs two: units and their threads"
         )
     unit, thread = groups[0], groups[1]
     memories = device.memories()
@@ -142,7 +146,9 @@ def _need(device: Device, value: int | None, what: str) -> int:
 
 def _target(device: Device, key: str) -> int:
     if key not in device.target:
-        raise HardwareError(f"device {device.name} has no `target: {{{key}: ...}}`", hint="add it to the device file")
+        raise HardwareError(
+            f"device {device.name} has no `target: {{{key}: ...}}`", hint="add it to the device file"
+        )
     return int(device.target[key])
 
 
@@ -164,7 +170,8 @@ def _link(host: Any | None) -> dict[str, float]:
 
 
 def _costs(device: Device) -> dict[str, float]:
-    """Instructions per operation: one per cycle is the most a unit issues, so cycles stand for instructions."""
+    """Instructions per operation: one per cycle is the most a unit issues, so cycles stand for
+    instructions."""
     costs: dict[str, float] = {}
     for kind, function in FUNCTIONS.items():
         for dtype in ("i32", "i64", "f32", "f64"):
@@ -177,5 +184,4 @@ def _costs(device: Device) -> dict[str, float]:
 
 
 def _uncertainty(device: Device) -> float | None:
-    spreads = [p.spread for p in device.provenance.values() if getattr(p, "spread", None)]
-    return max(spreads) if spreads else None
+    return max((p.spread for p in device.provenance.values() if p.spread), default=None)

@@ -58,11 +58,11 @@ def slice_of(op: Any) -> Slice:
 def forall_bounds(op: Any) -> ForallBounds:
     segments = list(ir.DenseI32ArrayAttr(op.attributes["operandSegmentSizes"]))
     operands = list(op.operands)
-    parts = []
+    parts: list[tuple[Entry, ...]] = []
     for count, kind in zip(segments, ("staticLowerBound", "staticUpperBound", "staticStep"), strict=False):
         parts.append(_mix(_integers(op, kind), operands[:count]))
         operands = operands[count:]
-    return ForallBounds(*parts, outputs=tuple(operands))
+    return ForallBounds(parts[0], parts[1], parts[2], tuple(operands))
 
 
 def kept_axes(big_rank: int, sizes: Sequence[Entry], small_shape: Sequence[int]) -> tuple[int, ...]:
@@ -74,7 +74,11 @@ def kept_axes(big_rank: int, sizes: Sequence[Entry], small_shape: Sequence[int])
     surplus = big_rank - len(small_shape)
     for axis in range(big_rank):
         matches = len(kept) < len(small_shape) and _same(sizes[axis], small_shape[len(kept)])
-        if surplus and sizes[axis] == 1 and not (matches and _rest_fits(sizes[axis + 1 :], small_shape[len(kept) + 1 :])):
+        if (
+            surplus
+            and sizes[axis] == 1
+            and not (matches and _rest_fits(sizes[axis + 1 :], small_shape[len(kept) + 1 :]))
+        ):
             surplus -= 1
             continue
         kept.append(axis)

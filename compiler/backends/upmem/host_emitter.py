@@ -1,8 +1,9 @@
-"""The host's part of a kernel as C: buffers, tensor operations between phases, and per phase the transfers and the launch.
+"""The host's part of a kernel as C: buffers, tensor operations between phases, and per phase the transfers
+and the launch.
 
-    for each round of at most as many units as there are DPUs:
-      fill the argument structures and the staging buffers (rows padded as in MRAM), push them,
-      launch, pull the outputs and put them in their place
+for each round of at most as many units as there are DPUs:
+  fill the argument structures and the staging buffers (rows padded as in MRAM), push them,
+  launch, pull the outputs and put them in their place
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ class HostEmitter(TensorEmitter):
         self.buffers = 0
         super().__init__(Scope("int64_t", self._shape, self._scalar), {})
 
-    # Arguments -------------------------------------------------------------------------------------------------------
+    # Arguments ----------------------------------------------------------------------------------------------
 
     def _shape(self, argument: int, dim: int) -> Variable:
         position = sum(len(static_shape(a)) for a in self.arguments[:argument] if is_tensor(a)) + dim
@@ -72,11 +73,13 @@ class HostEmitter(TensorEmitter):
         storage = Storage(name, HOST, dtype, extents, tuple(strides), tuple(size.high for size in extents))
         return storage.whole() if sizes else View(storage, (Index(0),), (), ())
 
-    # Storage ---------------------------------------------------------------------------------------------------------
+    # Storage ------------------------------------------------------------------------------------------------
 
     def _buffer(self, c: str, name: str, count: str) -> None:
         """Memory that the end of the function gives back."""
-        self.scope.line(f"{c} *const {name} = buffers[{self.buffers}] = calloc((size_t)({count}), sizeof *{name});")
+        self.scope.line(
+            f"{c} *const {name} = buffers[{self.buffers}] = calloc((size_t)({count}), sizeof *{name});"
+        )
         self.scope.line(f"SG_NEED({name});")
         self.buffers += 1
 
@@ -106,14 +109,16 @@ class HostEmitter(TensorEmitter):
             f"{len(pairs)}, {target.storage.dtype.size});"
         )
 
-    # The kernel ------------------------------------------------------------------------------------------------------
+    # The kernel ---------------------------------------------------------------------------------------------
 
     def kernel(self) -> None:
         """The body of the function, results in the destination arguments."""
         self._bind_arguments()
         self.run(body_operations(self.function)[:-1])
         returned = list(terminator(self.function).operands)
-        for value, argument in zip(returned, self.arguments[len(self.arguments) - len(returned) :], strict=True):
+        for value, argument in zip(
+            returned, self.arguments[len(self.arguments) - len(returned) :], strict=True
+        ):
             source, target = self.placed(value), self.scope.find(argument)
             assert isinstance(target, View)
             if not source.same_place(target):
@@ -223,7 +228,10 @@ class _PhaseWriter:
         kept = kept_axes(len(where.sizes), where.sizes, static_shape(part.small))
         steps = [s if isinstance(s, int) else 1 for s in where.strides]
         return view.window(
-            [self.scope.entry(o) for o in where.offsets], [self.scope.entry(s) for s in where.sizes], steps, kept
+            [self.scope.entry(o) for o in where.offsets],
+            [self.scope.entry(s) for s in where.sizes],
+            steps,
+            kept,
         )
 
     def _source(self, part: Part) -> View:
@@ -239,9 +247,8 @@ class _PhaseWriter:
             base = f"(({part.dtype.c} *){part.name})"
             target = self._staging(part, base)
             self.host._box(target, source, list(source.sizes))
-        self.scope.line(
-            f'SG_TRY(dpu_broadcast_to(sg_set, "{part.name}", 0, {part.name}, {self._bytes(part)}, DPU_XFER_DEFAULT));'
-        )
+        what = f'"{part.name}", 0, {part.name}, {self._bytes(part)}'
+        self.scope.line(f"SG_TRY(dpu_broadcast_to(sg_set, {what}, DPU_XFER_DEFAULT));")
 
     def _fill(self, ranges: list[Any], counts: list[Index], scattered: list[Part]) -> None:
         """Arguments and staged inputs of the units of this round."""
@@ -249,36 +256,38 @@ class _PhaseWriter:
             self.scope.line(f"args[i].phase = {self.phase.number};")
             self.scope.line("args[i].active = base + i < units;")
             self.scope.line("if (!args[i].active) continue;")
-            self._units(ranges, counts)
+            places = self._units(ranges, counts)
             for name, (c, source) in self.host.program.fields.items():
-                self.scope.line(f"args[i].{name} = ({c}){self._field(source)};")
+                self.scope.line(f"args[i].{name} = ({c}){self._field(source, places)};")
             for part in scattered:
                 self._box_part(part, self._source(part), to=True)
             for part, view in zip(self.phase.distribution.outputs, self.outputs, strict=True):
                 if part.name in self.phase.sent:
                     self._box_part(part, view, to=True)
 
-    def _field(self, source: tuple[Any, ...]) -> str:
+    def _field(self, source: tuple[Any, ...], places: list[str]) -> str:
+        """The C expression for a member of the argument structure."""
         if source[0] == "iv":
-            return f"unit{source[1]}" if source[1] < self._rank else "0"
+            return places[source[1]] if source[1] < len(places) else "0"
         if source[0] == "shape":
             return self.host._shape(source[1], source[2]).name
         return f"arg{source[1]}"
 
-    @property
-    def _rank(self) -> int:
-        return len(forall_bounds(self.phase.op).lower)
-
-    def _units(self, ranges: list[Any], counts: list[Index]) -> None:
-        """The induction values of unit `base + i`."""
+    def _units(self, ranges: list[Any], counts: list[Index]) -> list[str]:
+        """Writes the induction values of unit `base + i`; returns their names."""
         arguments = list(block_of(self.phase.op).arguments)
+        names = []
         for axis, (low, high, step) in enumerate(ranges):
-            inner = counts[axis + 1 :]
-            part = f"(base + i) / ({product_text(inner)})" if inner else "(base + i)"
-            part = f"{part} % {counts[axis]}" if axis else part
+            part = "(base + i)"
+            if axis + 1 < len(counts):
+                part += f" / {_factor(product_text(counts[axis + 1 :]))}"
+            part += f" % {counts[axis]}" if axis else ""
+            part += f" * {step}" if step != Index(1) else ""
+            names.append(self.scope.fresh("place"))
             start = f"{low} + " if low != Index(0) else ""
-            self.scope.line(f"const int64_t unit{axis} = {start}{part} * {step};")
-            self.scope.bind(arguments[axis], loop_variable(f"unit{axis}", low, high, step))
+            self.scope.line(f"const int64_t {names[-1]} = {start}{part};")
+            self.scope.bind(arguments[axis], loop_variable(names[-1], low, high, step))
+        return names
 
     def _box_part(self, part: Part, view: View, to: bool) -> None:
         window = self._window(part, view)
@@ -299,3 +308,7 @@ class _PhaseWriter:
             self._units(ranges, counts)
             for part, view in zip(self.phase.distribution.outputs, self.outputs, strict=True):
                 self._box_part(part, view, to=False)
+
+
+def _factor(text: str) -> str:
+    return f"({text})" if " " in text else text

@@ -42,7 +42,8 @@ def emit_kernel(function: Any, facts: DeviceFacts) -> EmittedKernel:
 
     Tensors that the tasklets of a DPU share are kept in WRAM; when that leaves too little room, in MRAM.
 
-    Raises UnsupportedError for what has no C form, HardwareError for what does not fit, both naming the kernel.
+    Raises UnsupportedError for what has no C form, HardwareError for what does not fit, both naming the
+    kernel.
     """
     name = symbol_name(function)
     try:

@@ -58,7 +58,11 @@ class LinalgNest:
         for affine_map, operand in zip(self.maps, self.operands, strict=True):
             for axis, result in enumerate(affine_map.results):
                 one = result.maybe_downcast()
-                if isinstance(one, ir.AffineDimExpr) and one.position == dimension and isinstance(operand, View):
+                if (
+                    isinstance(one, ir.AffineDimExpr)
+                    and one.position == dimension
+                    and isinstance(operand, View)
+                ):
                     return operand.sizes[axis]
         raise UnsupportedError(
             f"loop {dimension} of {self.op.name} is the plain index of no operand, so its extent is unknown",
@@ -76,7 +80,11 @@ class LinalgNest:
 
     def _enter(self, stack: ExitStack, dimensions: list[int]) -> None:
         for dimension in dimensions:
-            extent, name = self.extents[dimension], self.scope.fresh("i")
+            extent = self.extents[dimension]
+            if extent == Index(1):
+                self.variables[dimension] = Index(0)
+                continue
+            name = self.scope.fresh("i")
             head = f"for ({self.scope.integer} {name} = 0; {name} < {extent}; ++{name})"
             stack.enter_context(self.scope.block(head))
             high = None if extent.high is None else extent.high - 1
@@ -120,10 +128,15 @@ class LinalgNest:
                 self.scope.bind(argument, self._load(number, argument))
         for op in body_operations(self.op):
             if op.name == "linalg.index":
-                self.scope.bind(op.results[0], self.variables[int(ir.IntegerAttr(op.attributes["dim"]).value)])
+                self.scope.bind(
+                    op.results[0], self.variables[int(ir.IntegerAttr(op.attributes["dim"]).value)]
+                )
         results = [self.scope.scalar(value).text for value in terminator(self.op).operands]
         if len(results) > 1:
-            results = [self._held(text, value) for text, value in zip(results, terminator(self.op).operands, strict=True)]
+            results = [
+                self._held(text, value)
+                for text, value in zip(results, terminator(self.op).operands, strict=True)
+            ]
         for target, text in zip(targets, results, strict=True):
             self.scope.line(f"{target} = {text};")
 

@@ -1,4 +1,5 @@
-"""May an operation overwrite the storage of a tensor value? Tensors are values: only when nobody reads it afterwards."""
+"""May an operation overwrite the storage of a tensor value? Tensors are values: only when nobody reads it
+afterwards."""
 
 from __future__ import annotations
 
@@ -20,8 +21,8 @@ def users(value: Any) -> list[Any]:
 def may_overwrite(value: Any, op: Any) -> bool:
     """Whether `op`, a user of `value`, is the last to see its elements.
 
-    True when every other user comes before `op` in the same block, `value` belongs to that block, and `value` is not
-    a window into something that is still needed.
+    True when every other user comes before `op` in the same block, `value` belongs to that block, and `value`
+    is not a window into something that is still needed.
     """
     if _block(value) != op.block or not all(_before(other, op) for other in users(value)):
         return False
@@ -32,7 +33,7 @@ def may_overwrite(value: Any, op: Any) -> bool:
         return may_overwrite(source.operands[0], source)
     if source.name == "tensor.extract_slice":
         return returns_to_parent(source)
-    return source.name != "arith.constant"
+    return bool(source.name != "arith.constant")
 
 
 def returns_to_parent(extract: Any) -> bool:
@@ -42,7 +43,10 @@ def returns_to_parent(extract: Any) -> bool:
     if len(others) != 1:
         return False
     insert = others[0]
-    if insert.name not in ("tensor.insert_slice", "tensor.parallel_insert_slice") or insert.operands[1] != parent:
+    if (
+        insert.name not in ("tensor.insert_slice", "tensor.parallel_insert_slice")
+        or insert.operands[1] != parent
+    ):
         return False
     return slice_of(insert) == slice_of(extract)
 

@@ -1,7 +1,7 @@
 """What the cost counters of a DPU program distinguish: kind of operation and element type.
 
-The numbers (instructions per operation) come from the hardware description; the order here is the numbering that
-`stratagem_machine.h` and the simulator share.
+The numbers (instructions per operation) come from the hardware description; the order here is the numbering
+that `stratagem_machine.h` and the simulator share.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What one call on the simulator cost: the C structures shared with it, and a record for people.
 
-Every figure is simulated. Times are estimates; their relative error is at least what the hardware description states
-for the numbers they are made of.
+Every figure is simulated. Times are estimates; their relative error is at least what the hardware description
+states for the numbers they are made of.
 """
 
 from __future__ import annotations
@@ -14,17 +14,46 @@ from stratagem.compiler.backends.upmem.facts import DeviceFacts
 from stratagem.compiler.backends.upmem.operations import OPERATIONS
 
 _LIMIT_NUMBERS = (
-    "mram_bytes", "wram_bytes", "stack_bytes", "wram_reserved", "dma_granule", "dma_burst", "host_mram_granule",
-    "host_wram_granule", "dpus", "max_tasklets", "threads_for_peak", "max_barriers",
-)  # fmt: skip
+    "mram_bytes",
+    "wram_bytes",
+    "stack_bytes",
+    "wram_reserved",
+    "dma_granule",
+    "dma_burst",
+    "host_mram_granule",
+    "host_wram_granule",
+    "dpus",
+    "max_tasklets",
+    "threads_for_peak",
+    "max_barriers",
+)
 _LIMIT_RATES = (
-    "clock", "read_latency_cycles", "write_latency_cycles", "dma_bytes_per_cycle", "to_bandwidth", "from_bandwidth",
-    "broadcast_bandwidth", "transfer_latency",
-)  # fmt: skip
+    "clock",
+    "read_latency_cycles",
+    "write_latency_cycles",
+    "dma_bytes_per_cycle",
+    "to_bandwidth",
+    "from_bandwidth",
+    "broadcast_bandwidth",
+    "transfer_latency",
+)
 _COUNTS = (
-    "launches", "instructions", "loads", "stores", "dma_reads", "dma_writes", "dma_bytes", "bytes_to", "bytes_from",
-    "bytes_broadcast", "transfers", "peak_wram", "mram_used", "tasklets", "dpus_used",
-)  # fmt: skip
+    "launches",
+    "instructions",
+    "loads",
+    "stores",
+    "dma_reads",
+    "dma_writes",
+    "dma_bytes",
+    "bytes_to",
+    "bytes_from",
+    "bytes_broadcast",
+    "transfers",
+    "peak_wram",
+    "mram_used",
+    "tasklets",
+    "dpus_used",
+)
 _TIMES = ("kernel_cycles", "kernel_seconds", "to_seconds", "from_seconds")
 _ROOM = 32  # SG_OPERATIONS in sim.h
 
@@ -32,7 +61,7 @@ _ROOM = 32  # SG_OPERATIONS in sim.h
 class Limits(ctypes.Structure):
     """`struct sg_limits` of the simulator."""
 
-    _fields_ = [  # noqa: RUF012 - ctypes reads this attribute
+    _fields_ = [  # read by ctypes
         *((name, ctypes.c_uint64) for name in _LIMIT_NUMBERS),
         *((name, ctypes.c_double) for name in _LIMIT_RATES),
         ("operation_cycles", ctypes.c_double * _ROOM),
@@ -42,7 +71,7 @@ class Limits(ctypes.Structure):
 class SimulatorReport(ctypes.Structure):
     """`struct sg_report` of the simulator."""
 
-    _fields_ = [  # noqa: RUF012 - ctypes reads this attribute
+    _fields_ = [  # read by ctypes
         *((name, ctypes.c_uint64) for name in _COUNTS),
         *((name, ctypes.c_double) for name in _TIMES),
     ]
@@ -80,8 +109,8 @@ def limits_of(facts: DeviceFacts) -> Limits:
 class RunReport:
     """One kernel call on the simulator; seconds are estimates for the described device, not time spent here.
 
-    `uncertainty` is the largest relative error among the description's numbers; `unpriced` names kinds of operations
-    that the description has no cost for (they count as free).
+    `uncertainty` is the largest relative error among the description's numbers; `unpriced` names kinds of
+    operations that the description has no cost for (they count as free).
     """
 
     kernel: str
@@ -102,9 +131,11 @@ class RunReport:
 
     def __str__(self) -> str:
         error = "unknown error" if self.uncertainty is None else f"within {self.uncertainty:.0%} at best"
+        times = (self.to_seconds, self.kernel_seconds, self.from_seconds)
+        to, inside, back = (f"{t * 1e3:.3f}" for t in times)
         return (
-            f"{self.kernel}: {self.where}, {self.seconds * 1e3:.3f} ms estimated ({error}): to devices "
-            f"{self.to_seconds * 1e3:.3f}, kernel {self.kernel_seconds * 1e3:.3f}, back {self.from_seconds * 1e3:.3f} ms"
+            f"{self.kernel}: {self.where}, {self.seconds * 1e3:.3f} ms estimated ({error}): "
+            f"to devices {to}, kernel {inside}, back {back} ms"
         )
 
 

@@ -1,5 +1,5 @@
-"""tensor.collapse_shape and expand_shape on views: free when only dimensions of size 1 come or go, or when the
-elements lie one after another."""
+"""tensor.collapse_shape and expand_shape on views: free when only dimensions of size 1 come or go, or when
+the elements lie one after another."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ from stratagem.compiler.ir import DYNAMIC, location_text
 
 def reshape_view(op: Any, view: View, scope: Scope) -> View:
     """The view that `op`, a collapse or expand of `view`, stands for."""
-    groups = [[int(ir.IntegerAttr(i).value) for i in ir.ArrayAttr(g)] for g in ir.ArrayAttr(op.attributes["reassociation"])]
+    groups = [
+        [int(ir.IntegerAttr(i).value) for i in ir.ArrayAttr(g)]
+        for g in ir.ArrayAttr(op.attributes["reassociation"])
+    ]
     shape = static_shape(op.results[0])
     if op.name == "tensor.collapse_shape":
         found = _collapse(groups, static_shape(op.operands[0]), view)
@@ -38,7 +41,9 @@ def _collapse(groups: list[list[int]], shape: list[int], view: View) -> View | N
     if not groups:
         return view.with_axes((), (), ())
     return view.with_axes(
-        [view.axes[axis] for axis in kept], [view.sizes[axis] for axis in kept], [view.steps[axis] for axis in kept]
+        [view.axes[axis] for axis in kept],
+        [view.sizes[axis] for axis in kept],
+        [view.steps[axis] for axis in kept],
     )
 
 
@@ -56,10 +61,16 @@ def _expand(groups: list[list[int]], shape: list[int], view: View) -> View | Non
 
 def _flat(op: Any, view: View, shape: list[int]) -> View:
     """Any reshape of a dense, whole storage of static shape."""
-    dense = tuple(s.constant for s in view.storage.strides) == row_major([e.constant for e in view.storage.extents])
-    fixed = all(e.is_constant for e in (*view.storage.extents, *view.storage.strides)) and DYNAMIC not in shape
+    dense = tuple(s.constant for s in view.storage.strides) == row_major(
+        [e.constant for e in view.storage.extents]
+    )
+    fixed = (
+        all(e.is_constant for e in (*view.storage.extents, *view.storage.strides)) and DYNAMIC not in shape
+    )
     if view.storage.space == MRAM or not (fixed and dense and view.same_place(view.storage.whole())):
-        raise UnsupportedError(f"{op.name} of a padded or partial tensor needs a copy", location=location_text(op))
+        raise UnsupportedError(
+            f"{op.name} of a padded or partial tensor needs a copy", location=location_text(op)
+        )
     storage: Storage = replace(
         view.storage,
         extents=tuple(Index(n) for n in shape or [1]),

@@ -1,6 +1,7 @@
 """Scalar operations of arith and math as C expressions, with the cost counter each one adds to.
 
-Signed arithmetic wraps (the programs are compiled with -fwrapv), as arith says. Division by zero is undefined there too.
+Signed arithmetic wraps (the programs are compiled with -fwrapv), as arith says. Division by zero is undefined
+there too.
 """
 
 from __future__ import annotations
@@ -28,27 +29,32 @@ class Scalar:
 
 @dataclass(frozen=True)
 class Operation:
-    """A C expression for one operation and the counter it adds to (None: free, or counted by a function it calls)."""
+    """A C expression for one operation and the counter it adds to (None: free, or counted by a function it
+    calls)."""
 
     text: str
     cost: str | None
 
 
 _INFIX = {
-    "addi": ("+", "ADD"), "subi": ("-", "ADD"), "muli": ("*", "MUL"), "divsi": ("/", "DIV"), "remsi": ("%", "DIV"),
-    "addf": ("+", "ADD"), "subf": ("-", "ADD"), "mulf": ("*", "MUL"), "divf": ("/", "DIV"),
-    "andi": ("&", "ADD"), "ori": ("|", "ADD"), "xori": ("^", "ADD"), "shli": ("<<", "ADD"), "shrsi": (">>", "ADD"),
-}  # fmt: skip
+    **dict.fromkeys(("addi", "addf"), ("+", "ADD")),
+    **dict.fromkeys(("subi", "subf"), ("-", "ADD")),
+    **dict.fromkeys(("muli", "mulf"), ("*", "MUL")),
+    **dict.fromkeys(("divsi", "divf"), ("/", "DIV")),
+    "remsi": ("%", "DIV"),
+    "andi": ("&", "ADD"),
+    "ori": ("|", "ADD"),
+    "xori": ("^", "ADD"),
+    "shli": ("<<", "ADD"),
+    "shrsi": (">>", "ADD"),
+}
 _UNSIGNED = {"divui": "/", "remui": "%", "shrui": ">>"}
 _EXTREME = {"maxsi": ">", "minsi": "<", "maxnumf": ">", "minnumf": "<"}
 _UNSIGNED_EXTREME = {"maxui": ">", "minui": "<"}
 _CASTS = ("extf", "truncf", "sitofp", "fptosi", "extsi", "trunci", "index_cast")
 _COMPARE_INTEGER = ("==", "!=", "<", "<=", ">", ">=", "<", "<=", ">", ">=")
 _COMPARE_FLOAT = (None, "==", ">", ">=", "<", "<=", "!=", None, None, ">", ">=", "<", "<=", "!=")
-_MATH = {
-    "exp": "sg_expf", "sqrt": "sg_sqrtf", "rsqrt": "sg_rsqrtf", "log": "sg_logf", "tanh": "sg_tanhf",
-    "absf": "sg_absf",
-}  # fmt: skip
+_MATH = {name: f"sg_{name}f" for name in ("exp", "sqrt", "rsqrt", "log", "tanh")} | {"absf": "sg_absf"}
 _ORDERED_FALSE_ON_NAN = range(1, 8)
 
 
@@ -84,7 +90,8 @@ def float_literal(number: float, dtype: DType) -> str:
 
 
 def scalar_operation(op: Any, operands: list[Scalar], result: DType) -> Operation:
-    """The C expression for one arith or math operation on `operands`; UnsupportedError names what has none."""
+    """The C expression for one arith or math operation on `operands`; UnsupportedError names what has
+    none."""
     dialect, name = op.name.split(".", 1)
     operand_type = operands[0].dtype if operands else result
     texts = [o.text for o in operands]
@@ -171,7 +178,10 @@ def _cast(texts: list[str], source: DType, result: DType) -> Operation:
     if source.name == "i1" and result.name != "i1":
         return Operation(f"({result.c})-{texts[0]}", cost_name("ADD", result.name))
     kind = cost_name("ADD", source.name if source.is_float else result.name)
-    return Operation(_narrowed(f"({result.c}){texts[0]}", result) if result.name == "i1" else f"({result.c}){texts[0]}", kind)
+    return Operation(
+        _narrowed(f"({result.c}){texts[0]}", result) if result.name == "i1" else f"({result.c}){texts[0]}",
+        kind,
+    )
 
 
 def _extend_unsigned(texts: list[str], source: DType, result: DType) -> Operation:

@@ -1,8 +1,8 @@
 """A C block being written, and the reading of index and scalar values in it.
 
-Index and scalar arithmetic has no place of its own in the output: a value is written, as a `const` variable, where it
-is first needed. Values from outside of a DPU program (sizes of tensors, the DPU's place in the grid) are leaves that
-the host and the device programs bind in their own way.
+Index and scalar arithmetic has no place of its own in the output: a value is written, as a `const` variable,
+where it is first needed. Values from outside of a DPU program (sizes of tensors, the DPU's place in the grid)
+are leaves that the host and the device programs bind in their own way.
 """
 
 from __future__ import annotations
@@ -40,7 +40,8 @@ class Scope:
     """Lines of C with indentation, names, and what each SSA value is called.
 
     Args:
-        integer: C type of index variables. shape: variable for dimension d of function argument n, when dynamic.
+        integer: C type of index variables. shape: variable for dimension d of function argument n, when
+        dynamic.
         scalar: C expression for scalar function argument n.
     """
 
@@ -149,7 +150,9 @@ class Scope:
             a, b = text, value.text
             text = f"({a} {'>' if largest else '<'} {b} ? {a} : {b})"
         alternatives = () if largest else tuple(unique)
-        return self.define("n", text.removeprefix("(").removesuffix(")"), low, high, alternatives=alternatives)
+        return self.define(
+            "n", text.removeprefix("(").removesuffix(")"), low, high, alternatives=alternatives
+        )
 
     def _arithmetic(self, op: Any, operands: list[Index]) -> Index:
         name = op.name.removeprefix("arith.")
@@ -172,14 +175,18 @@ class Scope:
             return b.scaled(a.constant) if a.is_constant else a.scaled(b.constant)
         known = None not in (a.low, a.high, b.low, b.high) and (a.low or 0) >= 0 and (b.low or 0) >= 0
         high = (a.high or 0) * (b.high or 0) if known else None
-        return self.define("n", f"{a.text} * {b.text}", 0 if known else None, high, divisor=a.divisor * b.divisor)
+        return self.define(
+            "n", f"{a.text} * {b.text}", 0 if known else None, high, divisor=a.divisor * b.divisor
+        )
 
     def divide(self, a: Index, b: Index, up: bool) -> Index:
         """a / b rounded down (or up), b > 0 and a >= 0 as slices have them."""
         if b.is_constant and b.constant and a.divisible_by(b.constant):
-            return Index(a.constant // b.constant, tuple((v, f // b.constant) for v, f in a.terms)) if all(
-                f % b.constant == 0 for _, f in a.terms
-            ) else self._division_variable(a, b, up)
+            return (
+                Index(a.constant // b.constant, tuple((v, f // b.constant) for v, f in a.terms))
+                if all(f % b.constant == 0 for _, f in a.terms)
+                else self._division_variable(a, b, up)
+            )
         return self._division_variable(a, b, up)
 
     def _division_variable(self, a: Index, b: Index, up: bool) -> Index:
@@ -187,7 +194,9 @@ class Scope:
             return Index(-(-a.constant // b.constant) if up else a.constant // b.constant)
         raised = (a + b - 1) if up else a
         divisor = b.low if b.low else 1
-        bounds = [None if edge is None or divisor < 1 else edge // divisor for edge in (raised.low, raised.high)]
+        bounds = [
+            None if edge is None or divisor < 1 else edge // divisor for edge in (raised.low, raised.high)
+        ]
         low = 0 if (raised.low or -1) >= 0 else None
         return self.define("n", f"{raised.text} / {b.text}", low, bounds[1])
 
@@ -224,13 +233,15 @@ class Scope:
             return self.dimension(operands[0], axis)
         if op.name == "tensor.insert_slice":
             return self.dimension(operands[1], axis)
-        number = [r for r in op.results].index(value)
+        number = list(op.results).index(value)
         if op.name in ("scf.forall", "scf.for"):
             return self.dimension(operands[len(operands) - len(op.results) + number], axis)
         if op.name.startswith("linalg."):
             tensors = [o for o in operands if is_tensor(o)]
             return self.dimension(tensors[len(tensors) - len(op.results) + number], axis)
-        raise UnsupportedError(f"size {axis} of the result of {op.name} is not known", location=location_text(op))
+        raise UnsupportedError(
+            f"size {axis} of the result of {op.name} is not known", location=location_text(op)
+        )
 
     def scalar(self, value: Any) -> Scalar:
         """A C expression for the scalar `value`, writing what is needed to compute it."""

@@ -1,4 +1,5 @@
-"""WRAM of one tasklet: slabs taken once, at the start of a phase, and reused by tiles whose lives do not overlap."""
+"""WRAM of one tasklet: slabs taken once, at the start of a phase, and reused by tiles whose lives do not
+overlap."""
 
 from __future__ import annotations
 
@@ -16,7 +17,8 @@ class Slabs:
     _frames: list[list[int]] = field(default_factory=lambda: [[]])
 
     def take(self, size: int) -> str:
-        """The name of a slab of at least `size` bytes: the smallest free one that is large enough, else a new one."""
+        """The name of a slab of at least `size` bytes: the smallest free one that is large enough, else a new
+        one."""
         fitting = [slab for slab in self._free if self.sizes[slab] >= size]
         if fitting:
             slab = min(fitting, key=lambda s: self.sizes[s])

@@ -10,7 +10,8 @@ SIMULATOR = FOLDER / "sim"
 
 
 def support_files() -> dict[str, bytes]:
-    """Headers that emitted programs include; they go into the artifact, so that it can be built with the SDK too."""
+    """Headers that emitted programs include; they go into the artifact, so that it can be built with the SDK
+    too."""
     return {path.name: path.read_bytes() for path in sorted(SUPPORT.glob("*.h"))}
 
 

@@ -1,7 +1,7 @@
 """Sizes of an emitted program against the limits of the device, before anything is compiled.
 
-The figures are re-derived from the program's arrays and text, not from the schedule's claims. Instruction memory is an
-estimate (statements times a typical count); the rest is exact up to the alignment of variables.
+The figures are re-derived from the program's arrays and text, not from the schedule's claims. Instruction
+memory is an estimate (statements times a typical count); the rest is exact up to the alignment of variables.
 """
 
 from __future__ import annotations
@@ -52,7 +52,8 @@ class Usage:
 
 
 def variable_bytes(program: DeviceProgram, tasklets: int) -> int:
-    """WRAM of a program's variables: arguments, arrays common to all tasklets, granules for merging, the barrier."""
+    """WRAM of a program's variables: arguments, arrays common to all tasklets, granules for merging, the
+    barrier."""
     granule = program.facts.granule
     arrays = [count * dtype.size for dtype, count in program.arrays.shared.values()]
     arguments = 8 + sum(8 if c in ("int64_t", "double") else 4 for c, _ in program.fields.values())
@@ -68,7 +69,8 @@ def slab_bytes(program: DeviceProgram) -> int:
 
 
 def fit_tasklets(program: DeviceProgram, facts: DeviceFacts) -> int:
-    """The most tasklets whose stacks and buffers fit; HardwareError with the numbers when not even one does."""
+    """The most tasklets whose stacks and buffers fit; HardwareError with the numbers when not even one
+    does."""
     mram = sum(program.arrays.mram.values())
     if mram > facts.memory_bytes:
         raise HardwareError(
@@ -80,8 +82,9 @@ def fit_tasklets(program: DeviceProgram, facts: DeviceFacts) -> int:
         if variable_bytes(program, tasklets) + tasklets * each <= facts.scratch_bytes:
             return tasklets
     raise HardwareError(
-        f"one tasklet needs {each} B of {facts.scratch} (stack {facts.stack_bytes} B, buffers {slab_bytes(program)} B) "
-        f"beside {variable_bytes(program, 1)} B of variables; there are {facts.scratch_bytes} B",
+        f"one tasklet needs {each} B of {facts.scratch} (stack {facts.stack_bytes} B, "
+        f"buffers {slab_bytes(program)} B) beside {variable_bytes(program, 1)} B of variables; "
+        f"there are {facts.scratch_bytes} B",
         hint="stage smaller tiles",
     )
 
@@ -118,7 +121,9 @@ def usage_of(program: DeviceProgram, facts: DeviceFacts, tasklets: int, text: st
 
 def estimate_instructions(text: str) -> int:
     """Instructions of a program, from its C text; within a factor of two."""
-    statements = sum(1 for line in text.splitlines() if line.rstrip().endswith((";", "{")) and "SG_COUNT" not in line)
+    statements = sum(
+        1 for line in text.splitlines() if line.rstrip().endswith((";", "{")) and "SG_COUNT" not in line
+    )
     calls = len(re.findall(r"\bsg_(?:read|write)\w*\(", text))
     functions = len(set(re.findall(r"\bsg_(?:exp|sqrt|rsqrt|log|tanh)f\b", text)))
     floats = 4 if "float" in text else 0

@@ -1,7 +1,9 @@
-"""Whole numbers known only when the C program runs: linear forms over C variables, with bounds and divisibility.
+"""Whole numbers known only when the C program runs: linear forms over C variables, with bounds and
+divisibility.
 
-Offsets and sizes of tiles are such numbers. The emitter asks them three questions: how large can you be (buffers), by
-what are you divisible (alignment of transfers), and are you equal to that other one (two slices are the same place).
+Offsets and sizes of tiles are such numbers. The emitter asks them three questions: how large can you be
+(buffers), by what are you divisible (alignment of transfers), and are you equal to that other one (two slices
+are the same place).
 """
 
 from __future__ import annotations
@@ -93,8 +95,8 @@ class Index:
     def ends_at(self, granule: int, ends: Iterable[Index]) -> bool:
         """Whether the value is always a multiple of `granule` or equal to one of `ends`.
 
-        A variable that is a minimum is tried with each of its alternatives, so `start + min(rest, tile)` is seen to
-        stop either at a tile border or at the end of the row.
+        A variable that is a minimum is tried with each of its alternatives, so `start + min(rest, tile)` is
+        seen to stop either at a tile border or at the end of the row.
         """
         ends = tuple(ends)
         if self.divisible_by(granule) or self in ends:

@@ -1,8 +1,9 @@
-"""Tensor operations as C statements, for code that runs in order: a tasklet's tile, or the host's part of a kernel.
+"""Tensor operations as C statements, for code that runs in order: a tasklet's tile, or the host's part of a
+kernel.
 
-Values become views of storages (destination passing): an operation writes into the storage of its `outs` operand when
-`liveness.may_overwrite` allows it, into a copy otherwise. Subclasses say where new storage comes from and how elements
-move between memories.
+Values become views of storages (destination passing): an operation writes into the storage of its `outs`
+operand when `liveness.may_overwrite` allows it, into a copy otherwise. Subclasses say where new storage comes
+from and how elements move between memories.
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ class TensorEmitter:
             "scf.forall": self.forall,
         }
 
-    # What a subclass decides -----------------------------------------------------------------------------------------
+    # What a subclass decides --------------------------------------------------------------------------------
 
     def fresh(self, sizes: Sequence[Index], dtype: DType) -> View:
         """New storage for a tensor of these sizes."""
@@ -79,13 +80,15 @@ class TensorEmitter:
         raise NotImplementedError
 
     def forall(self, op: Any) -> None:
-        raise UnsupportedError("an scf.forall inside a tile has no units left to run on", location=location_text(op))
+        raise UnsupportedError(
+            "an scf.forall inside a tile has no units left to run on", location=location_text(op)
+        )
 
     def sliced(self, op: Any, view: View) -> View:
         """Called with the window of every extract_slice; may stage it."""
         return view
 
-    # The operations --------------------------------------------------------------------------------------------------
+    # The operations -----------------------------------------------------------------------------------------
 
     def run(self, operations: Sequence[Any]) -> None:
         for op in operations:
@@ -106,7 +109,7 @@ class TensorEmitter:
     def _refuse(self, op: Any) -> None:
         raise UnsupportedError(
             f"{op.name} has no form in a DPU program",
-            hint=f"operations on tensors that have one: {', '.join(sorted(self._handlers))}, linalg named operations",
+            hint=f"those that have one: {', '.join(sorted(self._handlers))}, named linalg operations",
             location=location_text(op),
         )
 
@@ -193,7 +196,7 @@ class TensorEmitter:
             read = reads_output(op, number)
             place = self.destination(value, op, read)
             places.append(self.addressable(value, place, read))
-        LinalgNest(self.scope, op, operands + places, self.counts).write()
+        LinalgNest(self.scope, op, [*operands, *places], self.counts).write()
         for result, place in zip(op.results, places, strict=True):
             self.scope.bind(result, place)
 
@@ -211,15 +214,21 @@ class TensorEmitter:
             flat = [attribute.get_splat_value().value] * int(np.prod(shape, dtype=int))
         else:
             flat = np.asarray(attribute).reshape(-1).tolist()
-        literals = [float_literal(v, dtype) if dtype.is_float else integer_literal(int(v), dtype) for v in flat]
+        literals = [
+            float_literal(v, dtype) if dtype.is_float else integer_literal(int(v), dtype) for v in flat
+        ]
         name = f"c{len(self.constants)}"
-        self.constants[name] = f"static const {dtype.c} {name}[{max(len(flat), 1)}] = {{{', '.join(literals)}}};"
+        self.constants[name] = (
+            f"static const {dtype.c} {name}[{max(len(flat), 1)}] = {{{', '.join(literals)}}};"
+        )
         extents, strides = [Index(n) for n in shape or [1]], row_major(shape or [1])
-        storage = Storage(name, WRAM, dtype, tuple(extents), tuple(Index(s) for s in strides), tuple(shape or [1]))
+        storage = Storage(
+            name, WRAM, dtype, tuple(extents), tuple(Index(s) for s in strides), tuple(shape or [1])
+        )
         whole = storage.whole()
         return whole if shape else View(storage, whole.offsets, (), ())
 
-    # Loops -----------------------------------------------------------------------------------------------------------
+    # Loops --------------------------------------------------------------------------------------------------
 
     def loop(self, op: Any) -> None:
         operands = list(op.operands)
@@ -258,7 +267,10 @@ class TensorEmitter:
             source = self.view(value)
             if isinstance(source, Empty) or source.same_place(target):
                 continue
-            if any(isinstance(c, View) and c.storage == source.storage for c in carried[:position] + carried[position + 1 :]):
+            if any(
+                isinstance(c, View) and c.storage == source.storage
+                for c in carried[:position] + carried[position + 1 :]
+            ):
                 raise UnsupportedError("a loop that exchanges two of the tensors it carries")
             self.copy(source, target)
 

@@ -19,7 +19,8 @@ class Storage:
         name: a C pointer expression of the element type (WRAM, host) or an MRAM array of bytes.
         extents: elements per dimension that hold data. strides: elements between neighbours, last one 1.
         bounds: greatest extents, None where unknown (host only).
-        lead: for WRAM tiles, the offset in the MRAM row of what lies at column 0; None for any multiple of a granule.
+        lead: for WRAM tiles, the offset in the MRAM row of what lies at column 0; None for any multiple of a
+        granule.
     """
 
     name: str
@@ -37,10 +38,12 @@ class Storage:
 
 @dataclass(frozen=True)
 class View:
-    """A window: element `offsets` per storage dimension; `sizes` per view axis; `axes`: view axis -> storage dimension.
+    """A window: element `offsets` per storage dimension; `sizes` per view axis; `axes`: view axis -> storage
+    dimension.
 
-    A storage dimension that no axis names has size 1 here; an axis with dimension None has size 1 and no storage.
-    `steps` are the distances in elements of the storage's own dimension between neighbours along an axis.
+    A storage dimension that no axis names has size 1 here; an axis with dimension None has size 1 and no
+    storage. `steps` are the distances in elements of the storage's own dimension between neighbours along an
+    axis.
     """
 
     storage: Storage
@@ -66,7 +69,9 @@ class View:
             other.steps,
         )
 
-    def window(self, offsets: Sequence[Index], sizes: Sequence[Index], steps: Sequence[int], kept: Sequence[int]) -> View:
+    def window(
+        self, offsets: Sequence[Index], sizes: Sequence[Index], steps: Sequence[int], kept: Sequence[int]
+    ) -> View:
         """The slice of this view; `kept` are the axes that stay (rank reduction)."""
         moved = list(self.offsets)
         for axis, dimension in enumerate(self.axes):

@@ -33,6 +33,38 @@ static int read_segments(struct dl_phdr_info *info, size_t size, void *data) {
   return 1;
 }
 
+/* The program's named variables and arrays, from its dynamic symbol table. */
+enum { MAX_OBJECTS = 1024 };
+
+static struct object {
+  uintptr_t low;
+  size_t size;
+  const char *name;
+} objects[MAX_OBJECTS];
+static size_t object_count;
+
+static const void *dynamic_entry(const struct link_map *map, ElfW(Sxword) tag) {
+  for (const ElfW(Dyn) *entry = map->l_ld; entry->d_tag != DT_NULL; ++entry)
+    if (entry->d_tag == tag) {
+      uintptr_t place = entry->d_un.d_ptr;
+      return (const void *)(place < map->l_addr ? place + map->l_addr : place);
+    }
+  return NULL;
+}
+
+static int read_objects(const struct link_map *map) {
+  const ElfW(Sym) *symbols = dynamic_entry(map, DT_SYMTAB);
+  const char *names = dynamic_entry(map, DT_STRTAB);
+  const uint32_t *hash = dynamic_entry(map, DT_HASH); /* buckets, chains (one per symbol), ... */
+  object_count = 0;
+  if (!symbols || !names || !hash) return sg_violate("program", NULL, 0, "the program has no symbol table");
+  for (uint32_t i = 0; i < hash[1] && object_count < MAX_OBJECTS; ++i)
+    if (symbols[i].st_size > 0 && symbols[i].st_shndx != SHN_UNDEF && (symbols[i].st_info & 15) == STT_OBJECT)
+      objects[object_count++] = (struct object){map->l_addr + symbols[i].st_value, symbols[i].st_size,
+                                                names + symbols[i].st_name};
+  return 0;
+}
+
 static uint32_t constant(const char *name, uint32_t fallback) {
   const uint32_t *value = dlsym(sg_program.handle, name);
   return value ? *value : fallback;
@@ -92,6 +124,7 @@ int sg_load_program(const char *path) {
   sg_program.image_low = found.low, sg_program.image_high = found.high;
   sg_program.tasklets = constant("sg_program_tasklets", 1);
   sg_program.stack = constant("sg_program_stack", (uint32_t)sg_limits.stack_bytes);
+  if (read_objects(map)) return -1;
   find_mram();
   find_data(&found);
   return check_sizes();
@@ -106,16 +139,11 @@ uint64_t sg_mram_bytes_used(void) { return sg_program.mram_high - sg_program.mra
 uint64_t sg_global_bytes(void) { return sg_program.data_high - sg_program.data_low; }
 
 bool sg_symbol(uintptr_t address, uintptr_t *low, uintptr_t *high, const char **name) {
-  static uintptr_t last_low, last_high;
-  static const char *last_name;
-  static void *owner;
-  if (owner != sg_program.handle || address < last_low || address >= last_high) {
-    Dl_info info;
-    ElfW(Sym) *symbol = NULL;
-    if (!dladdr1((void *)address, &info, (void **)&symbol, RTLD_DL_SYMENT) || !symbol || !info.dli_saddr) return false;
-    last_low = (uintptr_t)info.dli_saddr, last_high = last_low + symbol->st_size;
-    last_name = info.dli_sname, owner = sg_program.handle;
-  }
-  *low = last_low, *high = last_high, *name = last_name;
-  return address >= last_low && address < last_high;
+  static size_t last;
+  if (last >= object_count || address - objects[last].low >= objects[last].size)
+    for (last = 0; last < object_count && address - objects[last].low >= objects[last].size; ++last) {
+    }
+  if (last >= object_count) return false;
+  *low = objects[last].low, *high = *low + objects[last].size, *name = objects[last].name;
+  return true;
 }
