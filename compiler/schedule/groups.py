@@ -46,7 +46,7 @@ MAIN_OPS = frozenset(
 
 def stays_in_main(op: Any) -> bool:
     """Whether an op is allowed outside kernels."""
-    if op.name in MAIN_OPS or op.name == "arith.constant":
+    if op.name in MAIN_OPS or op.name == "arith.constant" or op.name.startswith("system."):
         return True
     return op.name.split(".")[0] in ("arith", "math", "index", "ub") and not _on_tensors(op)
 
