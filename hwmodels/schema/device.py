@@ -170,7 +170,7 @@ class DeviceFile(Record):
     hw: Literal[1]
     device: Name
     class_: Name = Field(description="the kind of device: cpu, gpu, near-memory, ...")
-    backend: Name = Field(description="the code generator: cpu, gpu, upmem, null")
+    backend: Name = Field(description="the code generator: cpu, gpu, ...")
     source: SourceEntry
     note: str = ""
     clock: Clock
