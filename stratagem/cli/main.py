@@ -63,7 +63,7 @@ def main(arguments: list[str] | None = None) -> None:
 def run(arguments: list[str] | None = None) -> int:
     """Runs the command line; returns the exit code."""
     try:
-        cli.main(args=arguments, prog_name="stratagem", standalone_mode=False)
+        code = cli.main(args=arguments, prog_name="stratagem", standalone_mode=False)
     except click.exceptions.Exit as stop:
         return int(stop.exit_code)
     except click.ClickException as error:
@@ -73,7 +73,7 @@ def run(arguments: list[str] | None = None) -> int:
         return 130
     except Exception as error:
         return report(error)
-    return 0
+    return code if isinstance(code, int) else 0  # what a command gave to `Context.exit`
 
 
 def report(error: Any) -> int:

@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from stratagem.cli.hw import hw_group
+from stratagem.cli.main import run as main_run
 from stratagem.hwmodels import HardwareFileError, check_file, load_device, load_machine
 from stratagem.hwmodels.jsonschema import json_schema
 from stratagem.hwmodels.locate import library_names
@@ -159,3 +160,9 @@ def test_schema_describes_units_and_control_keys() -> None:
     assert "38.4 GB/s" in json.dumps(definitions["LevelEntry"]["properties"]["bandwidth"])
     assert {"extends", "params", "vary"} <= set(definitions["DeviceFile"]["properties"])
     assert definitions["SystemFile"]["required"] == ["hw", "system"]
+
+
+def test_exit_codes_of_the_whole_command(write: Write) -> None:
+    assert main_run(["hw", "check", str(write())]) == 0
+    assert main_run(["hw", "check", str(write(("80 ns", "80")))]) == 4
+    assert main_run(["hw", "show", "h10"]) == 4
