@@ -149,7 +149,6 @@ def _check_output(
             where = np.argwhere(foreign)[0]
             element = [part.start + int(i) * part.step for i, part in zip(where, region, strict=True)]
             other = units[int(output.writer[region][tuple(where)])]
-            reader = list(units[number])
-            raise instruction.violation(
-                f"element {element} of result {position} is read by unit {reader}, written by unit {list(other)}"
-            )
+            which = f"element {element} of result {position}"
+            reader, writer = list(units[number]), list(other)
+            raise instruction.violation(f"{which} is read by unit {reader}, written by unit {writer}")

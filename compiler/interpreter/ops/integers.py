@@ -4,7 +4,7 @@ operation's.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,7 @@ Binary = Callable[[Array, Array], Array]
 def unsigned(x: Array) -> Array:
     """The same bits read without sign; booleans stay."""
     plane = np.asarray(x)
-    return plane if plane.dtype == np.bool_ else plane.view(np.dtype(f"u{plane.dtype.name}"))
+    return plane if plane.dtype.kind in "bu" else plane.view(np.dtype(f"u{plane.dtype.name}"))
 
 
 def signed(x: Array) -> Array:
@@ -117,21 +117,16 @@ def compare_integers(predicate: str, x: Array, y: Array) -> Array:
     return _COMPARE[predicate[1:]](read(x), read(y))
 
 
-def _short_names(stems: Sequence[str]) -> list[str]:
-    """arith writes the `i` before the sign (`divsi`), index has none (`divs`)."""
-    arith = [
-        f"arith.{stem}i" if stem[:2] != "sh" else f"arith.{stem}{'' if stem == 'shl' else 'i'}"
-        for stem in stems
-    ]
-    return arith + [f"index.{stem}" for stem in stems]
+def _names(stems: Iterable[str]) -> list[str]:
+    """Both dialects: arith ends every name in `i`, index does not."""
+    return [name for stem in stems for name in (f"arith.{stem}i", f"index.{stem}")]
 
 
 def _stem(name: str) -> str:
-    dialect, stem = name.split(".")
-    return stem[:-1] if dialect == "arith" and stem != "shl" else stem
+    return name.removeprefix("arith.")[:-1] if name.startswith("arith.") else name.removeprefix("index.")
 
 
-@operation(*_short_names(list(BINARY)))
+@operation(*_names(BINARY))
 def binary(
     machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Value]
 ) -> Sequence[Value]:
@@ -142,7 +137,7 @@ def binary(
     return ((result,) if len(left) + len(right) == 2 else with_doubt(result, doubt_of(left, right)),)
 
 
-@operation(*_short_names(list(DIVISIONS)))
+@operation(*_names(DIVISIONS))
 def division(
     machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Value]
 ) -> Sequence[Value]:

@@ -15,7 +15,8 @@ func.func @main(%a: tensor<?x19xf32> {model.input = "a"}, %w: tensor<19x23xf32> 
   %m = tensor.dim %a, %c0 : tensor<?x19xf32>
   %e = tensor.empty(%m) : tensor<?x23xf32>
   %z = linalg.fill ins(%zero : f32) outs(%e : tensor<?x23xf32>) -> tensor<?x23xf32>
-  %p = linalg.matmul ins(%a, %w : tensor<?x19xf32>, tensor<19x23xf32>) outs(%z : tensor<?x23xf32>) -> tensor<?x23xf32>
+  %p = linalg.matmul ins(%a, %w : tensor<?x19xf32>, tensor<19x23xf32>)
+      outs(%z : tensor<?x23xf32>) -> tensor<?x23xf32>
   %y = linalg.generic {indexing_maps = [#id, #row, #id], iterator_types = ["parallel", "parallel"]}
       ins(%p, %b : tensor<?x23xf32>, tensor<23xf32>) outs(%e : tensor<?x23xf32>) {
   ^bb0(%x: f32, %c: f32, %o: f32):
@@ -68,7 +69,8 @@ func.func private @matmul_gelu(%a: tensor<?x19xf32>, %w: tensor<19x23xf32>, %bia
       %kt = affine.min affine_map<(d0) -> (19 - d0, 8)>(%k)
       %ak = tensor.extract_slice %at[0, %k] [%mt, %kt] [1, 1] : tensor<?x19xf32> to tensor<?x?xf32>
       %wk = tensor.extract_slice %wt[%k, 0] [%kt, %nt] [1, 1] : tensor<19x?xf32> to tensor<?x?xf32>
-      %mm = linalg.matmul ins(%ak, %wk : tensor<?x?xf32>, tensor<?x?xf32>) outs(%acc1 : tensor<?x?xf32>) -> tensor<?x?xf32>
+      %mm = linalg.matmul ins(%ak, %wk : tensor<?x?xf32>, tensor<?x?xf32>)
+          outs(%acc1 : tensor<?x?xf32>) -> tensor<?x?xf32>
       scf.yield %mm : tensor<?x?xf32>
     } {device.level = "l1"}
     %g = linalg.generic {indexing_maps = [#id, #row, #id], iterator_types = ["parallel", "parallel"]}
@@ -83,7 +85,8 @@ func.func private @matmul_gelu(%a: tensor<?x19xf32>, %w: tensor<19x23xf32>, %bia
       linalg.yield %q : f32
     } -> tensor<?x?xf32>
     scf.forall.in_parallel {
-      tensor.parallel_insert_slice %g into %o[%i, %j] [%mt, %nt] [1, 1] : tensor<?x?xf32> into tensor<?x23xf32>
+      tensor.parallel_insert_slice %g into %o[%i, %j] [%mt, %nt] [1, 1]
+          : tensor<?x?xf32> into tensor<?x23xf32>
     }
   } {device.tier = "core"}
   return %r : tensor<?x23xf32>
@@ -276,7 +279,8 @@ func.func @main(%x: tensor<1x3x15x17xf32> {model.input = "x"}, %k: tensor<5x3x3x
   %e = tensor.empty() : tensor<1x5x7x8xf32>
   %z = linalg.fill ins(%zero : f32) outs(%e : tensor<1x5x7x8xf32>) -> tensor<1x5x7x8xf32>
   %y = linalg.conv_2d_nchw_fchw {strides = dense<2> : tensor<2xi64>, dilations = dense<1> : tensor<2xi64>}
-      ins(%x, %k : tensor<1x3x15x17xf32>, tensor<5x3x3x3xf32>) outs(%z : tensor<1x5x7x8xf32>) -> tensor<1x5x7x8xf32>
+      ins(%x, %k : tensor<1x3x15x17xf32>, tensor<5x3x3x3xf32>)
+          outs(%z : tensor<1x5x7x8xf32>) -> tensor<1x5x7x8xf32>
   return %y : tensor<1x5x7x8xf32>
 }
 """
@@ -299,11 +303,13 @@ func.func private @conv(%x: tensor<1x3x15x17xf32>, %k: tensor<5x3x3x3xf32>, %out
     %it = affine.apply affine_map<(d0) -> (d0 * 2 + 1)>(%ht)
     %xt = tensor.extract_slice %x[0, 0, %ih, 0] [1, 3, %it, 17] [1, 1, 1, 1]
         : tensor<1x3x15x17xf32> to tensor<1x3x?x17xf32>
-    %kt = tensor.extract_slice %k[%c, 0, 0, 0] [%ct, 3, 3, 3] [1, 1, 1, 1] : tensor<5x3x3x3xf32> to tensor<?x3x3x3xf32>
+    %kt = tensor.extract_slice %k[%c, 0, 0, 0] [%ct, 3, 3, 3] [1, 1, 1, 1]
+        : tensor<5x3x3x3xf32> to tensor<?x3x3x3xf32>
     %e = tensor.empty(%ct, %ht) : tensor<1x?x?x8xf32>
     %z = linalg.fill ins(%zero : f32) outs(%e : tensor<1x?x?x8xf32>) -> tensor<1x?x?x8xf32>
     %y = linalg.conv_2d_nchw_fchw {strides = dense<2> : tensor<2xi64>, dilations = dense<1> : tensor<2xi64>}
-        ins(%xt, %kt : tensor<1x3x?x17xf32>, tensor<?x3x3x3xf32>) outs(%z : tensor<1x?x?x8xf32>) -> tensor<1x?x?x8xf32>
+        ins(%xt, %kt : tensor<1x3x?x17xf32>, tensor<?x3x3x3xf32>)
+            outs(%z : tensor<1x?x?x8xf32>) -> tensor<1x?x?x8xf32>
     scf.forall.in_parallel {
       tensor.parallel_insert_slice %y into %o[0, %c, %h, 0] [1, %ct, %ht, 8] [1, 1, 1, 1]
           : tensor<1x?x?x8xf32> into tensor<1x5x7x8xf32>
@@ -380,7 +386,8 @@ func.func @main(%a: tensor<?x24xf32> {model.param = "a"}, %x: tensor<24xf32> {mo
   %y = func.call @matvec(%a, %x, %e) : (tensor<?x24xf32>, tensor<24xf32>, tensor<?xf32>) -> tensor<?xf32>
   return %y : tensor<?xf32>
 }
-func.func private @matvec(%a: tensor<?x24xf32>, %x: tensor<24xf32>, %out: tensor<?xf32> {device.dest}) -> tensor<?xf32>
+func.func private @matvec(%a: tensor<?x24xf32>, %x: tensor<24xf32>, %out: tensor<?xf32> {device.dest})
+    -> tensor<?xf32>
     attributes {device.kernel = {class = "near-memory", unit = "alu", function = "matvec"}} {
   %zero = arith.constant 0.0 : f32
   %c0 = arith.constant 0 : index
@@ -399,7 +406,8 @@ func.func private @matvec(%a: tensor<?x24xf32>, %x: tensor<24xf32>, %out: tensor
         %at = tensor.extract_slice %ad[%t, %k] [%rt, 8] [1, 1] {device.stage = "wram"}
             : tensor<?x24xf32> to tensor<?x8xf32>
         %xt = tensor.extract_slice %x[%k] [8] [1] {device.stage = "wram"} : tensor<24xf32> to tensor<8xf32>
-        %1 = linalg.matvec ins(%at, %xt : tensor<?x8xf32>, tensor<8xf32>) outs(%s : tensor<?xf32>) -> tensor<?xf32>
+        %1 = linalg.matvec ins(%at, %xt : tensor<?x8xf32>, tensor<8xf32>)
+            outs(%s : tensor<?xf32>) -> tensor<?xf32>
         scf.yield %1 : tensor<?xf32>
       } {device.level = "wram"}
       scf.forall.in_parallel {

@@ -20,7 +20,8 @@ from stratagem.compiler.ir import parse_module
 from tests.unit.interpreter import programs
 
 Array = np.ndarray[Any, Any]
-KERNELS = {
+Shapes = dict[str, tuple[int, ...]]
+KERNELS: dict[str, tuple[str, str, Shapes]] = {
     "matmul_gelu": (
         programs.MATMUL_GELU_TENSOR,
         programs.MATMUL_GELU_DEVICE,
@@ -34,7 +35,7 @@ KERNELS = {
 }
 
 
-def data(shapes: dict[str, tuple[int, ...]], seed: int = 0) -> dict[str, Array]:
+def data(shapes: Shapes, seed: int = 0) -> dict[str, Array]:
     rng = np.random.default_rng(seed)
     return {name: rng.standard_normal(shape).astype(np.float32) for name, shape in shapes.items()}
 

@@ -88,7 +88,7 @@ def test_reductions_hold_in_any_order(element: str, function: str) -> None:
         function, element, (terms, np.zeros(terms.shape)), (0,), (init, np.zeros(5))
     )
     for _ in range(10):
-        total = (init,)
+        total: tuple[Array, ...] = (init,)
         for row in rng.permutation(terms):
             total = native.apply(function, element, total, (row,))
         assert (np.abs(total[0] - v) <= e).all()
