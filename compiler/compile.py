@@ -14,7 +14,7 @@ from stratagem.compiler.codegen import Code, generate_code
 from stratagem.compiler.driver import PassRecord, StageRunner
 from stratagem.compiler.errors import UsageError
 from stratagem.compiler.passes.base import PassContext
-from stratagem.compiler.pipeline import PIPELINE, stage_names
+from stratagem.compiler.pipeline import stage_names, with_strategy
 from stratagem.compiler.program import Program
 from stratagem.compiler.signatures import signature_of
 from stratagem.runtime.parameters import ParameterStore
@@ -53,9 +53,15 @@ class Compilation:
 
 
 def compile_program(
-    program: Program, machine: System, until: str | None = None, progress: Progress | None = None
+    program: Program,
+    machine: System,
+    until: str | None = None,
+    progress: Progress | None = None,
+    strategy: str = "auto",
 ) -> Compilation:
     """Takes a tensor-level program down to code, or to level `until`.
+
+    `strategy` says how a system with several ranks shares the program: `auto`, `tensor` or `batch`.
 
     Raises:
         UsageError: `until` is not a level.
@@ -69,7 +75,7 @@ def compile_program(
     signature = signature_of(program.module)
     report = AssuranceReport()
     runner = StageRunner(PassContext(machine), progress, after_stage=_check_level(machine, report))
-    runner.run(program, PIPELINE, until)
+    runner.run(program, with_strategy(strategy), until)
     last = list(runner.levels)[-1]
     code = None
     if until in (None, "code") and last == stage_names()[-1]:

@@ -10,6 +10,8 @@ PIPELINE: tuple[Stage, ...] = (
         "tensor",
         (
             "mlir{pipeline=canonicalize,cse}",
+            # Sizes of results in terms of sizes of inputs: a kernel must not need its own result to size it.
+            "mlir{pipeline=resolve-ranked-shaped-type-result-dims,canonicalize,cse}",
             "drop-unused-results",
         ),
     ),
@@ -43,3 +45,11 @@ PIPELINE: tuple[Stage, ...] = (
 
 def stage_names() -> list[str]:
     return [name for name, _ in PIPELINE]
+
+
+def with_strategy(strategy: str) -> tuple[Stage, ...]:
+    """The pipeline with another way to cut programs over a system's ranks (see `partition-program`)."""
+    chosen = f"partition-program{{strategy={strategy}}}"
+    return tuple(
+        (stage, tuple(chosen if p == "partition-program" else p for p in passes)) for stage, passes in PIPELINE
+    )

@@ -106,6 +106,7 @@ def compile(
     *,
     dynamic_shapes: Any = None,
     until: str | None = None,
+    strategy: str = "auto",
     progress: Progress | None = None,
 ) -> CompiledModel:
     """Compiles a model for a target.
@@ -116,6 +117,7 @@ def compile(
         target: a name `stratagem hw list` shows, `cpu` for this machine, a YAML file, or a loaded system.
         dynamic_shapes: which dimensions stay free, as for `torch.export`.
         until: stop after this level (`tensor`, `device`, `system`, `physical`).
+        strategy: how several ranks share the program: `tensor` cuts parameters, `batch` the data, `auto` either.
         progress: called with (stage, what) as work goes on.
 
     Raises:
@@ -130,7 +132,7 @@ def compile(
     if progress:
         progress("import", str(model) if isinstance(model, str | Path) else type(model).__name__)
     program = load_model(model, example_inputs, dynamic_shapes)
-    return CompiledModel(compile_program(program, machine, until, progress))
+    return CompiledModel(compile_program(program, machine, until, progress, strategy))
 
 
 def load_target(target: Any) -> Any:

@@ -22,6 +22,13 @@ Examples:
 @target_option
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The artifact to write; default: MODEL.sgm here.")
 @click.option("--until", metavar="LEVEL", help="Stop after this level: tensor, device, system, physical.")
+@click.option(
+    "--shard",
+    "strategy",
+    type=click.Choice(["auto", "tensor", "batch"]),
+    default="auto",
+    help="How several ranks share the model: cut parameters, cut the data, or whichever is estimated faster.",
+)
 @click.option("--print", "print_level", is_flag=True, help="Print the IR of the last level reached.")
 @click.option("--verify", type=click.Choice(["off", "fast", "full"]), default=None, help="How much to check on the way.")
 @json_option
@@ -30,6 +37,7 @@ def command(
     target: str,
     output: Path | None,
     until: str | None,
+    strategy: str,
     print_level: bool,
     verify: str | None,
     as_json: bool,
@@ -40,7 +48,7 @@ def command(
 
     changes = {"verify": verify} if verify else {}
     with knobs.scope(**changes), progress_bar(as_json) as progress:
-        compiled = stratagem.compile(model, target=target, until=until, progress=progress)
+        compiled = stratagem.compile(model, target=target, until=until, strategy=strategy, progress=progress)
     path = compiled.save(output or Path(f"{model.stem}.sgm"))
     last = compiled.levels[-1]
     if as_json:
