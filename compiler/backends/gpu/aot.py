@@ -28,6 +28,7 @@ class CompiledFunction:
         threads: per program (block). shared: bytes of dynamic shared memory.
         exact: whether the code runs on this compute capability only.
         spills: bytes of register spills; None when the assembler did not say.
+        matrix_instructions: how many tensor core instructions the code has.
     """
 
     symbol: str
@@ -36,6 +37,7 @@ class CompiledFunction:
     threads: int
     shared: int
     spills: int | None
+    matrix_instructions: int
     triton: str
     cubin: bytes
 
@@ -121,6 +123,7 @@ class AheadOfTimeCompiler:
             threads=self._warp_size * answer["warps"],
             shared=answer["shared"],
             spills=answer["spills"],
+            matrix_instructions=answer["matrix_instructions"],
             triton=answer["triton"],
             cubin=blobs[0],
         )

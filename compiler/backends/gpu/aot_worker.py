@@ -13,6 +13,7 @@ from typing import Any
 from stratagem.compiler.backends.gpu.protocol import Message
 from stratagem.compiler.backends.gpu.worker import serve
 
+_MATRIX_INSTRUCTIONS = re.compile(r"\b(?:wgmma\.mma_async|mma\.sync|tcgen05\.mma)\b")
 _SPILLS = re.compile(r"(\d+) bytes spill stores, (\d+) bytes spill loads")
 
 
@@ -51,6 +52,7 @@ def _compile(request: dict[str, Any]) -> Message:
     with contextlib.redirect_stdout(log):
         kernel = triton.compile(source, target=target, options=options)
     facts = _facts(kernel, log.getvalue(), triton.__version__)
+    facts["matrix_instructions"] = len(_MATRIX_INSTRUCTIONS.findall(kernel.asm["ptx"]))
     facts["exact"] = sm_arch_from_capability(request["capability"]).endswith("a")
     return facts, [kernel.asm["cubin"]]
 

@@ -112,6 +112,7 @@ def _summary(launch: CompiledLaunch) -> dict[str, Any]:
         "registers": launch.facts.registers,
         "shared_bytes": launch.compiled.shared,
         "code_bytes": launch.facts.code_bytes,
+        "matrix_instructions": launch.compiled.matrix_instructions,
     }
 
 

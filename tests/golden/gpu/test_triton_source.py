@@ -1,4 +1,4 @@
-"""Exact Triton source of the common kernels. To accept a change: `python -m tests.golden.gpu.test_triton_source`."""
+"""Exact Triton source of common kernels. `python -m tests.golden.gpu.test_triton_source` accepts changes."""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from stratagem.compiler.backends.gpu.printer.contraction import is_contraction
 from stratagem.compiler.backends.gpu.printer.element_types import computed_in
 from stratagem.compiler.backends.gpu.printer.extents import tile_shape
 from stratagem.compiler.backends.gpu.printer.scalars import Scalar
@@ -26,6 +27,7 @@ def print_loop(phase: PhasePrinter, op: Any) -> None:
         _enter(phase, init, argument, op)
         for init, argument in zip(list(op.operands)[3:], carried, strict=True)
     ]
+    _load_invariants(phase, block)
     variable = writer.fresh("k")
     phase.values[induction] = Scalar(max(upper.high - 1, 1), variable)
     writer.line(f"for {variable} in tl.range({', '.join(writer.show(s) for s in (lower, upper, step))}):")
@@ -51,6 +53,25 @@ def _enter(phase: PhasePrinter, init: Any, argument: Any, op: Any) -> str | None
     phase.writer.line(f"{name} = {replace_held(tile, held).text}")
     phase.values[argument] = Tile(name, tile.dims, tile.element, held)
     return name
+
+
+def _load_invariants(phase: PhasePrinter, block: Any) -> None:
+    """Loads tiles that the loop reads whole and does not move, once, before it.
+
+    Operands of f32 dots stay in memory, for those may be read in steps.
+    """
+    for op in block.operations:
+        if op.operation.name != "linalg.generic" or (is_contraction(op.operation) and _multiplies_f32(op)):
+            continue
+        arguments = op.regions[0].blocks[0].arguments
+        for operand, argument in zip(op.operands, arguments, strict=True):
+            known = phase.values.get(operand)
+            if isinstance(known, View) and list(argument.uses):
+                phase.tile_of(known)
+
+
+def _multiplies_f32(op: Any) -> bool:
+    return "f32" in str(op.operands[0].type)
 
 
 def _is_inserted_into(argument: Any) -> bool:
