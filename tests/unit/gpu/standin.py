@@ -24,10 +24,10 @@ _CALLBACK = ctypes.CFUNCTYPE(
     ctypes.c_uint,
     ctypes.POINTER(ctypes.c_void_p),
 )
-_CELLS = {"i32": ctypes.c_int32, "i64": ctypes.c_int64, "fp32": ctypes.c_float}
+_CELLS: dict[str, Any] = {"i32": ctypes.c_int32, "i64": ctypes.c_int64, "fp32": ctypes.c_float}
 
 needs_compiler = pytest.mark.skipif(
-    shutil.which("cc") is None, reason="no C compiler (cc) to build the CUDA stand-in"
+    shutil.which("cc") is None, reason="the CUDA stand-in is built with a C compiler, and there is no cc"
 )
 
 
@@ -81,7 +81,10 @@ class StandIn:
         self, launch: Launch, grid: int, parameters: Any
     ) -> tuple[dict[str, Any], list[int], list[bytes]]:
         """Reads the raw parameter cells as the device would, by the types of the plan alone."""
-        buffers, values, addresses, blobs = [], [], [], []
+        buffers: list[dict[str, Any]] = []
+        values: list[dict[str, Any]] = []
+        addresses: list[int] = []
+        blobs: list[bytes] = []
         for index, parameter in enumerate(launch.parameters):
             if parameter.type.startswith("*"):
                 address = ctypes.c_uint64.from_address(parameters[index]).value
@@ -91,8 +94,8 @@ class StandIn:
                 addresses.append(address)
                 blobs.append(ctypes.string_at(address, size))
             else:
-                value = _CELLS[parameter.type].from_address(parameters[index]).value
-                values.append({"type": parameter.type, "buffer": None, "value": value})
+                cell: Any = _CELLS[parameter.type].from_address(parameters[index])
+                values.append({"type": parameter.type, "buffer": None, "value": cell.value})
         call = {"function": launch.function, "grid": grid, "programs": None, "parameters": values}
         return {"buffers": buffers, "launches": [call], "seed": 0}, addresses, blobs
 
