@@ -10,9 +10,12 @@ from torch_mlir.dialects import memref
 from stratagem.compiler.errors import PassError
 from stratagem.compiler.ir import functions, run_pipeline, symbol_name, walk
 
-BUFFERIZE = (
+_PREPARE = (
     "builtin.module(func.func(linalg-generalize-named-ops,refback-generalize-tensor-pad,"
-    "refback-generalize-tensor-concat,tm-tensor-bufferize),canonicalize,cse,eliminate-empty-tensors,"
+    "refback-generalize-tensor-concat,tm-tensor-bufferize),canonicalize,cse)"
+)
+_BUFFERIZE = (
+    "builtin.module(eliminate-empty-tensors,"
     "one-shot-bufferize{bufferize-function-boundaries allow-return-allocs-from-loops "
     "function-boundary-type-conversion=identity-layout-map},"
     "func.func(tm-tensor-to-loops),linalg-generalize-named-ops,fold-memref-alias-ops,canonicalize,cse)"
@@ -27,12 +30,22 @@ def bufferize_kernels(module: Any) -> None:
     """
     with module.context, ir.Location.unknown():
         destinations = {symbol_name(f): _mark_arguments(f) for f in functions(module)}
-    run_pipeline(module, BUFFERIZE)
+    run_pipeline(module, _PREPARE)
+    _declare_fresh(module)
+    run_pipeline(module, _BUFFERIZE)
     with module.context, ir.Location.unknown():
         for function in functions(module):
             if function.regions[0].blocks:
                 _return_in_place(function, destinations[symbol_name(function)])
         _tidy_allocations(module)
+
+
+def _declare_fresh(module: Any) -> None:
+    """Scans, sorts and scatters were given buffers of their own: says so, as the analysis of the others demands."""
+    with module.context:
+        for op in walk(module.operation):
+            if op.name == "bufferization.to_tensor":
+                op.attributes["restrict"] = ir.UnitAttr.get()
 
 
 def destination_arguments(function: Any) -> list[int]:
