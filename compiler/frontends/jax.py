@@ -12,9 +12,11 @@ from typing import Any
 
 import jax
 import numpy as np
+from jax._src import config
 
 from stratagem.compiler.errors import ModelError, StratagemError, UnsupportedError
 from stratagem.compiler.frontends.jax_constants import captured_names, constant_id, lift_constants
+from stratagem.compiler.frontends.jax_refusals import check_jaxpr
 from stratagem.compiler.frontends.stablehlo import clean_name, land_stablehlo, output_name, parse_stablehlo
 from stratagem.compiler.parameters import ParameterStore
 from stratagem.compiler.program import Program
@@ -70,10 +72,13 @@ def import_jax(
     args, keywords = _abstract(tuple(example_args), dynamic_shapes), _abstract_all(dict(kwargs or {}))
     try:
         closed, out_shapes = jax.make_jaxpr(function, return_shape=True)(*args, **keywords)
+        check_jaxpr(closed.jaxpr)
         lifted = lift_constants(closed)
         leaves, in_tree = jax.tree_util.tree_flatten((args, keywords))
         shapes = [jax.ShapeDtypeStruct(np.shape(c), c.dtype) for c in lifted.constants]
-        exported = jax.export.export(jax.jit(lifted.function, keep_unused=True))(shapes, *leaves)
+        # Whole stack traces would be many times larger than the program; one frame is the user's line.
+        with config.include_full_tracebacks_in_locations(False):
+            exported = jax.export.export(jax.jit(lifted.function, keep_unused=True))(shapes, *leaves)
     except StratagemError:
         raise
     except Exception as error:
@@ -92,7 +97,7 @@ def _land(
     program = land_stablehlo(
         parse_stablehlo(exported.mlir_module_serialized),
         input_names=_input_names(call),
-        output_names=[output_name("result" + _path_text(path)) for path, _ in paths],
+        output_names=[output_name(clean_name("result" + _path_text(path))) for path, _ in paths],
         parameters=store,
         parameter_arguments=positions,
     )

@@ -10,6 +10,7 @@ from torch_mlir import ir
 
 from stratagem.compiler.errors import PassError, UnsupportedError
 from stratagem.compiler.frontends.stablehlo_control import lower_case, lower_if, lower_while
+from stratagem.compiler.frontends.stablehlo_location import line_in, source_line
 from stratagem.compiler.frontends.stablehlo_scatter import lower_scatter
 from stratagem.compiler.frontends.stablehlo_shapes import (
     lower_dimension_size,
@@ -17,7 +18,7 @@ from stratagem.compiler.frontends.stablehlo_shapes import (
     lower_dynamic_reshape,
     lower_shape_assertion,
 )
-from stratagem.compiler.frontends.stablehlo_sort import lower_sort
+from stratagem.compiler.frontends.stablehlo_sort import lower_sort, note_order
 from stratagem.compiler.ir import new_context, run_pipeline
 
 PREPARE = (
@@ -56,7 +57,6 @@ NEAREST_FORMS = {
     "uniform_dequantize": "quantize and dequantize with ordinary arithmetic",
 }
 _FOREIGN = ("stablehlo", "chlo", "vhlo", "shape", "mhlo", "sdy")
-_FILE = re.compile(r'"([^"]+)":(\d+)')
 _SUPPORTED_ELEMENTS = re.compile(r"^(f64|f32|f16|bf16|[us]?i(1|8|16|32|64)|index)$")
 
 
@@ -86,6 +86,9 @@ def lower_stablehlo(module: Any) -> None:
     _drop_markers(module)
     _run(module, PREPARE)
     _drop_markers(module)
+    for op in walk_inner_first(module.operation):
+        if op.name == "stablehlo.sort":
+            note_order(op)
     _run(module, TO_LINALG)
     with module.context:
         for op in list(walk_inner_first(module.operation)):
@@ -132,11 +135,8 @@ def _run(module: Any, pipeline: str) -> None:
         name = re.search(r"'((?:stablehlo|chlo)\.[\w.]+)'", error.problem)
         if not name:
             raise
-        file = _FILE.search(error.problem)
         detail = error.problem.rpartition(": ")[2]
-        raise refuse(
-            name[1], f"cannot be lowered: {detail}", f"{file[1]}:{file[2]}" if file else None
-        ) from None
+        raise refuse(name[1], f"cannot be lowered: {detail}", line_in(error.problem)) from None
 
 
 def _check_types(module: Any) -> None:
@@ -174,9 +174,3 @@ def refuse(operation: str, reason: str, location: str | None) -> UnsupportedErro
 def bare_name(operation: str) -> str:
     """`stablehlo.custom_call @f` -> `custom_call`."""
     return operation.split(" ")[0].split(".")[-1]
-
-
-def source_line(op: Any) -> str | None:
-    """The file and line an operation comes from, None when its location has none."""
-    file = _FILE.search(str(op.location))
-    return f"{file[1]}:{file[2]}" if file else None

@@ -87,7 +87,7 @@ def _loops(scatter: Scatter, bounds: Sequence[Any], counters: list[Any], current
     """A loop nest over the windows; `current` are the operands so far. Returns them updated."""
     if not bounds:
         return _update(scatter, counters, current)
-    loop = scf.ForOp(_index(0), bounds[0], _index(1), current)
+    loop = scf.ForOp(_index(0), _value(bounds[0]), _index(1), current)
     with ir.InsertionPoint(loop.body):
         inner = [*counters, loop.induction_variable]
         scf.YieldOp(_loops(scatter, bounds[1:], inner, list(loop.inner_iter_args)))

@@ -50,7 +50,7 @@ def import_graph(graph: fx.Graph) -> Any:
 
 
 def _literal_hooks() -> Any:
-    """The importer writes tensors among the constants as resources, which no pass can fold; small ones as plain
+    """The importer writes constant tensors as resources, which no pass can fold; small ones as plain
     elements instead."""
     from torch_mlir import ir
     from torch_mlir.extras import fx_importer

@@ -14,17 +14,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch")
+pytest.importorskip("torch")
 
-from stratagem.compiler.errors import ModelError, StratagemError, UnsupportedError, UsageError  # noqa: E402
-from stratagem.compiler.frontends.torch import load_exported_program  # noqa: E402
-from stratagem.compiler.frontends.torch_archive_text import (  # noqa: E402
+import torch
+
+from stratagem.compiler.errors import ModelError, StratagemError, UnsupportedError, UsageError
+from stratagem.compiler.frontends.torch import load_exported_program
+from stratagem.compiler.frontends.torch_archive_text import (
     check_containers,
     check_expression,
     check_operator,
 )
-from stratagem.compiler.interpreter.api import emulate  # noqa: E402
-from stratagem.compiler.signatures import signature_of  # noqa: E402
+from stratagem.compiler.interpreter.api import emulate
+from stratagem.compiler.signatures import signature_of
 
 Edit = Callable[[dict[str, bytes]], None]
 PROGRAM = "m/models/model.json"
@@ -101,7 +103,7 @@ def test_pickled_weights_are_refused_unread(saved: tuple[Path, Any], tmp_path: P
         torch.save(Payload(trace), buffer)
         members["m/data/weights/weight_1"] = buffer.getvalue()
 
-    with pytest.raises(ModelError, match="'0.bias' is stored as a pickle"):
+    with pytest.raises(ModelError, match=r"'0\.bias' is stored as a pickle"):
         load_exported_program(edited(saved[0], tmp_path / "m.pt2", edit))
     assert not trace.exists()
 
@@ -155,9 +157,9 @@ def test_files_of_other_kinds(saved: tuple[Path, Any], tmp_path: Path) -> None:
     text, state = tmp_path / "text.pt2", tmp_path / "state.pt2"
     text.write_text("not a zip")
     torch.save({"a": torch.ones(2)}, state)
-    with pytest.raises(ModelError, match="not a torch.export archive"):
+    with pytest.raises(ModelError, match=r"not a torch\.export archive"):
         load_exported_program(text)
-    with pytest.raises(ModelError, match="a zip, but not a torch.export archive"):
+    with pytest.raises(ModelError, match=r"a zip, but not a torch\.export archive"):
         load_exported_program(state)
     with pytest.raises(UsageError, match="there is no file"):
         load_exported_program(tmp_path / "absent.pt2")
@@ -242,7 +244,7 @@ def test_operators() -> None:
 
 
 def test_containers() -> None:
-    leaf = {"type": None, "context": None, "children_spec": []}
+    leaf: dict[str, Any] = {"type": None, "context": None, "children_spec": []}
     tree = {"type": "builtins.dict", "context": '["a"]', "children_spec": [leaf]}
     check_containers(json.dumps([1, tree]), "f")
     with pytest.raises(StratagemError, match=r"collections\.defaultdict"):

@@ -7,16 +7,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch")
+pytest.importorskip("torch")
 
-from stratagem.compiler.frontends.torch import import_torch, load_torch  # noqa: E402
-from stratagem.compiler.frontends.torch_parameters import to_numpy  # noqa: E402
-from stratagem.compiler.interpreter.api import emulate  # noqa: E402
-from stratagem.compiler.ir import walk  # noqa: E402
-from stratagem.compiler.program import Program  # noqa: E402
-from stratagem.compiler.signatures import signature_of  # noqa: E402
+import torch
+from torch import nn
 
-nn = torch.nn
+from stratagem.compiler.frontends.torch import import_torch, load_torch
+from stratagem.compiler.frontends.torch_parameters import to_numpy
+from stratagem.compiler.interpreter.api import emulate
+from stratagem.compiler.ir import walk
+from stratagem.compiler.program import Program
+from stratagem.compiler.signatures import signature_of
+
 FREE = torch.export.Dim.DYNAMIC
 
 

@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
-torch = pytest.importorskip("torch")
+pytest.importorskip("torch")
 
-from stratagem.compiler.errors import ModelError, StratagemError, UnsupportedError  # noqa: E402
-from stratagem.compiler.frontends.torch import load_torch  # noqa: E402
+import torch
+
+from stratagem.compiler.errors import ModelError, StratagemError, UnsupportedError
+from stratagem.compiler.frontends.torch import load_torch
 
 X = torch.ones(3, 4)
 
@@ -91,7 +93,7 @@ def test_missing_examples() -> None:
 
 def test_examples_that_are_no_tuple() -> None:
     with pytest.raises(ModelError, match=r"expected a tuple.*\n.*\(x,\)"):
-        load_torch(lambda x: x, X)  # type: ignore[arg-type]
+        load_torch(lambda x: x, X)
 
 
 def test_dynamic_shapes_that_contradict_the_model() -> None:

@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch")
+pytest.importorskip("torch")
 
-from stratagem.compiler.frontends.torch import load_torch  # noqa: E402
-from stratagem.compiler.frontends.torch_rewrites import prepare  # noqa: E402
-from stratagem.compiler.frontends.torch_views import Group, split_groups  # noqa: E402
-from stratagem.compiler.interpreter.api import emulate  # noqa: E402
+import torch
+
+from stratagem.compiler.frontends.torch import load_torch
+from stratagem.compiler.frontends.torch_rewrites import prepare
+from stratagem.compiler.frontends.torch_views import Group, split_groups
+from stratagem.compiler.interpreter.api import emulate
 
 FREE = torch.export.Dim.DYNAMIC
 Function = Callable[..., Any]
