@@ -130,6 +130,7 @@ def build_device(record: DeviceFile, root: Node) -> Device:
         ),
         collectives=build_collectives(record),
         target=record.target,
+        launch=origins.number(record.launch, "launch"),
         links=tuple(build_edge(origins, n, edge) for n, edge in enumerate(record.links)),
         cost=dict(device_cost(origins, record)),
         source=source_of(root),

@@ -21,6 +21,7 @@ def device_facts(device: Device) -> dict[str, Any]:
         "class": device.kind,
         "backend": device.backend,
         "clock": device.clock,
+        "launch": device.launch,
         "digest": device.digest,
         "source": {"kind": device.source.kind, "id": device.source.id, "note": device.source.note},
         "weakest": weakest(device),

@@ -20,7 +20,7 @@ def device_digest(device: Device) -> str:
     used = {name for unit in device.units for name in unit.functions}
     return sha256(
         {
-            "class": [device.kind, device.backend, device.clock],
+            "class": [device.kind, device.backend, device.clock, device.launch],
             "levels": [asdict(level) for level in device.levels],
             "units": [asdict(unit) for unit in device.units],
             "functions": {n: [f.text, f.dtypes] for n, f in device.functions.items() if n in used},

@@ -164,8 +164,8 @@ class Device:
 
     Attributes:
         kind: the class ("cpu", "gpu", "near-memory", ...). backend: the code generator's name.
-        clock: Hz. levels: outermost first. peak: dtype -> op/s as declared. target: facts for code
-        generation.
+        clock: Hz. launch: seconds to start one kernel. levels: outermost first.
+        peak: dtype -> op/s as declared. target: facts for code generation.
         provenance: "levels.dram.bandwidth" -> where that value comes from; see `trust`.
         document: the resolved description as plain data, for saving and digests.
     """
@@ -183,6 +183,7 @@ class Device:
     target: Mapping[str, Any] = field(default_factory=dict)
     digest: str = ""
     links: tuple[Edge, ...] = ()
+    launch: float | None = None
     cost: Mapping[str, float] = field(default_factory=dict)
     source: Provenance = UNKNOWN
     provenance: Mapping[str, Provenance] = field(default_factory=dict)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from stratagem.hwmodels.checks.levels import LEVEL_CHECKS
-from stratagem.hwmodels.checks.report import problem
+from stratagem.hwmodels.checks.report import problem, source_is_named
 from stratagem.hwmodels.errors import Problem
 from stratagem.hwmodels.model import Device
 from stratagem.hwmodels.nearest import did_you_mean
@@ -27,7 +27,8 @@ CLOCKS = (1e5, 1e11)
 
 def device_problems(device: Device, root: Node) -> list[Problem]:
     """Every inconsistency of a device, in file order."""
-    return sorted({found for check in (*LEVEL_CHECKS, *CHECKS) for found in check(device, root)})
+    found = {found for check in (*LEVEL_CHECKS, *CHECKS) for found in check(device, root)}
+    return sorted(found.union(source_is_named(root)))
 
 
 def units_fit_levels(device: Device, root: Node) -> Iterator[Problem]:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterator
 
 from stratagem.hwmodels.build_system import tier_chain
-from stratagem.hwmodels.checks.report import problem
+from stratagem.hwmodels.checks.report import problem, source_is_named
 from stratagem.hwmodels.errors import Problem
 from stratagem.hwmodels.model import System
 from stratagem.hwmodels.nearest import did_you_mean
@@ -18,7 +18,8 @@ Check = Callable[[System, Node], Iterator[Problem]]
 
 def system_problems(system: System, root: Node) -> list[Problem]:
     """Every inconsistency of a system, in file order."""
-    return sorted({found for check in CHECKS for found in check(system, root)})
+    found = {found for check in CHECKS for found in check(system, root)}
+    return sorted(found.union(source_is_named(root)))
 
 
 def host_exists(system: System, root: Node) -> Iterator[Problem]:

@@ -174,6 +174,7 @@ class DeviceFile(Record):
     source: SourceEntry
     note: str = ""
     clock: Clock
+    launch: Latency | None = Field(None, description="time to start one kernel")
     levels: list[LevelEntry] = Field(min_length=1)
     units: list[UnitEntry] = Field(min_length=1)
     functions: dict[Name, Annotated[FunctionEntry, BeforeValidator(function_map)]] = Field(

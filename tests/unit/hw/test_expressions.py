@@ -44,6 +44,7 @@ def test_operations_per_point(text: str, operations: int, fused: bool) -> None:
         ("Y[i]=A[i]-B[i]-C[i]", "Y[i] = A[i] - B[i] - C[i]"),
         ("Y[i] = (A[i]+B[i])*2.50", "Y[i] = (A[i] + B[i]) * 2.5"),
         ("Y[i] = (A[i] < 1) * B[i]", "Y[i] = (A[i] < 1) * B[i]"),
+        ("Y[i] = (A[i]==B[i])+(A[i]!=2)", "Y[i] = (A[i] == B[i]) + (A[i] != 2)"),
         ("Y[i] = -(A[i] * 2)", "Y[i] = -(A[i] * 2)"),
         ("Y[i] = X[2*i+1]", "Y[i] = X[2*i+1]"),
         ("Y[i] = X[-i+n*s]", "Y[i] = X[-i+n*s]"),

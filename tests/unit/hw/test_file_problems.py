@@ -90,6 +90,11 @@ def test_schema(write: Write, old: str, new: str, message: str) -> None:
 
 
 CONSISTENCY = [
+    (
+        "id: the tests, ",
+        "",
+        "source: the numbers are from a datasheet, and it is not said from which; add 'id'",
+    ),
     ("at: vreg", "at: verg", "units.fma.at: no level is called 'verg'; did you mean 'vreg'?"),
     ("at: vreg", "at: nowhere", "levels are dram, core, l1, vreg"),
     ("name: l1", "name: dram", "two levels are called 'dram'"),

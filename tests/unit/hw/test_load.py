@@ -26,6 +26,7 @@ def test_values_are_in_base_units(write: Write) -> None:
     assert (dram.size, dram.granule, dram.bandwidth, dram.latency) == (2**30, 64, 10e9, 80e-9)
     assert (l1.bandwidth, l1.latency) == (128e9, 2e-9)
     assert device.power.max == 20.0
+    assert device.launch is None
     assert device.units[0].energy == {"f32": 4e-12}
 
 
