@@ -25,7 +25,7 @@ from stratagem.compiler.backends.gpu.printer.extents import (
 from stratagem.compiler.backends.gpu.printer.function_writer import FunctionWriter
 from stratagem.compiler.backends.gpu.printer.memory import converted, mask_text
 from stratagem.compiler.backends.gpu.printer.reductions import REDUCTIONS, Reduction
-from stratagem.compiler.backends.gpu.printer.scalars import Scalar, without_parentheses
+from stratagem.compiler.backends.gpu.printer.scalars import Scalar, constant, without_parentheses
 from stratagem.compiler.backends.gpu.printer.values import Number, Shaped, Tile
 from stratagem.compiler.errors import UnsupportedError
 from stratagem.compiler.ir import location_text
@@ -171,12 +171,16 @@ class StructuredPrinter:
 
     def _elementwise(self, value: Lanes, output: int) -> Tile:
         dims = self.iteration.maps[self.inputs + output]
-        out_dims = tuple(self.iteration.sizes[_some(d)] for d in dims)
+        out_dims = self._sizes(dims)
         if value.literal is not None:
             return filled_tile(value.literal, out_dims, value.element, self.writer)
-        order = [self.iteration.position(_some(d)) for d in dims if d in self.iteration.axes]
+        order = [self.iteration.position(d) for d in dims if d in self.iteration.axes]
         name = self.writer.assign("y", permuted(self._spread(value), order))
         return Tile(name, out_dims, value.element, value.held, value.padding)
+
+    def _sizes(self, dims: Sequence[int | None]) -> tuple[Scalar, ...]:
+        """Sizes of a result, one where its map has a constant."""
+        return tuple(constant(1) if d is None else self.iteration.sizes[d] for d in dims)
 
     def _spread(self, value: Lanes) -> str:
         """The value with all iteration axes."""
@@ -211,8 +215,8 @@ class StructuredPrinter:
     def _reduced(self, body: BodyPrinter, reduction: tuple[Reduction, Any], output: int) -> Tile:
         kind, operand = reduction
         value = body.computed(operand)
-        dims = [_some(d) for d in self.iteration.maps[self.inputs + output]]
-        out_dims = tuple(self.iteration.sizes[d] for d in dims)
+        dims = self.iteration.maps[self.inputs + output]
+        out_dims = self._sizes(dims)
         text = self._masked(value, kind)
         gone = [p for p, d in enumerate(self.iteration.axes) if not self.iteration.parallel[d]]
         for position in reversed(gone):
