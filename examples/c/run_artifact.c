@@ -44,9 +44,8 @@ int main(int argc, char **argv) {
   if (!program) return fprintf(stderr, "%s\n", sg_error()), 1;
 
   const int64_t n_in = sg_program_inputs(program), n_out = sg_program_outputs(program);
-  sg_tensor *tensors = malloc((size_t)(n_in + n_out) * sizeof *tensors);
+  sg_tensor *tensors = calloc((size_t)(n_in + n_out), sizeof *tensors);
   for (int64_t i = 0; i < n_in; ++i) tensors[i] = make_tensor(sg_program_input(program, i));
-  for (int64_t i = 0; i < n_out; ++i) tensors[n_in + i] = make_tensor(sg_program_output(program, i));
 
   const int status = sg_program_run(program, tensors, tensors + n_in);
   if (status != 0) fprintf(stderr, "%s\n", sg_error());

@@ -1,5 +1,6 @@
-// Loads and runs an artifact without Python. `code/entry.tsv` says what the entry function takes; the entry is
-// `void sg_entry(void **args)`, with one pointer to a memref descriptor per line, in the order of the lines.
+// Loads and runs an artifact without Python. `code/entry.tsv` says what the entry function takes. The entry is
+// `void sg_entry(void **args)`: first, if the program has outputs, a pointer to room for their descriptors, one after
+// the other; then one pointer to a descriptor per input, parameter and arena line, in the order of the lines.
 #include <dlfcn.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -36,7 +37,28 @@ struct Descriptor {
   }
 };
 
-enum class Kind { input, output, parameter, arena };
+// Words of a descriptor of this rank.
+size_t words(int64_t rank) { return static_cast<size_t>(3 + 2 * rank); }
+
+int64_t item_size(const std::string &dtype) {
+  if (dtype == "index") return 8;
+  const size_t digits = dtype.find_first_of("0123456789");
+  const int64_t bits = digits == std::string::npos ? 0 : std::strtoll(dtype.c_str() + digits, nullptr, 10);
+  return bits < 8 ? (bits > 0) : bits / 8;
+}
+
+// Copies a strided tensor of `rank` dimensions, from the outermost on, to dense memory; returns the end of the copy.
+char *copy_dense(const char *from, char *to, int64_t rank, const int64_t *sizes, const int64_t *strides, int64_t item) {
+  if (rank == 0) {
+    std::memcpy(to, from, static_cast<size_t>(item));
+    return to + item;
+  }
+  for (int64_t i = 0; i < sizes[0]; ++i)
+    to = copy_dense(from + i * strides[0] * item, to, rank - 1, sizes + 1, strides + 1, item);
+  return to;
+}
+
+enum class Kind { input, parameter, arena };
 
 struct Argument {
   Kind kind;
@@ -95,12 +117,15 @@ struct sg_program {
   bool read_line(const std::vector<std::string> &fields);
   bool read_parameter(const std::vector<std::string> &fields);
   bool load_code(const stratagem::Member &code, std::string &reason);
-  bool bind(const std::vector<std::unique_ptr<Tensor>> &expected, const sg_tensor *given, const char *what,
-            std::vector<Descriptor> &descriptors);
+  bool bind(const sg_tensor *given);
+  bool take(sg_tensor *results);
+  bool is_borrowed(const void *data) const;
 
   stratagem::Archive archive;
   std::vector<std::unique_ptr<Tensor>> inputs, outputs;  // stable addresses: `info` points into its Tensor
-  std::vector<Descriptor> input_descriptors, output_descriptors, parameter_descriptors;
+  std::vector<Descriptor> input_descriptors, parameter_descriptors;
+  std::vector<int64_t> results;  // descriptors of the outputs, one after the other
+  size_t arena_bytes = 0;
   std::vector<Argument> arguments;
   Descriptor arena_descriptor{};
   void *arena = nullptr;
@@ -127,7 +152,9 @@ bool sg_program::read_entry(const std::string &text, std::string &reason) {
     return false;
   }
   input_descriptors.resize(inputs.size());
-  output_descriptors.resize(outputs.size());
+  size_t total = 0;
+  for (const auto &output : outputs) total += words(output->info.rank);
+  results.resize(total);
   return true;
 }
 
@@ -137,7 +164,8 @@ bool sg_program::read_line(const std::vector<std::string> &fields) {
   if (kind == "arena") {
     int64_t bytes = 0;
     if (fields.size() != 2 || !to_number(fields[1], bytes) || bytes < 0 || arena) return false;
-    arena = sg_alloc(static_cast<size_t>(bytes));
+    arena_bytes = static_cast<size_t>(bytes);
+    arena = sg_alloc(arena_bytes);
     arena_descriptor.fill(arena, 1, &bytes);
     arguments.push_back({Kind::arena, 0});
     return arena != nullptr;
@@ -149,9 +177,9 @@ bool sg_program::read_line(const std::vector<std::string> &fields) {
   if (!read_shape(fields, 3, tensor->info)) return false;
   tensor->info.name = tensor->name.c_str();
   tensor->info.dtype = tensor->dtype.c_str();
-  auto &list = kind == "input" ? inputs : outputs;
-  arguments.push_back({kind == "input" ? Kind::input : Kind::output, list.size()});
-  list.push_back(std::move(tensor));
+  if (item_size(tensor->dtype) == 0) return false;
+  if (kind == "input") arguments.push_back({Kind::input, inputs.size()});
+  (kind == "input" ? inputs : outputs).push_back(std::move(tensor));
   return true;
 }
 
@@ -189,22 +217,64 @@ bool sg_program::load_code(const stratagem::Member &code, std::string &reason) {
   return false;
 }
 
-bool sg_program::bind(const std::vector<std::unique_ptr<Tensor>> &expected, const sg_tensor *given, const char *what,
-                      std::vector<Descriptor> &descriptors) {
-  for (size_t i = 0; i < expected.size(); ++i) {
-    const sg_tensor_info &info = expected[i]->info;
+bool sg_program::bind(const sg_tensor *given) {
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    const sg_tensor_info &info = inputs[i]->info;
     if (given[i].rank != info.rank) {
-      stratagem::fail("%s '%s' has rank %lld, the program takes rank %lld", what, info.name, (long long)given[i].rank,
+      stratagem::fail("input '%s' has rank %lld, the program takes rank %lld", info.name, (long long)given[i].rank,
                       (long long)info.rank);
       return false;
     }
     for (int64_t d = 0; d < info.rank; ++d)
       if (given[i].shape[d] < 0 || (info.shape[d] >= 0 && given[i].shape[d] != info.shape[d])) {
-        stratagem::fail("%s '%s' has size %lld in dimension %lld, the program takes %lld", what, info.name,
+        stratagem::fail("input '%s' has size %lld in dimension %lld, the program takes %lld", info.name,
                         (long long)given[i].shape[d], (long long)d, (long long)info.shape[d]);
         return false;
       }
-    descriptors[i].fill(given[i].data, info.rank, given[i].shape);
+    input_descriptors[i].fill(given[i].data, info.rank, given[i].shape);
+  }
+  return true;
+}
+
+// Memory that the program did not allocate for this result: an input handed through, a parameter, the arena.
+bool sg_program::is_borrowed(const void *data) const {
+  const char *at = static_cast<const char *>(data), *start = static_cast<const char *>(arena);
+  if (start && at >= start && at < start + arena_bytes) return true;
+  if (at >= archive.data() && at < archive.data() + archive.size()) return true;
+  for (const Descriptor &input : input_descriptors)
+    if (input.allocated == data) return true;
+  return false;
+}
+
+// Hands the results to the caller: the program's own block where it is one dense tensor, a copy elsewhere.
+bool sg_program::take(sg_tensor *taken) {
+  std::vector<const void *> given;
+  const int64_t *word = results.data();
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    const int64_t rank = outputs[i]->info.rank, item = item_size(outputs[i]->dtype);
+    const int64_t *sizes = word + 3, *strides = sizes + rank;
+    void *block = reinterpret_cast<void *>(word[0]);
+    const char *data = reinterpret_cast<const char *>(word[1]) + word[2] * item;
+    int64_t count = 1;
+    bool dense = data == block;
+    for (int64_t d = rank - 1; d >= 0; --d) {
+      dense = dense && (strides[d] == count || sizes[d] == 1);
+      count *= sizes[d];
+    }
+    bool shared = is_borrowed(block);
+    for (const void *other : given) shared = shared || other == block;
+    taken[i].rank = rank;
+    std::memcpy(taken[i].shape, sizes, static_cast<size_t>(rank) * sizeof *sizes);
+    if (dense && !shared) {
+      taken[i].data = block;
+    } else {
+      taken[i].data = sg_alloc(static_cast<size_t>(count * item));
+      if (!taken[i].data) return false;
+      if (count) copy_dense(data, static_cast<char *>(taken[i].data), rank, sizes, strides, item);
+      if (!shared) sg_free(block);
+    }
+    given.push_back(block);
+    word += words(rank);
   }
   return true;
 }
@@ -234,19 +304,19 @@ const sg_tensor_info *sg_program_output(const sg_program *program, int64_t i) {
   return i >= 0 && i < sg_program_outputs(program) ? &program->outputs[static_cast<size_t>(i)]->info : nullptr;
 }
 
-int sg_program_run(sg_program *program, const sg_tensor *inputs, const sg_tensor *outputs) {
+int sg_program_run(sg_program *program, const sg_tensor *inputs, sg_tensor *outputs) {
   sg_program &p = *program;
   stratagem::current_context().error.clear();
-  if (!p.bind(p.inputs, inputs, "input", p.input_descriptors)) return 1;
-  if (!p.bind(p.outputs, outputs, "output", p.output_descriptors)) return 1;
+  if (!p.bind(inputs)) return 1;
   std::vector<void *> args;
+  if (!p.outputs.empty()) args.push_back(p.results.data());
   for (const Argument &argument : p.arguments) switch (argument.kind) {
       case Kind::input: args.push_back(&p.input_descriptors[argument.index]); break;
-      case Kind::output: args.push_back(&p.output_descriptors[argument.index]); break;
       case Kind::parameter: args.push_back(&p.parameter_descriptors[argument.index]); break;
       case Kind::arena: args.push_back(&p.arena_descriptor); break;
     }
-  return sg_call(p.entry, args.data());
+  if (sg_call(p.entry, args.data()) != 0) return 1;
+  return p.take(outputs) ? 0 : 1;
 }
 
 }  // extern "C"

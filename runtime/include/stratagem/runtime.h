@@ -134,7 +134,7 @@ typedef struct sg_tensor_info {
   int64_t shape[SG_MAX_RANK]; /* -1 where the size is known only when the program runs */
 } sg_tensor_info;
 
-/* A dense row-major tensor of the caller. Output tensors are written in place. */
+/* A dense row-major tensor. */
 typedef struct sg_tensor {
   void *data;
   int64_t rank;
@@ -150,8 +150,9 @@ int64_t sg_program_outputs(const sg_program *program);
 /* The i-th input or output; NULL when there is none. Valid while the program is. */
 const sg_tensor_info *sg_program_input(const sg_program *program, int64_t i);
 const sg_tensor_info *sg_program_output(const sg_program *program, int64_t i);
-/* Runs once. Ranks and known sizes are checked. Not reentrant: one run of one program at a time. */
-int sg_program_run(sg_program *program, const sg_tensor *inputs, const sg_tensor *outputs);
+/* Runs once. Ranks and known sizes of the inputs are checked. Fills in all outputs; their data belongs to the caller, who
+ * gives it back with sg_free. Not reentrant: one run of one program at a time. */
+int sg_program_run(sg_program *program, const sg_tensor *inputs, sg_tensor *outputs);
 
 #ifdef __cplusplus
 }
