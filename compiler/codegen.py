@@ -41,23 +41,23 @@ def generate_code(program: Program, machine: System, progress: Progress | None =
 
     Raises PassError, HardwareError or UnsupportedError from the backends.
     """
-    from stratagem.compiler.backends.cpu.compile import compile_host, compile_kernels, emit_text, link
+    from stratagem.compiler.backends.cpu.compile import compile_host, emit_text, link
 
     tell = progress or (lambda stage, what: None)
     host_device = machine.members[machine.host].device
     code = Code(b"", arena_bytes(program.module))
     texts: list[str] = [RUNTIME_DECLARATIONS]
-    objects = []
+    objects: list[Any] = []
     for member, kernels in nested_modules(program.module):
         device = machine.members[member].device
         tell("code", f"{member}: {len(functions(kernels))} kernels")
-        if member == machine.host:
-            compiled = compile_kernels(kernels, device)
-            objects.append(compiled)
-            code.reports[member] = compiled.report
+        backend = load_backend(device.backend)
+        emitted = backend.compile_kernels(kernels, device)
+        code.reports[member] = emitted.report
+        if backend.driver is None:
+            objects += emitted.files.values()
             continue
-        emitted = load_backend(device.backend).compile_kernels(kernels, device)
-        code.files[member], code.reports[member] = dict(emitted.files), emitted.report
+        code.files[member] = dict(emitted.files)
         for function in functions(kernels):
             texts.append(stub_text(function, len(code.kernels)))
             code.kernels.append(driver_kernel(function, member))

@@ -7,7 +7,7 @@ from typing import Any
 from stratagem.compiler.checks.collectives import check_collectives
 from stratagem.compiler.checks.kernel_proofs import prove_kernel
 from stratagem.compiler.checks.memory_plan import check_memory_plan
-from stratagem.compiler.checks.premises import premises_of_calls
+from stratagem.compiler.checks.premises import premises_of_calls, updated_destinations
 from stratagem.compiler.checks.verdicts import AssuranceReport, Finding, Verdict
 from stratagem.compiler.errors import StratagemError, VerificationError
 from stratagem.compiler.ir import functions, symbol_name
@@ -55,11 +55,12 @@ def _contract(level: str, check: Any) -> Finding:
 def _device(module: Any, machine: Any) -> list[Finding]:
     from stratagem.compiler.levels.device import check_device_level
 
-    premises = premises_of_calls(module)
+    premises, updated = premises_of_calls(module), updated_destinations(module)
     findings = [_contract("device", lambda: check_device_level(module, machine))]
     for function in functions(module):
         if "device.kernel" in function.attributes:
-            findings += prove_kernel(function, "device", premises.get(symbol_name(function)))
+            name = symbol_name(function)
+            findings += prove_kernel(function, "device", premises.get(name), frozenset(updated.get(name, ())))
     return findings
 
 

@@ -69,8 +69,13 @@ class _Phase:
     accesses: list[Access] = field(default_factory=list)
 
 
-def prove_kernel(function: Any, level: str, premises: Premises | None = None) -> list[Finding]:
-    """Findings for every forall of a kernel in device form."""
+def prove_kernel(
+    function: Any, level: str, premises: Premises | None = None, updated: frozenset[int] = frozenset()
+) -> list[Finding]:
+    """Findings for every forall of a kernel in device form.
+
+    `updated`: results whose destination already holds values, so that a kernel may leave elements as they are.
+    """
     name = symbol_name(function)
     foralls = [op for op in _walk_loops(function) if op.name == "scf.forall"]
     if not foralls:
@@ -78,8 +83,22 @@ def prove_kernel(function: Any, level: str, premises: Premises | None = None) ->
     findings = []
     for number, forall in enumerate(foralls):
         label = f"{name}" if len(foralls) == 1 else f"{name}, phase {number}"
-        findings += _prove_forall(function, forall, level, label, premises or {})
+        skip = _partial_outputs(forall, updated)
+        findings += _prove_forall(forall, level, label, premises or {}, skip)
     return findings
+
+
+def _partial_outputs(forall: Any, updated: frozenset[int]) -> frozenset[int]:
+    """Outputs that need not be complete after this forall: a later phase goes on with them, or the kernel updates a
+    destination that already holds values."""
+    found = set()
+    for number, result in enumerate(forall.results):
+        users = [use.owner for use in result.uses]
+        returned = [u for u in users if u.name == "func.return"]
+        slots = {i for u in returned for i, v in enumerate(u.operands) if v == result}
+        if any(u.name == "scf.forall" for u in users) or slots & updated:
+            found.add(number)
+    return frozenset(found)
 
 
 def _walk_loops(function: Any) -> Iterator[Any]:
@@ -91,20 +110,23 @@ def _walk_loops(function: Any) -> Iterator[Any]:
                     yield from _walk_loops(op.operation)
 
 
-def _prove_forall(function: Any, forall: Any, level: str, label: str, premises: Premises) -> list[Finding]:
+def _prove_forall(forall: Any, level: str, label: str, premises: Premises, partial: frozenset[int]) -> list[Finding]:
     try:
-        return _check(forall, level, label, premises, {}, Verdict.PROVED)
+        return _check(forall, level, label, premises, {}, Verdict.PROVED, partial)
     except NotAffine as reason:
-        return _prove_fixed(forall, level, label, premises, str(reason))
+        return _prove_fixed(forall, level, label, premises, str(reason), partial)
 
 
-def _prove_fixed(forall: Any, level: str, label: str, premises: Premises, reason: str) -> list[Finding]:
+def _prove_fixed(
+    forall: Any, level: str, label: str, premises: Premises, reason: str, partial: frozenset[int]
+) -> list[Finding]:
     """The same obligations for boundary sizes; the worst verdict of each obligation over all of them."""
     symbols = _symbols(forall, premises)
     worst: dict[str, Finding] = {}
     for sizes in itertools.islice(itertools.product(FALLBACK_SIZES, repeat=len(symbols)), FALLBACK_LIMIT):
         try:
-            found = _check(forall, level, label, premises, dict(zip(symbols, sizes, strict=True)), Verdict.PROVED_HERE)
+            fixed = dict(zip(symbols, sizes, strict=True))
+            found = _check(forall, level, label, premises, fixed, Verdict.PROVED_HERE, partial)
         except NotAffine as still:
             return [Finding(level, label, "races and bounds", Verdict.NOT_CHECKED, f"not affine: {still}")]
         for finding in found:
@@ -243,7 +265,13 @@ def _overwrites(user: Any, value: Any) -> bool:
 
 
 def _check(
-    forall: Any, level: str, label: str, premises: Premises, fixed: Mapping[str, int], good: Verdict
+    forall: Any,
+    level: str,
+    label: str,
+    premises: Premises,
+    fixed: Mapping[str, int],
+    good: Verdict,
+    partial: frozenset[int],
 ) -> list[Finding]:
     phase = _read_phase(forall, premises, fixed)
     prover = _Prover(phase)
@@ -258,7 +286,7 @@ def _check(
     for obligation, kinds in (("writes in bounds", ("write",)), ("reads in bounds", ("read", "own-read"))):
         bad = None
         for access in (a for a in phase.accesses if a.kind in kinds):
-            outside = prover.touched(access).range().subtract(prover.box(access.tensor))
+            outside = prover.touched(access).subtract(prover.inside(access)).wrap()
             bad, op = outside, access.op
             if not outside.is_empty():
                 break
@@ -270,11 +298,27 @@ def _check(
             continue
         written = prover.per_unit(mine)
         judge("units write apart", prover.shared_elements(written, written), mine[0].op)
-        judge("every element written", prover.box(phase.outputs[output]).subtract(written.range()), mine[0].op)
+        if output not in partial:
+            complete = _written_before(phase.outputs[output], premises, fixed).union(written.range())
+            judge("every element written", prover.box(phase.outputs[output]).subtract(complete), mine[0].op)
         own = [a for a in phase.accesses if a.kind == "own-read" and a.output == output]
         if own:
             judge("reads own writes only", prover.shared_elements(prover.per_unit(own), written), own[0].op)
     return findings
+
+
+def _written_before(value: Any, premises: Premises, fixed: Mapping[str, int]) -> Any:
+    """Elements that earlier phases wrote into the tensor a phase goes on with."""
+    owner, rank = value.owner, ir.RankedTensorType(value.type).rank
+    nothing = isl.Set(f"{{ E[{', '.join(f'x{d}' for d in range(rank))}] : 1 = 0 }}")
+    if isinstance(owner, ir.Block) or owner.operation.name != "scf.forall":
+        return nothing
+    forall = owner.operation
+    number = [r == value for r in forall.results].index(True)
+    phase = _read_phase(forall, premises, fixed)
+    mine = [a for a in phase.accesses if a.kind == "write" and a.output == number]
+    written = _Prover(phase).per_unit(mine).range() if mine else nothing
+    return written.union(_written_before(phase.outputs[number], premises, fixed))
 
 
 class _Prover:
@@ -286,7 +330,16 @@ class _Prover:
 
     def touched(self, access: Access) -> Any:
         """All loop iterations -> elements of the tensor the slice lies in."""
-        return self._map(access, [loop.name for loop in access.loops if loop.name not in self._outer])
+        return self._map(access, self._variables(access))
+
+    def inside(self, access: Access) -> Any:
+        """All loop iterations -> all elements of that tensor: its size may depend on the iteration."""
+        loops = [loop.domain() for loop in access.loops if loop.name not in self._outer]
+        elements, bounds = self._box(access.tensor)
+        return isl.Map(self._text(self._variables(access), elements, [*bounds, *loops], [], "map"))
+
+    def _variables(self, access: Access) -> list[str]:
+        return [loop.name for loop in access.loops if loop.name not in self._outer]
 
     def per_unit(self, accesses: list[Access]) -> Any:
         """Units -> elements, whatever the inner loops do."""
@@ -298,12 +351,14 @@ class _Prover:
         return union
 
     def box(self, tensor: Any) -> Any:
-        """All elements of a tensor."""
-        reader = self._phase.reader
+        """All elements of a tensor from outside the forall."""
+        elements, bounds = self._box(tensor)
+        return isl.Set(self._text([], elements, bounds, [], None))
+
+    def _box(self, tensor: Any) -> tuple[list[str], list[str]]:
         rank = ir.RankedTensorType(tensor.type).rank
-        sizes = [reader.size(tensor, d) for d in range(rank)]
-        inside = [f"0 <= x{d} < {size}" for d, size in enumerate(sizes)]
-        return isl.Set(self._text([], [f"x{d}" for d in range(rank)], inside, [], None))
+        sizes = [self._phase.reader.size(tensor, d) for d in range(rank)]
+        return [f"x{d}" for d in range(rank)], [f"0 <= x{d} < {size}" for d, size in enumerate(sizes)]
 
     def shared_elements(self, first: Any, second: Any) -> Any:
         """Pairs of different units that touch the same element, first in one way, second in the other."""
@@ -343,9 +398,17 @@ class _Prover:
             return None
         names = [bad.get_dim_name(isl.dim_type.param, i) for i in range(bad.dim(isl.dim_type.param))]
         flat = bad.flatten() if bad.is_wrapping() else bad.reset_tuple_id()
-        point = flat.move_dims(isl.dim_type.set, 0, isl.dim_type.param, 0, len(names)).lexmin().sample_point()
+        point = _smallest_point(flat.move_dims(isl.dim_type.set, 0, isl.dim_type.param, 0, len(names)))
         count = point.get_space().dim(isl.dim_type.set)
         values = [int(str(point.get_coordinate_val(isl.dim_type.set, i))) for i in range(count)]
         meanings = self._phase.reader.symbols
         sizes = [f"{meanings.get(n, n)} = {v}" for n, v in zip(names, values, strict=False)]
         return f"{', '.join([*sizes, ''])}at {tuple(values[len(names) :])}"
+
+
+def _smallest_point(points: Any) -> Any:
+    """The lexicographically smallest point; any point where there is no smallest."""
+    try:
+        return points.lexmin().sample_point()
+    except isl.Error:
+        return points.sample_point()

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch_mlir import ir
 
-from stratagem.compiler.ir import functions, symbol_name, walk
+from stratagem.compiler.ir import DYNAMIC, functions, symbol_name, walk
 
 Key = tuple[Any, ...]
 
@@ -87,4 +87,40 @@ def size_key(value: Any, dim: int) -> Key:
         return size_key(op.operands[len(op.operands) - len(op.results) + number], dim)
     if op.name in ("tensor.cast", "system.transfer"):
         return size_key(op.operands[0], dim)
+    if op.name == "tensor.expand_shape":
+        return _index_key(op.operands[1 + sum(kind.is_dynamic_dim(i) for i in range(dim))])
+    if op.name == "tensor.collapse_shape":
+        group = ir.ArrayAttr(ir.ArrayAttr(op.attributes["reassociation"])[dim])
+        return _product([size_key(op.operands[0], ir.IntegerAttr(i).value) for i in group])
+    if op.name == "tensor.extract_slice" and ir.RankedTensorType(op.operands[0].type).rank == kind.rank:
+        static = list(ir.DenseI64ArrayAttr(op.attributes["static_offsets"])).count(DYNAMIC)
+        return _index_key(op.operands[1 + static + sum(kind.is_dynamic_dim(i) for i in range(dim))])
     return ("size", value, dim)
+
+
+def _product(keys: list[Key]) -> Key:
+    """The size of dimensions merged into one; a lone unknown among ones keeps its name."""
+    number, unknown = 1, []
+    for key in keys:
+        if key[0] == "number":
+            number *= key[1]
+        else:
+            unknown.append(key)
+    if not unknown:
+        return ("number", number)
+    return unknown[0] if number == 1 and len(unknown) == 1 else ("product", number, *unknown)
+
+
+def updated_destinations(module: Any) -> dict[str, set[int]]:
+    """Kernel -> results whose destination holds values already in some call, so that not all of it must be written."""
+    found: dict[str, set[int]] = {}
+    for op in walk(module.operation):
+        if op.name != "func.call":
+            continue
+        callee = str(ir.FlatSymbolRefAttr(op.attributes["callee"]).value)
+        destinations = list(op.operands)[len(op.operands) - len(op.results) :]
+        for number, value in enumerate(destinations):
+            owner = value.owner
+            if isinstance(owner, ir.Block) or owner.operation.name != "tensor.empty":
+                found.setdefault(callee, set()).add(number)
+    return found
