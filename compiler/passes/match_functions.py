@@ -26,6 +26,7 @@ class MatchFunctions(Pass):
     def apply(self, program: Program, context: PassContext) -> None:
         from stratagem.compiler.schedule.assign import assign
         from stratagem.compiler.schedule.kernel import kernels, set_claim
+        from stratagem.compiler.schedule.work import record_work
 
         if context.machine is None:
             raise PassError("match-functions needs a hardware description", hint="compile with --target")
@@ -33,3 +34,4 @@ class MatchFunctions(Pass):
             for function in kernels(program.module):
                 entries, candidates = assign(function, context.machine)
                 set_claim(function, entries, candidates)
+                record_work(function)

@@ -21,7 +21,9 @@ class TileTarget:
             units of the outermost group (its private cache or local memory); equal to `near` when there is
             one only.
         registers: bytes of accumulators per unit, None when the description has no register level.
-        lanes: elements of a vector; tile extents along contiguous dimensions are multiples. tile: shape of
+        lanes: elements of a vector; tile extents along contiguous dimensions are multiples. width: elements
+        that one
+            innermost unit works on at a time. tile: shape of
         one
             operation of the unit that works on whole tiles, else ().
         units: how many tiles run at a time. copies: tiles are copied into the innermost memory explicitly.
@@ -37,6 +39,7 @@ class TileTarget:
     far_level: str
     registers: int | None
     lanes: int
+    width: int
     tile: tuple[int, ...]
     units: int
     copies: bool
@@ -69,6 +72,7 @@ def tile_target(device: Device, function: str, dtype: str) -> TileTarget:
         far_level=far.name,
         registers=room(device, registers[0].name) if registers else None,
         lanes=_lanes(device, dtype),
+        width=max((u.lanes.get(dtype, 1) * u.count for u in device.units), default=1),
         tile=tuple(unit.tile.get(dtype, ())) if unit else (),
         units=units(device),
         copies=copies,

@@ -19,16 +19,23 @@ from stratagem.compiler.schedule.footprint import ASSUMED
 from stratagem.compiler.schedule.forall import Tiling, tile_to_forall
 from stratagem.compiler.schedule.machine import TileTarget
 from stratagem.compiler.schedule.region import Range
-from stratagem.compiler.schedule.structured import dtype, dtype_bytes, is_elementwise, is_generic, shape
-from stratagem.compiler.schedule.tiles import LEAST_ELEMENTS, TILES_PER_UNIT, choose_row_tiles
+from stratagem.compiler.schedule.structured import (
+    dtype,
+    dtype_bytes,
+    is_elementwise,
+    is_generic,
+    owner,
+    shape,
+)
+from stratagem.compiler.schedule.tiles import LEAST_WORK, TILES_PER_UNIT, choose_row_tiles
 from stratagem.compiler.schedule.writes import copy_into
 
 SUPPORT = ("tensor.dim", "arith.constant", "affine.apply", "affine.min", "affine.max")
 
 
 def is_pieces(ops: list[Any]) -> bool:
-    """Whether a kernel only writes pieces into its destination."""
-    inserts = [op for op in ops if op.name == "tensor.insert_slice"]
+    """Whether a kernel only writes pieces into its destination, in a form that can be tiled."""
+    inserts = _inserts(ops)
     known = all(
         op.name in SUPPORT
         or op.name.startswith("arith.")
@@ -37,11 +44,35 @@ def is_pieces(ops: list[Any]) -> bool:
         for op in ops
     )
     whole = all(op.operands[0].type.rank == op.operands[1].type.rank > 0 for op in inserts)
-    return bool(inserts) and known and whole
+    return bool(inserts) and known and whole and (_covered_first(ops) or bool(_uncut(inserts)))
+
+
+def _inserts(ops: list[Any]) -> list[Any]:
+    return [op for op in ops if op.name == "tensor.insert_slice"]
+
+
+def _covered_first(ops: list[Any]) -> bool:
+    """Whether the destination is completely written before the first piece goes into it."""
+    return owner(_inserts(ops)[0].operands[1]) is not None
+
+
+def _uncut(inserts: list[Any]) -> list[int]:
+    """Dimensions along which every piece has the destination's whole extent."""
+    rank = inserts[0].operands[1].type.rank
+    found = []
+    for d in range(rank):
+        sizes = {shape(op.operands[0])[d] for op in inserts} | {shape(inserts[0].operands[1])[d]}
+        places = [(slice_parts(op, 2)[0][d], slice_parts(op, 2)[2][d]) for op in inserts]
+        if len(sizes) == 1 and None not in sizes and all(place == (0, 1) for place in places):
+            found.append(d)
+    return found
 
 
 def tile_pieces(ops: list[Any], target: TileTarget, tier: str) -> None:
-    """Replaces each piece by its phase, in order."""
+    """Replaces the pieces by phases, in order."""
+    if not _covered_first(ops):
+        _assembly_phase(_inserts(ops), target, tier)
+        return
     for op in ops:
         if op.name == "tensor.insert_slice":
             _insertion_phase(op, target, tier)
@@ -49,8 +80,42 @@ def tile_pieces(ops: list[Any], target: TileTarget, tier: str) -> None:
             dims: KernelDims = analyse([op])
             if dims.common:
                 sizes = choose_row_tiles(dims, target).sizes
-                after = _next(op)
-                tile_to_forall(list(op.results), after, dims, Tiling(tier, sizes))
+                tile_to_forall(list(op.results), _next(op), dims, Tiling(tier, sizes))
+
+
+def _assembly_phase(inserts: list[Any], target: TileTarget, tier: str) -> None:
+    """One forall over the dimensions no piece cuts; a unit inserts its part of each piece into its tile."""
+    result, into = inserts[-1].results[0], inserts[0].operands[1]
+    sizes = [ASSUMED if s is None else s for s in shape(result)]
+    free = _uncut(inserts)
+    tiles = insertion_tiles(
+        [s if d in free else 1 for d, s in enumerate(sizes)], dtype_bytes(dtype(into)), target
+    )
+    cut = [d for d in free if tiles[d] < sizes[d]] or free[:1]
+    with ir.InsertionPoint(_next(inserts[-1])), inserts[-1].location:
+        emitted = scf.ForallOp([0] * len(cut), [sizes[d] for d in cut], [tiles[d] for d in cut], [into])
+        emitted.operation.attributes["device.tier"] = ir.StringAttr.get(tier)
+        view = emitted.inner_iter_args[0]
+        with ir.InsertionPoint(emitted.body):
+            at = dict(zip(cut, emitted.induction_variables, strict=True))
+            ranges = {d: Range(at[d], index.clamp(tiles[d], sizes[d], at[d])) for d in cut}
+            part = _part(into, ranges)
+            tile = region.extract(view, part)
+            for op in inserts:
+                offsets, _, strides = slice_parts(op, 2)
+                piece = region.extract(op.operands[0], _part(op.operands[0], ranges))
+                places = zip(offsets, _part(op.operands[0], ranges), strides, strict=True)
+                tile = region.insert(piece, tile, tuple(Range(o, r.size, t) for o, r, t in places))
+            terminator = scf.InParallelOp()
+            with ir.InsertionPoint(terminator.block):
+                region.parallel_insert(tile, view, part)
+    result.replace_all_uses_with(emitted.results[0])
+    for op in reversed(inserts):
+        op.erase()
+
+
+def _part(value: Any, ranges: dict[int, Range]) -> region.Region:
+    return tuple(ranges.get(i) or Range(0, extent(value, i), whole=True) for i in range(value.type.rank))
 
 
 def _next(op: Any) -> Any:
@@ -97,7 +162,7 @@ def insertion_tiles(sizes: list[int], element: int, target: TileTarget) -> list[
     for size in sizes:
         total *= size
     room = (target.near if target.copies else target.far) // (2 * element)
-    budget = max(min(room, max(total // (target.units * TILES_PER_UNIT), LEAST_ELEMENTS)), 1)
+    budget = max(min(room, max(total // (target.units * TILES_PER_UNIT), LEAST_WORK * target.width)), 1)
     tiles = [1] * len(sizes)
     for i in reversed(range(len(sizes))):
         tiles[i] = sizes[i] if sizes[i] <= budget else 1 << (budget.bit_length() - 1)

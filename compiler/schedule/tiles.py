@@ -20,8 +20,8 @@ TILES_PER_UNIT = 4
 """Tiles wanted per unit, so that units that finish early find more work."""
 REGISTER_SHARE = 8
 """Units that keep tiles in registers run several tiles at a time: each gets this part."""
-LEAST_ELEMENTS = 2048
-"""Work below which a tile costs more to hand out than to compute."""
+LEAST_WORK = 32
+"""Elements per lane below which a tile costs more to hand out than to compute."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def choose_row_tiles(dims: KernelDims, target: TileTarget, repeated: Collection[
     for d in dims.common:
         total *= extent(dims, d)
     work = _elements(dims, sizes)
-    limit = max(total // (target.units * TILES_PER_UNIT), -(-LEAST_ELEMENTS // max(work, 1)), 1)
+    limit = max(total // (target.units * TILES_PER_UNIT), -(-LEAST_WORK * target.width // max(work, 1)), 1)
     stages = _streamed(dims, tensors, sizes, target)
     for position, d in enumerate(order):
         _grow(
