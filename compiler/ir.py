@@ -149,7 +149,7 @@ def _dictionary_strings(function: Any, which: str, key: str, count: int) -> list
 
 def location_text(op: Any) -> str:
     """A short reading of the op's source location: `file:line:col`, or the name MLIR prints."""
-    return str(op.location).removeprefix("loc(").removesuffix(")").strip('"')
+    return str(op.location).removeprefix("loc(").removesuffix(")").replace("\"", "")
 
 
 PassFunction = Callable[[Any], None]

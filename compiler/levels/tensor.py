@@ -1,12 +1,199 @@
-"""The tensor contract: what a program at level `tensor` may contain (`docs/tensor-contract.md` explains it)."""
+"""The tensor contract: what a program at level `tensor` may contain. `docs/tensor-contract.md` explains it.
+
+Front ends end here and everything below starts here: an operation in `OPERATIONS` is one that fusion, tiling, the
+interpreter and the backends have to know; anything else is refused at once, by name and place.
+"""
 
 from __future__ import annotations
 
+import difflib
+from collections import Counter
 from typing import Any
+
+from torch_mlir import ir
+
+from stratagem.compiler.errors import UnsupportedError
+from stratagem.compiler.ir import (
+    argument_attributes,
+    functions,
+    location_text,
+    result_attributes,
+    symbol_name,
+    walk,
+)
 
 CONSTANT_LIMIT = 64
 """Largest number of elements of a constant inside the program; above it is a parameter."""
 
+ELEMENT_TYPES = frozenset("f64 f32 f16 bf16 i64 i32 i16 i8 i1 index".split())
+"""Element types of tensors and types of scalars; integers have no sign of their own."""
+
+OPERATIONS: dict[str, frozenset[str]] = {
+    "func": frozenset("func return".split()),
+    "linalg": frozenset(
+        "generic fill index yield transpose broadcast reduce map copy "
+        "matmul batch_matmul batch_reduce_matmul matvec vecmat batch_matvec batch_vecmat dot contract "
+        "add sub mul div div_unsigned max min exp log abs ceil floor negf reciprocal round sqrt rsqrt square "
+        "tanh powf erf select elementwise".split()
+    ),
+    "tensor": frozenset(
+        "empty extract_slice insert_slice collapse_shape expand_shape pad concat cast dim extract from_elements "
+        "splat reshape generate yield".split()
+    ),
+    "scf": frozenset("if for while yield condition".split()),
+    "cf": frozenset({"assert"}),
+    "tm_tensor": frozenset("scan scatter sort topk yield".split()),
+}
+"""Dialect -> operations on tensors and control flow."""
+
+LINALG_FAMILIES = ("conv_", "depthwise_conv_", "pooling_")
+"""Named linalg operations whose many layouts are all legal."""
+
+SCALAR_DIALECTS = frozenset("arith math affine index".split())
+"""Legal on scalars anywhere; on tensors only `arith.constant`."""
+
+NEAREST: dict[str, str] = {
+    "tensor.insert": "tensor.insert_slice of a slice of one element",
+    "tensor.gather": "linalg.generic with tensor.extract in its body",
+    "tensor.scatter": "tm_tensor.scatter",
+    "tensor.rank": "the rank is static: write the number",
+    "linalg.softmax": "four linalg.generic: maximum, exponential, sum, quotient",
+    "linalg.quantized_matmul": "linalg.generic on integers, or dequantize first",
+    "tm_tensor.attention": "two linalg.batch_matmul around a softmax",
+    "scf.forall": "scf.for, or linalg.generic: tiles come at level device",
+    "scf.parallel": "linalg.generic",
+    "cf.br": "scf.if",
+    "cf.cond_br": "scf.if or scf.while",
+    "func.call": "inline the callee",
+    "ml_program": "a parameter, or an argument and a result for state",
+    "complex": "two real tensors",
+    "memref": "tensors: buffers come at level physical",
+    "vector": "linalg.generic: vectors come with code generation",
+    "sparse_tensor": "dense tensors with gathers and scatters",
+    "torch": "a front end lowers it; it is not done yet for this operation",
+    "stablehlo": "a front end lowers it; it is not done yet for this operation",
+}
+"""Operation or dialect -> the supported form that comes closest."""
+
 
 def check_tensor_level(module: Any) -> None:
-    """Raises UnsupportedError for the first thing outside the contract."""
+    """Raises UnsupportedError for the first thing outside the contract, with its location and the nearest form."""
+    main = _only_function(module)
+    _check_interface(main)
+    for op in walk(main):
+        _check_operation(op)
+        for value in op.results:
+            _check_type(value.type, op)
+        for region in op.regions:
+            for argument in (a for block in region.blocks for a in block.arguments):
+                _check_type(argument.type, op)
+
+
+def nearest_form(name: str) -> str:
+    """What to write instead of operation `name`; empty when nothing comes close."""
+    dialect, _, short = name.partition(".")
+    text = NEAREST.get(name) or NEAREST.get(dialect)
+    if text:
+        return text
+    near = difflib.get_close_matches(short, OPERATIONS.get(dialect, ()), n=1, cutoff=0.5)
+    return f"{dialect}.{near[0]}" if near else ""
+
+
+def _refuse(problem: str, op: Any, hint: str = "") -> UnsupportedError:
+    return UnsupportedError(problem, hint=hint, location=location_text(op))
+
+
+def _only_function(module: Any) -> Any:
+    for op in module.body.operations:
+        if op.operation.name != "func.func":
+            raise _refuse(
+                f"{op.operation.name} stands beside @main", op.operation, _instead(op.operation.name)
+            )
+    found = functions(module)
+    names = [symbol_name(f) for f in found]
+    if names != ["main"]:
+        listed = ", ".join(f"@{n}" for n in names) or "none"
+        raise UnsupportedError(
+            f"a program has one function @main, this module has: {listed}", hint="inline the others"
+        )
+    if "sym_visibility" in found[0].attributes:
+        raise _refuse("@main is not public", found[0], "drop its visibility")
+    return found[0]
+
+
+def _check_interface(main: Any) -> None:
+    inputs, parameters = argument_attributes(main, "model.input"), argument_attributes(main, "model.param")
+    arguments = main.regions[0].blocks[0].arguments
+    for i, (given, parameter) in enumerate(zip(inputs, parameters, strict=True)):
+        if (given is None) == (parameter is None):
+            raise _refuse(f"argument {i} of @main must have one of model.input and model.param", main)
+        if given is not None and any(parameters[:i]):
+            raise _refuse(f"input '{given}' of @main comes after a parameter", main, "inputs come first")
+        if parameter is not None and not _has_static_shape(arguments[i].type):
+            raise _refuse(
+                f"parameter '{parameter}' has type {arguments[i].type}", main, "parameters have static shapes"
+            )
+        _check_type(arguments[i].type, main)
+    outputs = result_attributes(main, "model.output")
+    if None in outputs:
+        raise _refuse(f"result {outputs.index(None)} of @main has no model.output", main)
+    for kind, names in (("input", inputs), ("parameter", parameters), ("output", outputs)):
+        twice = [n for n, count in Counter(n for n in names if n is not None).items() if count > 1]
+        if twice:
+            raise _refuse(f"two {kind}s of @main are called '{twice[0]}'", main)
+
+
+def _has_static_shape(kind: Any) -> bool:
+    return isinstance(kind, ir.RankedTensorType) and bool(kind.has_static_shape)
+
+
+def _check_operation(op: Any) -> None:
+    dialect, _, name = op.name.partition(".")
+    if op.name == "arith.constant":
+        _check_constant(op)
+    elif dialect in SCALAR_DIALECTS:
+        if any(isinstance(v.type, ir.ShapedType) for v in [*op.operands, *op.results]):
+            raise _refuse(
+                f"{op.name} on tensors is not in the tensor contract",
+                op,
+                f"linalg.generic with {op.name} inside",
+            )
+    elif name not in OPERATIONS.get(dialect, ()) and not (
+        dialect == "linalg" and name.startswith(LINALG_FAMILIES)
+    ):
+        raise _refuse(f"operation {op.name} is not in the tensor contract", op, _instead(op.name))
+
+
+def _instead(name: str) -> str:
+    form = nearest_form(name)
+    return f"nearest supported form: {form}" if form else ""
+
+
+def _check_constant(op: Any) -> None:
+    kind = op.results[0].type
+    if not isinstance(kind, ir.RankedTensorType):
+        return
+    count = 1
+    for i in range(kind.rank):
+        count *= kind.get_dim_size(i)
+    if count > CONSTANT_LIMIT:
+        raise _refuse(f"a constant has {count} elements, the tensor level allows {CONSTANT_LIMIT}", op,
+                      "make it a parameter (model.param), or linalg.fill if all elements are equal")  # fmt: skip
+
+
+def _check_type(kind: Any, op: Any) -> None:
+    if isinstance(kind, ir.RankedTensorType):
+        if kind.encoding is not None:
+            raise _refuse(
+                f"{op.name} has type {kind}: layouts are not decided at this level", op, "drop the encoding"
+            )
+        kind = kind.element_type
+    elif isinstance(kind, ir.ShapedType):
+        raise _refuse(f"{op.name} has type {kind}", op, "tensors of known rank only")
+    if str(kind) not in ELEMENT_TYPES:
+        near = "two real tensors" if str(kind).startswith("complex") else ", ".join(sorted(ELEMENT_TYPES))
+        raise _refuse(
+            f"{op.name} has element type {kind}, which is not in the tensor contract",
+            op,
+            f"supported: {near}",
+        )

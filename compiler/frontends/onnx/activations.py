@@ -14,7 +14,14 @@ from stratagem.compiler.frontends.onnx.graph import Graph
 Op = Callable[..., str]
 
 _DEFAULTS = {"LSTM": ["Sigmoid", "Tanh", "Tanh"], "GRU": ["Sigmoid", "Tanh"], "RNN": ["Tanh"]}
-_ALPHA = {"LeakyRelu": 0.01, "ThresholdedRelu": 1.0, "ScaledTanh": 1.0, "HardSigmoid": 0.2, "Elu": 1.0, "Affine": 1.0}
+_ALPHA = {
+    "LeakyRelu": 0.01,
+    "ThresholdedRelu": 1.0,
+    "ScaledTanh": 1.0,
+    "HardSigmoid": 0.2,
+    "Elu": 1.0,
+    "Affine": 1.0,
+}
 _BETA = {"ScaledTanh": 1.0, "HardSigmoid": 0.5, "Affine": 0.0}
 _PLAIN = {"Sigmoid", "Tanh", "Relu", "Softsign", "Softplus"}
 
@@ -28,7 +35,9 @@ class Activation:
     beta: float
 
 
-def default_activations(kind: str, given: dict[str, Any], direction: int, directions: int) -> Sequence[Activation]:
+def default_activations(
+    kind: str, given: dict[str, Any], direction: int, directions: int
+) -> Sequence[Activation]:
     """The functions of one direction: as named by the node, else the operator's defaults."""
     names = [n.decode() if isinstance(n, bytes) else n for n in given.get("activations", [])]
     names = names or _DEFAULTS[kind] * directions

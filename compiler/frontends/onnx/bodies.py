@@ -143,7 +143,9 @@ def _prepare_if(graph: Graph, one: Any) -> None:
         kinds = [outward_type(b, t) for b, t in zip(branches, theirs, strict=True)]
         merged = _merge(kinds[0], kinds[1])
         if merged is None:
-            shapes = " and ".join(str(list(k.shape)) if k and k.shape is not None else "unknown" for k in kinds)
+            shapes = " and ".join(
+                str(list(k.shape)) if k and k.shape is not None else "unknown" for k in kinds
+            )
             raise UnsupportedError(
                 f"{describe(one)}: its branches give '{name}' the different shapes {shapes}, and the condition is only "
                 "known when the program runs",
@@ -160,7 +162,9 @@ def outward_type(body: Graph, name: str) -> TensorType | None:
     known: set[Dim] = set()
     for outer in [*free_names(body), *body.inputs]:
         known.update(d for d in body.shape_of(outer) or () if isinstance(d, str))
-    return TensorType(kind.element, tuple(d if isinstance(d, int) or d in known else None for d in kind.shape))
+    return TensorType(
+        kind.element, tuple(d if isinstance(d, int) or d in known else None for d in kind.shape)
+    )
 
 
 def _merge(a: TensorType | None, b: TensorType | None) -> TensorType | None:
@@ -175,7 +179,10 @@ def _merge(a: TensorType | None, b: TensorType | None) -> TensorType | None:
 def _prepare_loop(graph: Graph, one: Any) -> None:
     carried = len(one.input) - 2
     states = [graph.type_of(n) for n in one.input[2:]]
-    counters: list[TensorType | None] = [TensorType(onnx.TensorProto.INT64, ()), TensorType(onnx.TensorProto.BOOL, ())]
+    counters: list[TensorType | None] = [
+        TensorType(onnx.TensorProto.INT64, ()),
+        TensorType(onnx.TensorProto.BOOL, ()),
+    ]
     body = _fixed_point(graph, one, lambda s: [*counters, *s], states, first=1)
     count = _constant_int(graph, one.input[0])
     _set_outputs(graph, one, body, carried, body.outputs[1:], count)
@@ -248,7 +255,13 @@ def _free(kind: TensorType | None) -> TensorType | None:
 
 
 def _set_outputs(
-    graph: Graph, one: Any, body: Graph, states: int, results: list[str], length: Dim, axes: list[int] | None = None
+    graph: Graph,
+    one: Any,
+    body: Graph,
+    states: int,
+    results: list[str],
+    length: Dim,
+    axes: list[int] | None = None,
 ) -> None:
     """Types of a loop's outputs: final states, then one slice per step stacked along an axis."""
     for i, (name, inner) in enumerate(zip(one.output, results, strict=True)):

@@ -7,6 +7,9 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnx.inliner
+import onnx.shape_inference
+import onnx.version_converter
 from onnx import helper
 
 from stratagem.compiler.errors import ModelError, UnsupportedError, UsageError
@@ -43,21 +46,22 @@ def build_graph(model: Any, weights: Weights, input_shapes: Mapping[str, Sequenc
     _check_operators(graph, weights.source)
     _fix_sizes(graph, input_shapes, weights.source)
     if graph.opset < OPSET:
-        graph = _raise_opset(graph, weights)
+        _raise_opset(graph, weights.source)
     return graph
 
 
 def _from_proto(proto: Any, weights: Weights) -> Graph:
     if proto.sparse_initializer:
         name = proto.sparse_initializer[0].values.name
-        raise UnsupportedError(f"{weights.source}: initializer '{name}' is a sparse tensor", hint="store it dense")
+        raise UnsupportedError(
+            f"{weights.source}: initializer '{name}' is a sparse tensor", hint="store it dense"
+        )
     constants = {t.name: weights.array(t) for t in proto.initializer}
     inputs = [v.name for v in proto.input if v.name not in constants]
     types = {v.name: k for v in proto.input if (k := TensorType.of(v.type)) is not None}
-    for value in proto.output:  # declared sizes of outputs are often wrong; inference finds the true ones
-        kind = TensorType.of(value.type)
-        if kind is not None and value.name not in types:
-            types[value.name] = TensorType(kind.element, None)
+    declared = {v.name: k for v in proto.output if (k := TensorType.of(v.type)) is not None}
+    for name, kind in declared.items():  # declared sizes of outputs are often wrong; inference finds the true ones
+        types.setdefault(name, TensorType(kind.element, None))
     for name in inputs:
         if name in types:
             types[name] = _named_sizes(name, types[name])
@@ -65,7 +69,7 @@ def _from_proto(proto: Any, weights: Weights) -> Graph:
             raise UnsupportedError(f"{weights.source}: input '{name}' is not a tensor of known element type")
         numpy_dtype(types[name].element, f"{weights.source}: input '{name}'")
     types = {k: v for k, v in types.items() if k not in constants}
-    graph = Graph(proto.name, [], inputs, [v.name for v in proto.output], constants, types)
+    graph = Graph(proto.name, [], inputs, [v.name for v in proto.output], constants, types, declared=declared)
     for one in proto.node:
         _add_node(graph, one, weights)
     return graph
@@ -75,7 +79,9 @@ def _named_sizes(name: str, kind: TensorType) -> TensorType:
     """Free sizes of an input without a name get one, so that later steps can tell what depends on them."""
     if kind.shape is None:
         return kind
-    return TensorType(kind.element, tuple(f"{name}.{i}" if d is None else d for i, d in enumerate(kind.shape)))
+    return TensorType(
+        kind.element, tuple(f"{name}.{i}" if d is None else d for i, d in enumerate(kind.shape))
+    )
 
 
 def _fix_sizes(graph: Graph, shapes: Mapping[str, Sequence[int | None]], source: str) -> None:
@@ -83,7 +89,9 @@ def _fix_sizes(graph: Graph, shapes: Mapping[str, Sequence[int | None]], source:
     names: dict[Dim, int] = {}
     for name, wanted in shapes.items():
         if name not in graph.inputs:
-            raise UsageError(f"{source}: there is no input '{name}'", hint=f"inputs: {', '.join(graph.inputs)}")
+            raise UsageError(
+                f"{source}: there is no input '{name}'", hint=f"inputs: {', '.join(graph.inputs)}"
+            )
         has = graph.shape_of(name)
         if has is None:
             kind = graph.types[name]
@@ -93,7 +101,9 @@ def _fix_sizes(graph: Graph, shapes: Mapping[str, Sequence[int | None]], source:
             w is None or not isinstance(h, int) or h == w for h, w in zip(has, wanted, strict=True)
         )
         if not fits:
-            raise UsageError(f"{source}: input '{name}' of shape {list(has)} cannot have the shape {list(wanted)}")
+            raise UsageError(
+                f"{source}: input '{name}' of shape {list(has)} cannot have the shape {list(wanted)}"
+            )
         for size, number in zip(has, wanted, strict=True):
             if isinstance(size, str) and number is not None and names.setdefault(size, number) != number:
                 raise UsageError(f"{source}: size '{size}' is fixed to {names[size]} and to {number}")
@@ -158,7 +168,9 @@ def _constant_value(one: Any, weights: Weights) -> Array:
             return np.array(values[key], np.float32)
     if "value" not in values:
         kind = ", ".join(values) or "no value"
-        raise UnsupportedError(f"{weights.source}: {describe(one)} holds {kind}", hint="supported: dense numbers")
+        raise UnsupportedError(
+            f"{weights.source}: {describe(one)} holds {kind}", hint="supported: dense numbers"
+        )
     return weights.array(values["value"])
 
 
@@ -182,7 +194,9 @@ def _check_operators(graph: Graph, source: str) -> None:
             raise UnsupportedError(f"{source}: operator {one.domain}::{one.op_type} of node '{one.name}' is not part of ONNX",
                                    hint="export the model with standard ONNX operators only")  # fmt: skip
         if not onnx.defs.has(one.op_type):
-            raise ModelError(f"{source}: {describe(one)}: ONNX has no operator '{one.op_type}'{_near(one.op_type)}")
+            raise ModelError(
+                f"{source}: {describe(one)}: ONNX has no operator '{one.op_type}'{_near(one.op_type)}"
+            )
 
 
 def _near(name: str) -> str:
@@ -192,32 +206,32 @@ def _near(name: str) -> str:
     return f"; nearest: {names[0]}" if names else ""
 
 
-def _raise_opset(graph: Graph, weights: Weights) -> Graph:
-    """The graph in operator set `OPSET`, by onnx's own converter, without moving a weight."""
+def _raise_opset(graph: Graph, source: str) -> None:
+    """Brings the graph to operator set `OPSET` by onnx's own converter, without moving a weight."""
     try:
         converted = onnx.version_converter.convert_version(to_model(graph), OPSET)
     except Exception as error:  # the converter raises RuntimeError and its own types
         reason = " ".join(str(error).split())[:200]
-        raise UnsupportedError(f"{weights.source}: cannot be raised from operator set {graph.opset} to {OPSET}: {reason}",
+        raise UnsupportedError(f"{source}: cannot be raised from operator set {graph.opset} to {OPSET}: {reason}",
                                hint=f"export the model with operator set {OPSET}") from None  # fmt: skip
-    shown = {k: v for k, v in graph.constants.items()}
-    new = Graph(graph.name, [], graph.inputs, graph.outputs, shown, dict(graph.types), OPSET, fresh=graph.fresh)
-    for one in converted.graph.node:
-        _add_node(new, one, weights)
-    for tensor in converted.graph.initializer:
-        if tensor.name not in new.constants:
-            new.constants[tensor.name] = weights.array(tensor)
-    _keep_names(graph, new)
-    sort_nodes(new)
-    return new
+    replace_nodes(graph, converted.graph)
+    graph.opset = OPSET
 
 
-def _keep_names(old: Graph, new: Graph) -> None:
-    """The converter drops some node names; the value a node computes identifies it."""
-    names = {o: n.name for n in old.nodes for o in n.output if o and n.name}
-    for one in new.nodes:
-        if not one.name:
+def replace_nodes(graph: Graph, proto: Any) -> None:
+    """Takes over the nodes and new constants of a message made from `graph` by one of onnx's own tools."""
+    inline = Weights(np.zeros(0, np.uint8), None, graph.name)
+    names = {o: n.name for n in graph.nodes for o in n.output if o and n.name}
+    graph.nodes = []
+    for one in proto.node:
+        _add_node(graph, one, inline)
+    for tensor in proto.initializer:
+        if tensor.name not in graph.constants:
+            graph.constants[tensor.name] = inline.array(tensor)
+    for one in graph.nodes:
+        if not one.name:  # the tools drop some names; the value a node computes identifies it
             one.name = next((names[o] for o in one.output if o in names), one.output[0])
+    sort_nodes(graph)
 
 
 def infer_types(graph: Graph) -> None:
@@ -227,11 +241,22 @@ def infer_types(graph: Graph) -> None:
     try:
         inferred = onnx.shape_inference.infer_shapes(model, data_prop=True)
     except Exception as error:
-        raise ModelError(f"the shapes of graph '{graph.name}' do not fit together: {' '.join(str(error).split())[:300]}") from None
+        raise ModelError(
+            f"the shapes of graph '{graph.name}' do not fit together: {' '.join(str(error).split())[:300]}"
+        ) from None
     for value in [*inferred.graph.value_info, *inferred.graph.output]:
         kind = TensorType.of(value.type)
         if kind is not None:
             graph.types[value.name] = _sharper(graph.types.get(value.name), kind)
+
+
+def inference_error(graph: Graph) -> str:
+    """Why inference stops somewhere in the graph, in onnx's words; empty when it does not say."""
+    try:
+        onnx.shape_inference.infer_shapes(to_model(graph), strict_mode=True, data_prop=True)
+    except Exception as error:
+        return " ".join(str(error).split())[:300]
+    return ""
 
 
 def _forget_names(graph: Graph) -> None:
@@ -250,5 +275,8 @@ def _sharper(old: TensorType | None, new: TensorType) -> TensorType:
     """Of two descriptions of one value the known sizes of either; sizes found earlier win over names."""
     if old is None or old.shape is None or new.shape is None or len(old.shape) != len(new.shape):
         return new if new.shape is not None or old is None else old
-    shape = tuple(n if isinstance(n, int) or not isinstance(o, int) else o for o, n in zip(old.shape, new.shape, strict=True))
+    shape = tuple(
+        n if isinstance(n, int) or not isinstance(o, int) else o
+        for o, n in zip(old.shape, new.shape, strict=True)
+    )
     return TensorType(new.element, shape)

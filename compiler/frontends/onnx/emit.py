@@ -18,6 +18,7 @@ from torch_mlir.dialects import func
 from stratagem.compiler.errors import UnsupportedError
 from stratagem.compiler.frontends.constants import Array
 from stratagem.compiler.frontends.onnx.bodies import BODY_ATTRIBUTES, body_key, captured_values
+from stratagem.compiler.frontends.onnx.build import inference_error
 from stratagem.compiler.frontends.onnx.graph import INLINE, ONNX_TYPES, Graph, TensorType, describe
 from stratagem.compiler.frontends.onnx.weights import NUMPY, element_type_name
 
@@ -61,8 +62,11 @@ class Emission:
         kind = graph.type_of(name)
         who = f"{describe(of)}: value '{name}'" if of is not None else f"'{name}'"
         if kind is None or kind.shape is None:
-            raise UnsupportedError(f"{self.source}: {who} has no known rank",
-                                   hint="give the model's inputs sizes, or simplify the shape computation before it")  # fmt: skip
+            reason = inference_error(graph)
+            raise UnsupportedError(
+                f"{self.source}: {who} has no known rank{': ' + reason if reason else ''}",
+                hint="give the model's inputs sizes (input_shapes=...), or simplify the shape computation before it",
+            )
         if kind.element not in TORCH_TYPES:
             names = ", ".join(element_type_name(k) for k in NUMPY)
             raise UnsupportedError(f"{self.source}: {who} has element type {element_type_name(kind.element)}",
@@ -112,7 +116,9 @@ class FunctionWriter:
         if name not in self.values:
             array = self.graph.constant(name)
             if array is None:
-                raise UnsupportedError(f"{self.emission.source}: value '{name}' is read before it is computed")
+                raise UnsupportedError(
+                    f"{self.emission.source}: value '{name}' is read before it is computed"
+                )
             self.values[name] = self._literal(name, array)
         return self.values[name]
 
@@ -121,7 +127,10 @@ class FunctionWriter:
         assert kind is not None
         entry = ir.InsertionPoint.at_block_begin(ir.InsertionPoint.current.block)
         with entry, ir.Location.name(name):
-            given = {"name": ir.StringAttr.get("onnx.Constant"), "torch.onnx.value": dense_attribute(array, kind)}
+            given = {
+                "name": ir.StringAttr.get("onnx.Constant"),
+                "torch.onnx.value": dense_attribute(array, kind),
+            }
             return ir.Operation.create("torch.operator", [torch_type(kind)], attributes=given).result
 
     def _node(self, one: Any) -> None:
@@ -137,7 +146,9 @@ class FunctionWriter:
 
     def _operator(self, one: Any) -> list[Any]:
         operands = [self.value(i) if i else self._missing() for i in one.input]
-        types = [self.emission.torch_type(self.graph, o, one) if o else self._missing().type for o in one.output]
+        types = [
+            self.emission.torch_type(self.graph, o, one) if o else self._missing().type for o in one.output
+        ]
         given = {f"torch.onnx.{a.name}": self._attribute(one, a) for a in one.attribute}
         given["name"] = ir.StringAttr.get(f"onnx.{one.op_type}")
         return list(ir.Operation.create("torch.operator", types, operands, given).results)
@@ -214,7 +225,13 @@ def dense_attribute(array: Array, kind: TensorType) -> Any:
     data = np.array(array, order="C")
     if kind.element == _T.BFLOAT16:
         tensor = ir.RankedTensorType.get(data.shape, element)
-        return ir.DenseElementsAttr.get([ir.FloatAttr.get(element, float(v)) for v in data.reshape(-1)], tensor)
+        return ir.DenseElementsAttr.get(
+            [ir.FloatAttr.get(element, float(v)) for v in data.reshape(-1)], tensor
+        )
     if kind.element == _T.BOOL:
         return ir.DenseElementsAttr.get(data, shape=data.shape, type=element)
-    return ir.DenseElementsAttr.get(data, signless=False) if element != ir.F16Type.get() else ir.DenseElementsAttr.get(data)
+    return (
+        ir.DenseElementsAttr.get(data, signless=False)
+        if element != ir.F16Type.get()
+        else ir.DenseElementsAttr.get(data)
+    )

@@ -16,7 +16,15 @@ RESULT_LIMIT = 2**20
 SAME_SIZE_LIMIT = 16 * 2**20
 """Bytes: results no larger than their inputs are folded up to this size."""
 
-RANDOM = {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli", "Dropout"}
+RANDOM = {
+    "RandomNormal",
+    "RandomNormalLike",
+    "RandomUniform",
+    "RandomUniformLike",
+    "Multinomial",
+    "Bernoulli",
+    "Dropout",
+}
 BODIES = {"If", "Loop", "Scan", "SequenceMap"}
 NOT_GROWING = {"Cast", "Reshape", "Transpose", "Squeeze", "Unsqueeze", "Identity", "Slice", "Flatten", "Neg", "Abs", "Not",
                "Sqrt", "Exp", "Log", "Reciprocal", "Floor", "Ceil", "Shape", "Size", "Concat", "ReduceProd", "ReduceSum",
@@ -54,11 +62,14 @@ def _evaluate(graph: Graph, one: Any) -> dict[str, Array] | None:
 
 def run_node(one: Any, inputs: dict[str, Array], opset: int) -> dict[str, Array] | None:
     """The node's results on these arrays by onnx's reference; None where the reference has no answer."""
-    values = [onnx.helper.make_tensor_value_info(n, ONNX_TYPES[a.dtype], list(a.shape)) for n, a in inputs.items()]
+    values = [
+        onnx.helper.make_tensor_value_info(n, ONNX_TYPES[a.dtype], list(a.shape)) for n, a in inputs.items()
+    ]
     outputs = [o for o in one.output if o]
     results = [onnx.ValueInfoProto(name=o) for o in outputs]
     model = onnx.helper.make_model(
-        onnx.helper.make_graph([one], "fold", values, results), opset_imports=[onnx.helper.make_opsetid("", opset)]
+        onnx.helper.make_graph([one], "fold", values, results),
+        opset_imports=[onnx.helper.make_opsetid("", opset)],
     )
     try:
         with np.errstate(all="ignore"):

@@ -61,7 +61,12 @@ def _dim(proto: Any) -> Dim:
 
 @dataclass
 class Graph:
-    """One graph. `parent` is the graph around a body, whose values a body may use."""
+    """One graph. `parent` is the graph around a body, whose values a body may use.
+
+    `partial` are partly known small integer tensors, `declared` the types a model states for its outputs (only used
+    where inference finds no rank), `equal_sizes` pairs of (value, dimension) that an operator makes equal, and `bodies`
+    the graphs inside If, Loop and Scan nodes.
+    """
 
     name: str
     nodes: list[Any]
@@ -72,6 +77,7 @@ class Graph:
     opset: int = 21
     parent: Graph | None = None
     partial: dict[str, Any] = field(default_factory=dict)
+    declared: dict[str, TensorType] = field(default_factory=dict)
     equal_sizes: list[tuple[tuple[str, int], tuple[str, int]]] = field(default_factory=list)
     bodies: dict[str, Graph] = field(default_factory=dict)
     fresh: Iterator[int] = field(default_factory=itertools.count)
@@ -111,7 +117,9 @@ class Graph:
         return {o: node for node in self.nodes for o in node.output if o}
 
 
-def node(op: str, inputs: Sequence[str], outputs: Sequence[str], name: str, domain: str = "", **attributes: Any) -> Any:
+def node(
+    op: str, inputs: Sequence[str], outputs: Sequence[str], name: str, domain: str = "", **attributes: Any
+) -> Any:
     """An onnx node; attributes that are None are left out."""
     given = {k: v for k, v in attributes.items() if v is not None}
     return helper.make_node(op, inputs, outputs, name=name, domain=domain, **given)
@@ -145,7 +153,9 @@ def sort_nodes(graph: Graph) -> None:
     for one in graph.nodes:
         for output in one.output:
             if output in maker or output and (output in graph.inputs or output in graph.constants):
-                raise ModelError(f"value '{output}' is computed twice, the second time by node {describe(one)}")
+                raise ModelError(
+                    f"value '{output}' is computed twice, the second time by node {describe(one)}"
+                )
             if output:
                 maker[output] = id(one)
     by_id = {id(n): n for n in graph.nodes}
@@ -245,7 +255,12 @@ def to_model(graph: Graph) -> Any:
     outputs = [_value(graph, n) for n in graph.outputs if n in computed or n in graph.inputs]
     initializers = [tensor_proto(k, v) for k, v in small.items()]
     proto = helper.make_graph(graph.nodes, graph.name or "graph", inputs, outputs, initializers)
-    stated = [o for n in graph.nodes for o in n.output if any(a.HasField("g") for a in n.attribute) and o in graph.types]
+    stated = [
+        o
+        for n in graph.nodes
+        for o in n.output
+        if any(a.HasField("g") for a in n.attribute) and o in graph.types
+    ]
     proto.value_info.extend(_value(graph, n) for n in stated if n not in graph.outputs)
     return helper.make_model(proto, opset_imports=[helper.make_opsetid("", graph.opset)])
 
@@ -276,5 +291,8 @@ def _constant_input(name: str, array: Array) -> Any:
 def tensor_proto(name: str, array: Array) -> Any:
     """A TensorProto with its bytes inside; for small constants."""
     return onnx.TensorProto(
-        name=name, data_type=ONNX_TYPES[array.dtype], dims=array.shape, raw_data=np.ascontiguousarray(array).tobytes()
+        name=name,
+        data_type=ONNX_TYPES[array.dtype],
+        dims=array.shape,
+        raw_data=np.ascontiguousarray(array).tobytes(),
     )

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from torch_mlir import ir
 
-from stratagem.compiler.errors import PassError, UnsupportedError
+from stratagem.compiler.errors import PassError
 from stratagem.compiler.frontends.isolate import exchange_folder, report_stage, run_isolated
 from stratagem.compiler.frontends.landing import land
 from stratagem.compiler.frontends.onnx.build import build_graph
 from stratagem.compiler.frontends.onnx.emit import Emission, emit_main
+from stratagem.compiler.frontends.onnx.functions import WRONG_IN_THE_WHEEL, expand_operators, has_definition, operators
 from stratagem.compiler.frontends.onnx.graph import Graph
 from stratagem.compiler.frontends.onnx.lower import LOWERINGS, lower_calls
 from stratagem.compiler.frontends.onnx.read import NO_FOLDER, Source, read_model, serialised
+from stratagem.compiler.frontends.onnx.refusals import Refused, explain
 from stratagem.compiler.frontends.onnx.simplify import simplify
 from stratagem.compiler.frontends.onnx.weights import Weights
 from stratagem.compiler.frontends.onnx.worker import import_to_folder, program_from_folder
@@ -74,7 +77,9 @@ def load_onnx(
                      "input_shapes": {k: list(v) for k, v in (input_shapes or {}).items()}}  # fmt: skip
         entries = run_isolated(import_to_folder, arguments, what=_label(source), folder=exchange,
                                timeout=timeout, memory_limit=memory_limit)  # fmt: skip
-        return program_from_folder(exchange, entries, Weights(np.zeros(0, np.uint8), None, str(path)), context)
+        return program_from_folder(
+            exchange, entries, Weights(np.zeros(0, np.uint8), None, str(path)), context
+        )
 
 
 def _label(source: Source) -> str:
@@ -106,7 +111,23 @@ def import_model(
     graph = build_graph(model, weights, input_shapes or {})
     report_stage("folding constants and shapes")
     simplify(graph)
-    return _lower(graph, weights.source, context or new_context()), weights
+    expanded = expand_graph(graph, WRONG_IN_THE_WHEEL & operators(graph))
+    while True:
+        try:
+            return _lower(graph, weights.source, context or new_context()), weights
+        except Refused as refused:
+            if refused.operator in expanded or not expand_graph(graph, {refused.operator}):
+                raise refused.error from None
+            expanded.add(refused.operator)
+
+
+def expand_graph(graph: Graph, kinds: AbstractSet[str]) -> set[str]:
+    """Replaces operators by their definitions; returns the kinds that had one."""
+    found = {k for k in kinds if has_definition(k, graph.opset)}
+    if not found or not expand_operators(graph, found):
+        return set()
+    simplify(graph)
+    return found
 
 
 def _lower(graph: Graph, source: str, context: Any) -> Program:
@@ -115,14 +136,14 @@ def _lower(graph: Graph, source: str, context: Any) -> Program:
         emission = Emission(module, source, frozenset(LOWERINGS))
         emit_main(emission, graph)
     report_stage("lowering ONNX operators")
-    _run(module, ONNX_TO_TORCH, source)
+    _run(module, ONNX_TO_TORCH, graph, source)
     report_stage("lowering to linalg")
-    _run(module, TORCH_TO_LINALG, source)
+    _run(module, TORCH_TO_LINALG, graph, source)
     with context, ir.Location.unknown():
         lower_calls(module, emission.calls)
         for name in emission.bodies:
             find_function(module, name).attributes["sym_visibility"] = ir.StringAttr.get("private")
-    _run(module, "builtin.module(inline)", source)
+    _run(module, "builtin.module(inline)", graph, source)
     report_stage("naming inputs and parameters")
     names = list(emission.parameters)
     unsigned = frozenset(n for n in [*graph.inputs, *graph.outputs] if _unsigned(graph, n))
@@ -142,8 +163,8 @@ def _unsigned(graph: Graph, name: str) -> bool:
     return kind is not None and kind.element in (2, 4, 12, 13)
 
 
-def _run(module: Any, pipeline: str, source: str) -> None:
+def _run(module: Any, pipeline: str, graph: Graph, source: str) -> None:
     try:
         run_pipeline(module, pipeline)
     except PassError as error:
-        raise UnsupportedError(f"{source}: {error.problem[-600:]}") from None
+        raise explain(graph, source, error.problem.removeprefix(pipeline)) from None

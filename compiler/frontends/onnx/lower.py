@@ -155,7 +155,9 @@ def _squeeze(call: Call) -> Sequence[Any]:
         gone = {i for i, size in enumerate(call.shape(0)) if size == 1}
     places = [i for i in range(rank) if i not in gone]
     if len(places) != kept:
-        raise UnsupportedError(f"{describe(call.node)}: the axes to squeeze are computed", hint="give them as a constant")
+        raise UnsupportedError(
+            f"{describe(call.node)}: the axes to squeeze are computed", hint="give them as a constant"
+        )
     return [_take_dims(source, places, call.types[0])]
 
 
@@ -164,7 +166,9 @@ def _unsqueeze(call: Call) -> Sequence[Any]:
     rank = ir.RankedTensorType(call.types[0]).rank
     axes = _constant_axes(call, rank)
     if axes is None:
-        raise UnsupportedError(f"{describe(call.node)}: the axes to insert are computed", hint="give them as a constant")
+        raise UnsupportedError(
+            f"{describe(call.node)}: the axes to insert are computed", hint="give them as a constant"
+        )
     rest = iter(range(ir.RankedTensorType(source.type).rank))
     return [_take_dims(source, [None if i in axes else next(rest) for i in range(rank)], call.types[0])]
 

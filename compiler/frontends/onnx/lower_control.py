@@ -111,7 +111,10 @@ def _counted(call: Call, body: _Body, trip: Any) -> Sequence[Any]:
         step, carried = loop.induction_variable, list(loop.inner_iter_args)
         results = body(_tensor(_i64(step)), _tensor(_true()), *carried[: len(first)])[1:]
         after = [cast(r, f.type) for r, f in zip(results, first, strict=False)]
-        put = [_put(r, into, 0, step) for r, into in zip(results[len(first) :], carried[len(first) :], strict=True)]
+        put = [
+            _put(r, into, 0, step)
+            for r, into in zip(results[len(first) :], carried[len(first) :], strict=True)
+        ]
         scf.YieldOp([*after, *put])
     return _wanted(call, list(loop.results))
 
@@ -121,7 +124,9 @@ def _conditional(call: Call, body: _Body, trip: Any, condition: Any) -> Sequence
     first = _states(call, body)
     outs = body.results[1 + len(first) :]
     if outs and trip is None:
-        raise UnsupportedError(f"{describe(call.node)} stacks outputs without a maximal trip count", hint="give it one")
+        raise UnsupportedError(
+            f"{describe(call.node)} stacks outputs without a maximal trip count", hint="give it one"
+        )
     limit = _index(_scalar(trip)) if trip is not None else None
     stacked = [_stack(call, body, 1 + len(first) + i, limit, 0) for i in range(len(outs))]
     start = [index(0), _scalar(condition) if condition is not None else _true(), *first, *stacked]
@@ -140,7 +145,10 @@ def _conditional(call: Call, body: _Body, trip: Any, condition: Any) -> Sequence
         results = body(_tensor(_i64(step)), _tensor(_true()), *carried[: len(first)])
         again = _scalar(results[0])
         states = [cast(r, f.type) for r, f in zip(results[1:], first, strict=False)]
-        put = [_put(r, into, 0, step) for r, into in zip(results[1 + len(first) :], carried[len(first) :], strict=True)]
+        put = [
+            _put(r, into, 0, step)
+            for r, into in zip(results[1 + len(first) :], carried[len(first) :], strict=True)
+        ]
         scf.YieldOp([arith.AddIOp(step, index(1)).result, again, *states, *put])
     steps, _, *results = loop.results
     cut = [_cut(r, steps) for r in results[len(first) :]]
@@ -157,7 +165,10 @@ def _stack(call: Call, body: _Body, output: int, length: Any, axis: int) -> Any:
     """An empty tensor for `length` slices of body output `output` along `axis`."""
     kind = ir.RankedTensorType(body.results[output])
     shape = outward_type(body.graph, body.graph.outputs[output]).shape or ()
-    sizes = [_outer_size(call, shape[i]) if kind.is_dynamic_dim(i) else kind.get_dim_size(i) for i in range(kind.rank)]
+    sizes = [
+        _outer_size(call, shape[i]) if kind.is_dynamic_dim(i) else kind.get_dim_size(i)
+        for i in range(kind.rank)
+    ]
     return tensor.EmptyOp([*sizes[:axis], length, *sizes[axis:]], kind.element_type).result
 
 
@@ -190,7 +201,9 @@ def _take(source: Any, axis: int, at: Any) -> Any:
     kind = ir.RankedTensorType(source.type)
     sizes = [1 if i == axis else _dim(source, kind, i) for i in range(kind.rank)]
     offsets = [at if i == axis else 0 for i in range(kind.rank)]
-    result = ir.RankedTensorType.get([_static(s) for i, s in enumerate(sizes) if i != axis], kind.element_type)
+    result = ir.RankedTensorType.get(
+        [_static(s) for i, s in enumerate(sizes) if i != axis], kind.element_type
+    )
     return _extract(source, result, offsets, sizes)
 
 
@@ -198,7 +211,10 @@ def _put(value: Any, into: Any, axis: int, at: Any) -> Any:
     kind = ir.RankedTensorType(into.type)
     sizes = [1 if i == axis else _dim(into, kind, i) for i in range(kind.rank)]
     offsets = [at if i == axis else 0 for i in range(kind.rank)]
-    value = cast(value, ir.RankedTensorType.get([_static(s) for i, s in enumerate(sizes) if i != axis], kind.element_type))
+    value = cast(
+        value,
+        ir.RankedTensorType.get([_static(s) for i, s in enumerate(sizes) if i != axis], kind.element_type),
+    )
     static, dynamic = _mixed(offsets)
     static_sizes, dynamic_sizes = _mixed(sizes)
     ones = [1] * kind.rank
@@ -216,7 +232,9 @@ def _extract(source: Any, result: Any, offsets: list[Any], sizes: list[Any]) -> 
     static, dynamic = _mixed(offsets)
     static_sizes, dynamic_sizes = _mixed(sizes)
     ones = [1] * len(sizes)
-    return tensor.ExtractSliceOp(result, source, dynamic, dynamic_sizes, [], static, static_sizes, ones).result
+    return tensor.ExtractSliceOp(
+        result, source, dynamic, dynamic_sizes, [], static, static_sizes, ones
+    ).result
 
 
 def _mixed(values: list[Any]) -> tuple[list[int], list[Any]]:

@@ -69,7 +69,9 @@ def serialised(model: Any) -> bytes:
     try:
         return bytes(model.SerializeToString())
     except (AttributeError, ValueError, DecodeError, EncodeError) as error:
-        raise ModelError(f"the model cannot be serialised: {error}", hint="pass the path of its file instead") from None
+        raise ModelError(
+            f"the model cannot be serialised: {error}", hint="pass the path of its file instead"
+        ) from None
 
 
 def _check_versions(model: Any, name: str) -> None:

@@ -140,7 +140,9 @@ def _collapse(value: Any, kind: Any, groups: list[Group]) -> Any:
         ones = [1] * len(groups)
         return tensor.ExpandShapeOp(_type(ones, kind.element_type), value, [], [], ones).result
     flat = [_flat_size(kind, g.source) for g in groups]
-    return tensor.CollapseShapeOp(_type(flat, kind.element_type), value, [list(g.source) for g in groups]).result
+    return tensor.CollapseShapeOp(
+        _type(flat, kind.element_type), value, [list(g.source) for g in groups]
+    ).result
 
 
 def _expand(value: Any, groups: list[Group], sizes: Sequence[Any], element: Any) -> Any:

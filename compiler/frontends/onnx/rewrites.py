@@ -43,6 +43,12 @@ def _cast(graph: Graph, one: Any) -> Sequence[Any] | None:
     return [node("Identity", [one.input[0]], [one.output[0]], one.name)]
 
 
+def _cast_like(graph: Graph, one: Any) -> Sequence[Any] | None:
+    """The second input only gives the type."""
+    kind = graph.type_of(one.input[1])
+    return None if kind is None else [node("Cast", [one.input[0]], [one.output[0]], one.name, to=kind.element)]
+
+
 def _constant_of_shape(graph: Graph, one: Any) -> Sequence[Any] | None:
     """A value repeated: Expand of a scalar."""
     given = attributes(one).get("value")
@@ -54,6 +60,7 @@ def _constant_of_shape(graph: Graph, one: Any) -> Sequence[Any] | None:
 REWRITES: dict[str, Rewrite] = {
     "Dropout": _dropout,
     "Cast": _cast,
+    "CastLike": _cast_like,
     "ConstantOfShape": _constant_of_shape,
     "Conv": pad_explicitly,
     "MaxPool": pad_explicitly,

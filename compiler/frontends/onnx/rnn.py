@@ -49,7 +49,9 @@ def unroll_recurrence(graph: Graph, one: Any) -> Sequence[Any] | None:
     if kind is None or kind.shape is None or weights is None or not isinstance(weights[2], int):
         return None
     if kind.element not in _FLOATS:
-        raise UnsupportedError(f"{describe(one)} works on integers", hint="recurrent nodes take float tensors")
+        raise UnsupportedError(
+            f"{describe(one)} works on integers", hint="recurrent nodes take float tensors"
+        )
     hidden = weights[2]
     write = Writer(graph, one.name or one.output[0])
     values = [*one.input, *[""] * (8 - len(one.input))]
@@ -59,7 +61,9 @@ def unroll_recurrence(graph: Graph, one: Any) -> Sequence[Any] | None:
     sequences, last_h, last_c = [], [], []
     for i, backwards in enumerate(directions):
         cell = _cell(one.op_type, kind.element, hidden, given, i, len(directions))
-        states = _initial_states(write, one.op_type, x, values, i, hidden, kind.element, bool(given.get("layout", 0)))
+        states = _initial_states(
+            write, one.op_type, x, values, i, hidden, kind.element, bool(given.get("layout", 0))
+        )
         operands = _Operands(write, cell, values, i)
         results = _run_direction(write, operands, x, states, values[4], bool(backwards))
         sequences.append(results[-1])
@@ -101,13 +105,22 @@ class _Operands:
 
 
 def _initial_states(
-    write: Writer, kind: str, x: str, values: list[str], direction: int, hidden: int, element: int, layout: bool
+    write: Writer,
+    kind: str,
+    x: str,
+    values: list[str],
+    direction: int,
+    hidden: int,
+    element: int,
+    layout: bool,
 ) -> list[str]:
     """[batch, hidden] for H, and for C in an LSTM; zeros when not given."""
     found = []
     for position in (5, 6) if kind == "LSTM" else (5,):
         if values[position]:
-            found.append(write.op("Gather", values[position], write.index(direction), axis=1 if layout else 0))
+            found.append(
+                write.op("Gather", values[position], write.index(direction), axis=1 if layout else 0)
+            )
             continue
         batch = write.op("Shape", x, start=1, end=2)
         shape = write.op("Concat", batch, write.ints(hidden), axis=0)
@@ -137,8 +150,16 @@ def _run_direction(
     body = _step_body(write, operands, len(states), masked=bool(lengths))
     turn = [int(backwards and not turned)]
     write.nodes.append(
-        node("Scan", [*states, *scanned], [*outputs, stacked], write.label, body=body, num_scan_inputs=len(scanned),
-             scan_input_directions=turn * len(scanned), scan_output_directions=turn)  # fmt: skip
+        node(
+            "Scan",
+            [*states, *scanned],
+            [*outputs, stacked],
+            write.label,
+            body=body,
+            num_scan_inputs=len(scanned),
+            scan_input_directions=turn * len(scanned),
+            scan_output_directions=turn,
+        )  # fmt: skip
     )
     return [*outputs, _reverse_sequence(write, stacked, steps, lengths) if turned else stacked]
 
@@ -193,7 +214,9 @@ def _step_body(write: Writer, operands: _Operands, states: int, masked: bool) ->
 def _clipped(w: Writer, cell: _Cell, value: str) -> str:
     if cell.clip is None:
         return value
-    low, high = (w.graph.add_constant(f"{w.label}/clip", np.array(v, np.float32)) for v in (-cell.clip, cell.clip))
+    low, high = (
+        w.graph.add_constant(f"{w.label}/clip", np.array(v, np.float32)) for v in (-cell.clip, cell.clip)
+    )
     return w.op("Clip", value, low, high)
 
 
@@ -218,7 +241,9 @@ def _lstm_step(w: Writer, operands: _Operands, h: str, c: str, g: str) -> list[s
     new_c = w.op("Add", w.op("Mul", f, c), w.op("Mul", i, _act(w, cell, 1, z)))
     if peep:
         o = w.op("Add", o, w.op("Mul", peep[1], new_c))
-    new_h = w.op("Mul", _act(w, cell, 0, o), activation_node(w.op, w.graph, w.label, cell.activations[2], new_c))
+    new_h = w.op(
+        "Mul", _act(w, cell, 0, o), activation_node(w.op, w.graph, w.label, cell.activations[2], new_c)
+    )
     return [new_h, new_c]
 
 

@@ -175,7 +175,9 @@ def _equal(a: Dim, b: Dim) -> Dim:
         return int(a == b)
     if isinstance(a, str) and a == b:
         return 1
-    negative = (isinstance(a, int) and a < 0 and isinstance(b, str)) or (isinstance(b, int) and b < 0 and isinstance(a, str))
+    negative = (isinstance(a, int) and a < 0 and isinstance(b, str)) or (
+        isinstance(b, int) and b < 0 and isinstance(a, str)
+    )
     return 0 if negative else None  # sizes are never negative
 
 
@@ -206,5 +208,7 @@ def sharpen_type(graph: Graph, name: str, shape: tuple[Dim, ...]) -> None:
     if kind.shape is None or len(kind.shape) != len(shape):
         graph.types[name] = TensorType(kind.element, shape)
         return
-    merged = tuple(o if isinstance(o, int) else n if n is not None else o for o, n in zip(kind.shape, shape, strict=True))
+    merged = tuple(
+        o if isinstance(o, int) else n if n is not None else o for o, n in zip(kind.shape, shape, strict=True)
+    )
     graph.types[name] = TensorType(kind.element, merged)

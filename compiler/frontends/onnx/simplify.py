@@ -8,10 +8,11 @@ from stratagem.compiler.errors import UnsupportedError
 from stratagem.compiler.frontends.onnx.bodies import prepare_bodies, resolve_conditions
 from stratagem.compiler.frontends.onnx.build import infer_types
 from stratagem.compiler.frontends.onnx.fold import fold_constants
-from stratagem.compiler.frontends.onnx.graph import Graph, drop_dead, replace_inputs
+from stratagem.compiler.frontends.onnx.graph import Graph, TensorType, describe, drop_dead, replace_inputs
 from stratagem.compiler.frontends.onnx.refine import refine_types
 from stratagem.compiler.frontends.onnx.rewrites import rewrite_nodes
 from stratagem.compiler.frontends.onnx.shapes import propagate_shapes
+from stratagem.compiler.frontends.onnx.weights import checked_count
 
 ROUNDS = 12
 
@@ -20,6 +21,7 @@ def simplify(graph: Graph) -> None:
     """Rewrites until nothing changes; each round may open the way for the next."""
     for _ in range(ROUNDS):
         infer_types(graph)
+        _check_sizes(graph)
         before = _fingerprint(graph)
         fold_constants(graph)
         graph.partial = propagate_shapes(graph)
@@ -33,6 +35,22 @@ def simplify(graph: Graph) -> None:
             break
     if refusal is not None:
         raise refusal
+    for name in graph.outputs:
+        kind = graph.types.get(name)
+        if kind is not None and kind.shape is None and name in graph.declared:
+            graph.types[name] = _rank_only(graph.declared[name])
+
+
+def _check_sizes(graph: Graph) -> None:
+    for one in graph.nodes:
+        for name in one.output:
+            kind = graph.types.get(name)
+            if kind is not None and kind.static is not None:
+                checked_count(kind.static, f"{describe(one)}: value '{name}'")
+
+
+def _rank_only(kind: TensorType) -> TensorType:
+    return TensorType(kind.element, None if kind.shape is None else (None,) * len(kind.shape))
 
 
 def _prepare_bodies(graph: Graph) -> UnsupportedError | None:
@@ -45,7 +63,11 @@ def _prepare_bodies(graph: Graph) -> UnsupportedError | None:
 
 
 def _fingerprint(graph: Graph) -> tuple[Any, ...]:
-    return (len(graph.constants), tuple((n.op_type, *n.input, *n.output) for n in graph.nodes), tuple(graph.types.items()))
+    return (
+        len(graph.constants),
+        tuple((n.op_type, *n.input, *n.output) for n in graph.nodes),
+        tuple(graph.types.items()),
+    )
 
 
 def remove_copies(graph: Graph) -> None:

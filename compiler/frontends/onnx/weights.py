@@ -40,7 +40,9 @@ def numpy_dtype(kind: int, what: str) -> np.dtype[Any]:
     """The dtype of an ONNX element type; raises UnsupportedError naming `what` for the others (strings, float8 ...)."""
     if kind not in NUMPY:
         names = ", ".join(element_type_name(k) for k in NUMPY)
-        raise UnsupportedError(f"{what} has element type {element_type_name(kind)}", hint=f"supported: {names}")
+        raise UnsupportedError(
+            f"{what} has element type {element_type_name(kind)}", hint=f"supported: {names}"
+        )
     return NUMPY[kind]
 
 
@@ -52,7 +54,9 @@ def checked_count(shape: list[int], what: str) -> int:
             raise ModelError(f"{what} has size {size} in its shape {shape}")
         count *= size
     if count > ELEMENT_LIMIT:
-        raise ModelError(f"{what} of shape {shape} has {count} elements, more than the {ELEMENT_LIMIT} supported")
+        raise ModelError(
+            f"{what} of shape {shape} has {count} elements, more than the {ELEMENT_LIMIT} supported"
+        )
     return count
 
 
@@ -118,7 +122,9 @@ class Weights:
         offset, length = _number(entries, "offset", 0, what), _number(entries, "length", need, what)
         if offset + length > data.size:
             name = location or "the model file"
-            raise ModelError(f"{what} claims bytes {offset}..{offset + length} of {name}, which has {data.size}")
+            raise ModelError(
+                f"{what} claims bytes {offset}..{offset + length} of {name}, which has {data.size}"
+            )
         return data[offset : offset + length]
 
     def _map(self, location: str, what: str) -> Array:

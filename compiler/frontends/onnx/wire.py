@@ -47,13 +47,17 @@ def skeleton(data: memoryview, source: str) -> bytes:
     Raises ModelError when `data` is empty, ends inside a field, or is not protobuf.
     """
     if not len(data):
-        raise ModelError(f"{source}: the file is empty", hint="an ONNX model is a protobuf message; was it copied whole?")
+        raise ModelError(
+            f"{source}: the file is empty", hint="an ONNX model is a protobuf message; was it copied whole?"
+        )
     out = bytearray()
     _rewrite(data, "Model", 0, len(data), out, source, 0)
     return bytes(out)
 
 
-def _rewrite(data: memoryview, kind: str, start: int, end: int, out: bytearray, source: str, depth: int) -> None:
+def _rewrite(
+    data: memoryview, kind: str, start: int, end: int, out: bytearray, source: str, depth: int
+) -> None:
     if depth > DEPTH_LIMIT:
         raise ModelError(f"{source}: graphs nested deeper than {DEPTH_LIMIT} at byte {start}")
     children, at, kept = _CHILDREN[kind], start, start

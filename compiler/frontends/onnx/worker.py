@@ -50,7 +50,10 @@ def program_from_folder(folder: Path, entries: list[Any], weights: Weights, cont
     computed = ParameterStore.load(folder / _COMPUTED)
     parameters = ParameterStore()
     for name, file, offset, dtype, shape in entries:
-        parameters.add(name, computed[name] if file is None else _mapped(weights, Path(file), offset, _DTYPES[dtype], shape))
+        parameters.add(
+            name,
+            computed[name] if file is None else _mapped(weights, Path(file), offset, _DTYPES[dtype], shape),
+        )
     module = parse_module((folder / _MODULE).read_text(), context)
     return Program(module, parameters)
 
