@@ -97,9 +97,8 @@ def land_stablehlo(
     outputs = list(output_names or _result_names(function))
     inputs, outputs = _distinct(inputs), _distinct(outputs)
     unsigned = _unsigned(function, inputs, outputs, taken)
-    lower_stablehlo(module)
     return land(
-        module,
+        lower_stablehlo(module),
         name,
         input_names=inputs,
         output_names=outputs,

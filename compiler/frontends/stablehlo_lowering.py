@@ -9,6 +9,7 @@ from typing import Any
 from torch_mlir import ir
 
 from stratagem.compiler.errors import PassError, UnsupportedError
+from stratagem.compiler.frontends.forked import CrashError, run_forked
 from stratagem.compiler.frontends.stablehlo_control import lower_case, lower_if, lower_while
 from stratagem.compiler.frontends.stablehlo_location import line_in, source_line
 from stratagem.compiler.frontends.stablehlo_scatter import lower_scatter
@@ -19,7 +20,7 @@ from stratagem.compiler.frontends.stablehlo_shapes import (
     lower_shape_assertion,
 )
 from stratagem.compiler.frontends.stablehlo_sort import lower_sort, note_order
-from stratagem.compiler.ir import new_context, run_pipeline
+from stratagem.compiler.ir import new_context, parse_module, run_pipeline, to_text
 
 PREPARE = (
     "builtin.module(func.func(stablehlo-legalize-composite-to-call),inline,symbol-dce,func.func(shape-legalize-to-stablehlo,"
@@ -79,10 +80,28 @@ def stablehlo_context() -> Any:
 _registered: list[bool] = []
 
 
-def lower_stablehlo(module: Any) -> None:
-    """Lowers a module in place; raises UnsupportedError for the first operation without a form, with its
-    location."""
+def lower_stablehlo(module: Any) -> Any:
+    """The module in linalg on tensors; raises UnsupportedError for the first operation without a form, with
+    its location.
+
+    Runs in a child process: some operations make the passes abort.
+    """
     _check_types(module)
+
+    def step() -> str:
+        _lower(module)
+        return to_text(module)
+
+    try:
+        return parse_module(run_forked(step))
+    except CrashError as crash:
+        raise UnsupportedError(
+            f"the lowering of StableHLO to linalg crashes ({crash})",
+            hint="try the function in parts to find the operation",
+        ) from None
+
+
+def _lower(module: Any) -> None:
     _drop_markers(module)
     _run(module, PREPARE)
     _drop_markers(module)
@@ -146,6 +165,8 @@ def _check_types(module: Any) -> None:
     Before the passes run: some of them abort the process on quantized types.
     """
     for op in walk_inner_first(module.operation):
+        if op.name == "stablehlo.reduce_precision" and not _is_static(op.results[0].type):
+            raise refuse(op.name, "of free sizes is not supported: the lowering crashes", source_line(op))
         for result in op.results:
             kind = result.type
             element = str(kind.element_type) if isinstance(kind, ir.ShapedType) else ""
@@ -157,9 +178,13 @@ def _check_types(module: Any) -> None:
                 )
 
 
+def _is_static(kind: Any) -> bool:
+    return bool(ir.RankedTensorType(kind).has_static_shape)
+
+
 def _check_lowered(module: Any) -> None:
     for op in walk_inner_first(module.operation):
-        if op.name.split(".")[0] in _FOREIGN:
+        if op.name.split(".")[0] in _FOREIGN and op.name != "stablehlo.return":
             target = f" @{call_target(op)}" if op.name == "stablehlo.custom_call" else ""
             raise refuse(op.name + target, "is not supported", source_line(op))
 

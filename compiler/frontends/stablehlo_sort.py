@@ -14,19 +14,32 @@ from torch_mlir.dialects import arith
 
 from stratagem.compiler.errors import UnsupportedError
 from stratagem.compiler.frontends.stablehlo_location import source_line
+from stratagem.compiler.frontends.stablehlo_sort_keys import integer_keys
 
-NOTE = "sort.order"  # "<key operand> <predicate of the arith comparison>"
+NOTE = "sort.order"  # the fields of an Order as text
 
 _PREDICATES = {"f": ("ole", "oge"), "s": ("sle", "sge"), "u": ("ule", "uge")}
 
 
 @dataclass(frozen=True)
 class Order:
-    """Sorted by operand `key`, by an arith predicate that holds where the first may stay before the
-    second."""
+    """Sorted by operand `key`, by an arith predicate that holds where the first may stay before the second.
+
+    `keys` tells how floats compare: `plain`; `total`, the IEEE total order, in which NaNs and signed zeros
+    have their places; or `canonical`, the same after making all zeros and all NaNs alike (what JAX sorts by).
+    """
 
     key: int
     predicate: str
+    keys: str = "plain"
+
+    def __str__(self) -> str:
+        return f"{self.key} {self.predicate} {self.keys}"
+
+    @staticmethod
+    def parse(text: str) -> Order:
+        key, predicate, keys = text.split()
+        return Order(int(key), predicate, keys)
 
 
 def note_order(op: Any) -> None:
@@ -42,7 +55,7 @@ def note_order(op: Any) -> None:
             hint="sort by one key at a time, the least significant first (sorts are stable)",
             location=source_line(op),
         )
-    op.attributes[NOTE] = ir.StringAttr.get(f"{order.key} {order.predicate}", op.context)
+    op.attributes[NOTE] = ir.StringAttr.get(str(order), op.context)
 
 
 def read_order(op: Any) -> Order | None:
@@ -61,6 +74,9 @@ def read_order(op: Any) -> Order | None:
     descending = ("G" in direction.split()[-1]) != (left > right)
     kind = str(ir.RankedTensorType(compare.operands[0].type).element_type)
     family = "u" if kind.startswith("ui") or kind == "i1" else "s" if kind.startswith("i") else "f"
+    if family == "f" and "TOTALORDER" in str(compare.attributes.get("compare_type")):
+        is_direct = compare.operands[0] in list(block.arguments)
+        return Order(left // 2, _PREDICATES["s"][descending], "total" if is_direct else "canonical")
     return Order(left // 2, _PREDICATES[family][descending])
 
 
@@ -95,16 +111,23 @@ def lower_sort(op: Any) -> None:
     """Replaces a noted stablehlo.sort by tm_tensor.sort, the key first among its operands.
 
     StableHLO asks "does a come before b", false for equal keys; tm_tensor asks "may a stay before b", true
-    for equal keys. That also keeps a stable sort stable.
+    for equal keys. That also keeps a stable sort stable. Total orders of floats become orders of integers.
     """
-    key_text, predicate = ir.StringAttr(op.attributes[NOTE]).value.split()
-    key, operands = int(key_text), list(op.operands)
-    ordered = [key, *(i for i in range(len(operands)) if i != key)]
-    dimension = ir.IntegerAttr(op.attributes["dimension"]).value % max(operands[0].type.rank, 1)
+    order = Order.parse(ir.StringAttr(op.attributes[NOTE]).value)
+    values = list(op.operands)
+    dimension = ir.IntegerAttr(op.attributes["dimension"]).value % max(values[0].type.rank, 1)
     with ir.InsertionPoint(op), op.location:
-        new = _make_sort([operands[i] for i in ordered], dimension, predicate)
-    for position, i in enumerate(ordered):
-        op.results[i].replace_all_uses_with(new.results[position])
+        if order.keys == "plain":
+            first = [order.key]
+            sorted_values = [values[order.key]]
+        else:
+            first, sorted_values = [-1], [integer_keys(values[order.key], order.keys == "canonical")]
+        places = [*first, *(i for i in range(len(values)) if i not in first)]
+        sorted_values += [values[i] for i in places[1:]]
+        new = _make_sort(sorted_values, dimension, order.predicate)
+    for position, i in enumerate(places):
+        if i >= 0:
+            op.results[i].replace_all_uses_with(new.results[position])
     op.erase()
 
 

@@ -13,8 +13,8 @@ import torch
 from torch import fx
 
 from stratagem.compiler.errors import PassError, StratagemError, UnsupportedError
+from stratagem.compiler.frontends.forked import CrashError, run_forked
 from stratagem.compiler.frontends.torch_capture import FRAME, is_internal_frame
-from stratagem.compiler.frontends.torch_isolation import CrashError, run_forked
 from stratagem.compiler.frontends.torch_refusals import refuse
 from stratagem.compiler.frontends.torch_rewrites import BACKEND_LEGAL_OPS
 from stratagem.compiler.frontends.torch_single import isolated_operator, operators

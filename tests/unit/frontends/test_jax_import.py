@@ -222,3 +222,10 @@ def test_exported_bytes_load_like_the_function() -> None:
     program = load_stablehlo(exported.mlir_module_serialized)
     assert names(program)[:2] == (["a"], ["y"])
     np.testing.assert_allclose(emulate(program, [x])[0], np.tanh(x), 1e-6)
+
+
+def test_sorts_put_nans_and_zeros_where_jax_does() -> None:
+    keys = np.array([1, np.nan, -0.0, np.inf, 0.0, -np.inf, -3, -np.nan], np.float32)
+    check(lambda x: (jnp.sort(x), jnp.argsort(x), jnp.argsort(-x)), keys)
+    values = np.array([1, np.nan, -2, np.inf, -np.inf], np.float32)
+    check(lambda x: jax.lax.top_k(x, 3)[1], values)

@@ -1,7 +1,8 @@
 """Runs a step in a forked child, so that a crash of native code costs an error message and not the user's
 process.
 
-A fork and not a new interpreter: the module to lower is already in memory, and a fork takes milliseconds.
+A fork and not a new interpreter (`isolate` has that): the module to lower is already in memory, a fork takes
+milliseconds, and the child runs MLIR's passes only, on one thread.
 """
 
 from __future__ import annotations
