@@ -19,6 +19,7 @@ from stratagem.compiler.backends.upmem.facts import DeviceFacts
 from stratagem.compiler.backends.upmem.sources import SIMULATOR, simulator_sources
 from stratagem.compiler.errors import ResourceError
 
+PROGRAM_END = SIMULATOR / "device" / "program_end.c"
 SDK_COMPILER = "dpu-upmem-dpurte-clang"
 WARNINGS = ("-std=gnu11", "-Wall", "-Wextra")
 HOST_FLAGS = (*WARNINGS, "-O2", "-g", "-fPIC", "-fwrapv", "-ffp-contract=off")
@@ -28,6 +29,10 @@ DEVICE_FLAGS = (
 )  # fmt: skip
 """Device code is instrumented at every load and store; the simulator implements the calls, no sanitizer is
 linked."""
+
+
+DEVICE_LINK = ("-nostartfiles", "-Wl,-z,now", "-Wl,-z,relro", "-Wl,-Bsymbolic", "-Wl,--hash-style=sysv")
+"""No start files: all that is writable is the program's own, so its WRAM can be measured."""
 
 
 @dataclass(frozen=True)
@@ -59,11 +64,13 @@ class Builder:
         return Builder(base / "upmem")
 
     def simulator(self) -> Path:
-        """The simulator's library."""
+        """The simulator's library; beside it `program_end.o`, which every DPU program ends with."""
         sources = simulator_sources()
-        content = {p.name: p.read_bytes() for p in [*sources, *SIMULATOR.rglob("*.h")]}
+        content = {p.name: p.read_bytes() for p in [*sources, *SIMULATOR.rglob("*.h"), PROGRAM_END]}
         place = self._place("simulator", content, HOST_FLAGS)
         library = place / "libsimulator.so"
+        if not (place / "program_end.o").exists():
+            _compile([*HOST_FLAGS, "-c", str(PROGRAM_END)], place / "program_end.o")
         if not library.exists():
             include = [f"-I{SIMULATOR / part}" for part in ("", "device", "host")]
             _compile([*HOST_FLAGS, *include, "-shared", *map(str, sources), "-ldl"], library)
@@ -99,23 +106,12 @@ class Builder:
     def _device_program(
         place: Path, kernel: str, tasklets: int, facts: DeviceFacts, program: Path, simulator: Path
     ) -> None:
-        objects = []
-        end = SIMULATOR / "device" / "program_end.c"
-        for source in (place / f"{kernel}.dpu.c", end):
-            target = place / f"{kernel}.{source.stem}.o"
-            defines = [f"-DNR_TASKLETS={tasklets}", f"-DSTACK_SIZE_DEFAULT={facts.stack_bytes}"]
-            flags = DEVICE_FLAGS if source != end else HOST_FLAGS
-            _compile([*flags, *defines, f"-I{place}", f"-I{SIMULATOR / 'device'}", "-c", str(source)], target)
-            objects.append(str(target))
-        link = [
-            "-shared",
-            "-nostartfiles",
-            "-Wl,-z,now",
-            "-Wl,-z,relro",
-            "-Wl,-Bsymbolic",
-            "-Wl,--hash-style=sysv",
-        ]
-        _compile([*link, *objects, *_linked(simulator)], program)
+        compiled = place / f"{kernel}.dpu.o"
+        defines = [f"-DNR_TASKLETS={tasklets}", f"-DSTACK_SIZE_DEFAULT={facts.stack_bytes}"]
+        include = [f"-I{place}", f"-I{SIMULATOR / 'device'}"]
+        _compile([*DEVICE_FLAGS, *defines, *include, "-c", str(place / f"{kernel}.dpu.c")], compiled)
+        end = simulator.parent / "program_end.o"
+        _compile(["-shared", *DEVICE_LINK, str(compiled), str(end), *_linked(simulator)], program)
 
     def _place(self, kind: str, content: Mapping[str, bytes], flags: Iterable[str]) -> Path:
         digest = hashlib.sha256("\0".join([_compiler(), *flags]).encode())

@@ -11,8 +11,8 @@ from stratagem.compiler.backends.base import KernelCode
 from stratagem.compiler.backends.upmem.facts import device_facts
 from stratagem.compiler.backends.upmem.kernel import EmittedKernel, emit_kernel
 from stratagem.compiler.backends.upmem.sources import support_files
-from stratagem.compiler.errors import UnsupportedError
-from stratagem.compiler.ir import clone_module, functions, run_pipeline, symbol_name
+from stratagem.compiler.errors import HardwareError, UnsupportedError
+from stratagem.compiler.ir import clone_module, find_function, functions, run_pipeline, symbol_name
 from stratagem.hwmodels import Device
 
 PASSES = "builtin.module(func.func(linalg-generalize-named-ops))"
@@ -27,7 +27,7 @@ def compile_kernels(module: Any, device: Device) -> KernelCode:
     """Emits every kernel of `module`.
 
     Raises UnsupportedError or HardwareError for the first kernel that cannot be emitted, with its name and
-    the reason; `explain_kernel` asks the same for one function without raising.
+    the reason; `refusal` asks the same for one function without raising.
     """
     facts = device_facts(device)
     copy = clone_module(module)
@@ -69,21 +69,20 @@ def host_file(emitted: list[EmittedKernel]) -> str:
 
 
 def refusal(function: Any, device: Device) -> str | None:
-    """Why `function` cannot run on `device`; None when it can. The function's module is left as it is."""
-    name = symbol_name(function)
-    copy = clone_module(ir.Module.parse(_module_around(function), function.context))
+    """Why `function` cannot run on `device`, None when it can: for placing kernels without trying to compile all."""
+    copy = clone_module(ir.Module.parse(str(_root(function)), function.context))
     run_pipeline(copy, PASSES)
     try:
-        for one in functions(copy):
-            if symbol_name(one) == name:
-                emit_kernel(one, device_facts(device))
-    except UnsupportedError as error:
+        emit_kernel(find_function(copy, symbol_name(function)), device_facts(device))
+    except (UnsupportedError, HardwareError) as error:
         return error.problem
     return None
 
 
-def _module_around(function: Any) -> str:
-    return f"module {{\n{function.get_asm(assume_verified=True)}\n}}"
+def _root(op: Any) -> Any:
+    while op.parent is not None:
+        op = op.parent
+    return op
 
 
 def _entry(kernel: EmittedKernel) -> dict[str, Any]:

@@ -155,13 +155,13 @@ class DeviceProgram:
             "__host struct arguments args;",
             "",
             *(
-                f"__mram_noinit __dma_aligned uint8_t {name}[{size}];"
+                f"__mram_noinit SG_ALIGNED uint8_t {name}[{size}];"
                 for name, size in self.arrays.mram.items()
             ),
             "",
             "BARRIER_INIT(barrier, NR_TASKLETS);",
             *(
-                f"static __dma_aligned {t.c} {name}[{count}];"
+                f"static SG_ALIGNED {t.c} {name}[{count}];"
                 for name, (t, count) in self.arrays.shared.items()
             ),
             *self.arrays.constants.values(),

@@ -206,4 +206,4 @@ def _with_lines(text: str, program: Path) -> str:
         place = done.stdout.strip().rsplit("/", 1)[-1].split(" ")[0]
         return f"at {place}" if place and not place.startswith("?") else ""
 
-    return re.sub(r"@(0x[0-9a-f]+|\(nil\))@", line, text).strip()
+    return re.sub(r"@(0x[0-9a-f]+|0)@", line, text).strip()

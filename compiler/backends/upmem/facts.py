@@ -29,7 +29,8 @@ class DeviceFacts:
         granule, burst: least and greatest DMA transfer. host_granules: multiples for host copies to memory,
         scratch.
         read_latency, write_latency: cycles of a DMA before its bytes; dma_rate: bytes per cycle.
-        to_rate, from_rate, broadcast_rate: B/s of the host link; transfer_latency: seconds per transfer.
+        to_rate, from_rate, broadcast_rate: B/s of the host link; transfer_latency: seconds per transfer;
+            launch: seconds to start a program.
         costs: instructions per operation, by name of operations.OPERATIONS; missing where unknown.
         uncertainty: relative error of the figures that times rest on, as the description states it.
     """
@@ -59,6 +60,7 @@ class DeviceFacts:
     from_rate: float = 0.0
     broadcast_rate: float = 0.0
     transfer_latency: float = 0.0
+    launch: float = 0.0
     costs: Mapping[str, float] = field(default_factory=dict)
     uncertainty: float | None = None
 
@@ -127,6 +129,7 @@ def device_facts(device: Device) -> DeviceFacts:
         from_rate=link.get("from_rate", 0.0),
         broadcast_rate=link.get("broadcast_rate", 0.0),
         transfer_latency=link.get("transfer_latency", 0.0),
+        launch=float(getattr(device, "launch", None) or 0.0),
         costs=_costs(device),
         uncertainty=_uncertainty(device),
     )

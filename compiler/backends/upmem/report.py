@@ -141,12 +141,13 @@ class RunReport:
 
 def run_report(kernel: str, raw: SimulatorReport, facts: DeviceFacts) -> RunReport:
     """The record of a finished call."""
+    inside = raw.kernel_seconds + raw.launches * facts.launch
     return RunReport(
         kernel=kernel,
         where=f"simulated on {raw.dpus_used} of {facts.units} units of {facts.name}",
         device_ran=False,
-        seconds=raw.kernel_seconds + raw.to_seconds + raw.from_seconds,
-        kernel_seconds=raw.kernel_seconds,
+        seconds=inside + raw.to_seconds + raw.from_seconds,
+        kernel_seconds=inside,
         to_seconds=raw.to_seconds,
         from_seconds=raw.from_seconds,
         kernel_cycles=raw.kernel_cycles,

@@ -30,7 +30,8 @@ bool sg_failed(void) { return message[0] != 0; }
 static size_t place(char *text, size_t room, const char *rule, const char *file, int line) {
   size_t used = 0;
   if (file && sg_site_file) file = sg_site_file, line = sg_site_line;
-  if (file) used += (size_t)snprintf(text, room, "%s:%d: ", file, line);
+  const char *slash = file ? strrchr(file, '/') : NULL;
+  if (file) used += (size_t)snprintf(text, room, "%s:%d: ", slash ? slash + 1 : file, line);
   if (used < room) used += (size_t)snprintf(text + used, room - used, "%s: ", rule);
   return used < room ? used : room - 1;
 }

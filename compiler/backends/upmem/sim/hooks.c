@@ -7,8 +7,8 @@ static void access_wram(const void *address, size_t bytes, bool write, const voi
   else ++sg_report.loads;
   sg_cost_instructions(1);
   if ((uintptr_t)address % bytes)
-    sg_violate("wram-alignment", NULL, 0, "a %s of %zu B at an address that is no multiple of it @%p@",
-               write ? "store" : "load", bytes, pc);
+    sg_violate("wram-alignment", NULL, 0, "a %s of %zu B at an address that is no multiple of it @%#lx@",
+               write ? "store" : "load", bytes, sg_line(pc));
   sg_shadow_wram((uintptr_t)address, bytes, write, NULL, 0, pc);
 }
 

@@ -59,7 +59,8 @@ void sg_heap_reset(void) {
 uint64_t sg_heap_used(void) { return heap_next - (uint64_t)GAP * buffer_count; }
 
 void *sg_heap_take(size_t bytes) {
-  size_t size = (bytes + 7) / 8 * 8;
+  size_t unit = sg_limits.dma_granule > 8 ? sg_limits.dma_granule : 8;
+  size_t size = (bytes + unit - 1) / unit * unit;
   if (sg_heap_used() + size > heap_bytes || buffer_count == MAX_BUFFERS) return NULL;
   uint8_t *start = heap + heap_next;
   buffers[buffer_count++] = (struct buffer){(uintptr_t)start, (uintptr_t)start + bytes};
@@ -110,13 +111,19 @@ static int conflict(uint32_t tag, uint32_t mine) {
   return !(tag & mine & 64);
 }
 
+/* The tag after one more access by `mine`: of the same tasklet, "locked" only if every access was. */
+static uint32_t joined(uint32_t tag, uint32_t mine) {
+  if (tag >> 7 != mine >> 7) return mine;
+  uint32_t who = (tag & 63) == (mine & 63) ? mine & 63 : SEVERAL;
+  return (mine & ~UINT32_C(127)) | (tag & mine & 64) | who;
+}
+
 static const char *race(struct tags *tags, uint32_t mine, bool write) {
   const char *with = NULL;
   if (conflict(tags->written, mine)) with = "written";
   else if (write && conflict(tags->read, mine)) with = "read";
-  if (write) tags->written = mine;
-  else if (tags->read >> 7 == mine >> 7 && tags->read != mine) tags->read = (mine & ~UINT32_C(63)) | SEVERAL;
-  else tags->read = mine;
+  if (write) tags->written = joined(tags->written, mine);
+  else tags->read = joined(tags->read, mine);
   return with;
 }
 
@@ -138,9 +145,11 @@ static void shadow_bytes(struct tags *tags, uint8_t *known, size_t bytes, bool w
   uint32_t mine = my_tag();
   for (size_t i = 0; i < bytes; ++i) {
     const char *with = race(&tags[i], mine, write);
-    if (with) sg_violate("race", file, line, "WRAM was %s by another tasklet since the last barrier @%p@", with, pc);
+    if (with)
+      sg_violate("race", file, line, "WRAM was %s by another tasklet since the last barrier @%#lx@", with, sg_line(pc));
     if (write) known[i] = 1;
-    else if (check_known && !known[i]) sg_violate("uninitialised", file, line, "a load from WRAM that nobody wrote @%p@", pc);
+    else if (check_known && !known[i])
+      sg_violate("uninitialised", file, line, "a load from WRAM that nobody wrote @%#lx@", sg_line(pc));
   }
 }
 
@@ -149,7 +158,8 @@ void sg_shadow_wram(uintptr_t address, size_t bytes, bool write, const char *fil
   uintptr_t low, high;
   if (in_heap(address)) {
     if (pc && (!find_buffer(address, &low, &high) || address + bytes > high))
-      sg_violate("wram-bounds", file, line, "a %s outside of every WRAM buffer @%p@", write ? "store" : "load", pc);
+      sg_violate("wram-bounds", file, line, "a %s outside of every WRAM buffer @%#lx@", write ? "store" : "load",
+                   sg_line(pc));
     size_t at = address - (uintptr_t)heap;
     shadow_bytes(heap_tags + at, heap_set + at, bytes, write, pc != NULL, file, line, pc);
   } else if (in_data(address)) {
@@ -157,9 +167,11 @@ void sg_shadow_wram(uintptr_t address, size_t bytes, bool write, const char *fil
     shadow_bytes(data_tags + at, data_set + at, bytes, write, false, file, line, pc);
   } else if (address - stack_low >= stack_high - stack_low) {
     if (address - sg_program.mram_low < sg_mram_bytes_used())
-      sg_violate("mram-access", file, line, "a %s of MRAM without DMA @%p@", write ? "store" : "load", pc);
+      sg_violate("mram-access", file, line, "a %s of MRAM without DMA @%#lx@", write ? "store" : "load",
+                   sg_line(pc));
     else if (write || address - sg_program.image_low >= sg_program.image_high - sg_program.image_low)
-      sg_violate("wram-bounds", file, line, "a %s outside of WRAM @%p@", write ? "store" : "load", pc);
+      sg_violate("wram-bounds", file, line, "a %s outside of WRAM @%#lx@", write ? "store" : "load",
+                   sg_line(pc));
   }
 }
 

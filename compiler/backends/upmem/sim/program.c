@@ -138,6 +138,8 @@ void sg_unload_program(void) {
 uint64_t sg_mram_bytes_used(void) { return sg_program.mram_high - sg_program.mram_low; }
 uint64_t sg_global_bytes(void) { return sg_program.data_high - sg_program.data_low; }
 
+unsigned long sg_line(const void *pc) { return pc ? (unsigned long)((uintptr_t)pc - 1 - sg_program.image_low) : 0; }
+
 bool sg_symbol(uintptr_t address, uintptr_t *low, uintptr_t *high, const char **name) {
   static size_t last;
   if (last >= object_count || address - objects[last].low >= objects[last].size)

@@ -69,6 +69,7 @@ int sg_load_program(const char *path);
 void sg_unload_program(void);
 uint64_t sg_mram_bytes_used(void);
 uint64_t sg_global_bytes(void);
+unsigned long sg_line(const void *pc); /* a return address as the object file counts it; 0 when there is none */
 bool sg_symbol(uintptr_t address, uintptr_t *low, uintptr_t *high, const char **name);
 
 /* memory.c: shadow state of WRAM and MRAM */

@@ -23,6 +23,9 @@ void sg_site(const char *file, int line);
 #define SG_SITE(call) (call)
 #endif
 
+/* Arrays that take part in transfers. */
+#define SG_ALIGNED __attribute__((aligned(SG_DMA_GRANULE)))
+
 typedef __mram_ptr uint8_t *sg_mram_t;
 
 static inline uint32_t sg_whole(uint32_t bytes) {
@@ -51,7 +54,7 @@ static inline void sg_write_run(const void *from, sg_mram_t to, uint32_t bytes) 
 #ifdef SG_NEEDS_EDGES
 /* Tiles of neighbouring tasklets may share a granule. Its bytes are merged under one mutex. */
 MUTEX_INIT(sg_edge_mutex);
-static __dma_aligned uint8_t sg_edge[NR_TASKLETS][SG_DMA_GRANULE];
+static SG_ALIGNED uint8_t sg_edge[NR_TASKLETS][SG_DMA_GRANULE];
 
 static inline void sg_merge_granule(const uint8_t *from, sg_mram_t to, uint32_t low, uint32_t high) {
   uint8_t *const word = sg_edge[me()];

@@ -1,0 +1,83 @@
+"""Hand-written kernels on the simulator against the reference interpreter, at sizes that divide nothing."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tests.unit.upmem import kernels
+from tests.unit.upmem.support import changed_device, check, random
+
+
+@pytest.mark.parametrize("dtype", ["i32", "f32", "i64", "i8"])
+@pytest.mark.parametrize("n, unit, tile, piece", [(1, 1, 1, 1), (1009, 32, 8, 4), (67, 33, 7, 3), (65, 64, 64, 64)])
+def test_vector_add(n: int, unit: int, tile: int, piece: int, dtype: str) -> None:
+    op = "addf" if dtype.startswith("f") else "addi"
+    text = kernels.vector_add(n, unit, tile, piece, dtype, op)
+    check(text, [random((n,), dtype, 1), random((n,), dtype, 2)], random((n,), dtype, 3))
+
+
+def test_more_tiles_than_units_take_several_rounds() -> None:
+    n = 1009
+    report = check(
+        kernels.vector_add(n, 7, 7, 7), [random((n,), "i32", 1), random((n,), "i32", 2)], random((n,), "i32")
+    )
+    assert report.counts["launches"] == 3  # 145 tiles on 64 units
+
+
+@pytest.mark.parametrize("dtype", ["i32", "f32"])
+@pytest.mark.parametrize("m, k, unit, tile", [(1, 1, 1, 1), (13, 7, 4, 2), (97, 33, 8, 4), (64, 1031, 16, 2)])
+def test_matvec(m: int, k: int, unit: int, tile: int, dtype: str) -> None:
+    check(
+        kernels.matvec(m, k, unit, tile, dtype),
+        [random((m, k), dtype, 1), random((k,), dtype, 2)],
+        random((m,), dtype, 3),
+    )
+
+
+@pytest.mark.parametrize("dtype", ["i32", "f32"])
+@pytest.mark.parametrize(
+    "m, n, k, unit, tile, depth",
+    [
+        (1, 1, 1, (1, 1), (1, 1), 1),
+        (13, 17, 11, (8, 8), (4, 4), 8),
+        (33, 31, 29, (16, 16), (5, 3), 7),
+        (17, 33, 64, (16, 32), (8, 8), 16),
+    ],
+)
+def test_matmul(
+    m: int, n: int, k: int, unit: tuple[int, int], tile: tuple[int, int], depth: int, dtype: str
+) -> None:
+    check(
+        kernels.matmul(m, n, k, unit, tile, depth, dtype),
+        [random((m, k), dtype, 1), random((k, n), dtype, 2)],
+        random((m, n), dtype, 3),
+    )
+
+
+@pytest.mark.parametrize("dtype", ["i32", "f32"])
+@pytest.mark.parametrize("n, unit, tasklets", [(1, 1, 1), (1009, 100, 5), (64, 64, 8), (5003, 128, 24)])
+def test_reduction_over_tasklets_units_and_host(n: int, unit: int, tasklets: int, dtype: str) -> None:
+    check(kernels.reduction(n, unit, tasklets, dtype), [random((n,), dtype, 1)], random((), dtype))
+
+
+@pytest.mark.parametrize("m, n, unit, tile", [(7, 13, 2, 1), (33, 64, 8, 2), (1, 1, 1, 1)])
+def test_softmax_rows(m: int, n: int, unit: int, tile: int) -> None:
+    check(kernels.softmax(m, n, unit, tile), [5 * random((m, n), "f32", 1)], random((m, n), "f32"))
+
+
+def test_wrapping_integers_are_exact() -> None:
+    big = np.full(9, 2**31 - 5, np.int32)
+    output = np.zeros(9, np.int32)
+    check(kernels.vector_add(9, 4, 4, 4, op="muli"), [big, big], output)
+    assert (output == 25).all()
+
+
+def test_a_device_with_other_transfers_gives_the_same_result() -> None:
+    other = changed_device("mram", granule=16, burst=64)
+    check(
+        kernels.matmul(33, 31, 29, (16, 16), (5, 3), 7),
+        [random((33, 29), "i32", 1), random((29, 31), "i32", 2)],
+        random((33, 31), "i32"),
+        other,
+    )
