@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from stratagem.compiler.errors import UsageError
+from stratagem.compiler.errors import HardwareError, UnsupportedError, UsageError
 from stratagem.hwmodels import Device
 
 
@@ -43,6 +43,14 @@ class BackendBase(ABC):
 
         Raises UnsupportedError naming the operation where the backend cannot express a kernel.
         """
+
+    def refusal(self, module: Any, device: Device) -> str | None:
+        """Why a module of kernels cannot be compiled for the device; None when it can."""
+        try:
+            self.compile_kernels(module, device)
+        except (UnsupportedError, HardwareError) as error:
+            return error.problem
+        return None
 
     @property
     def driver(self) -> str | None:

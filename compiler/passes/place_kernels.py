@@ -1,21 +1,27 @@
 """place-kernels: every kernel call gets a member, and values that cross members get a transfer.
 
-Before: calls of @main whose kernels name a device class. After: each call carries `system.member`, and each use of a
-tensor on another member than where it lives goes through one `system.transfer`; a value moved once is not moved again
+Before: calls of @main whose kernels name a device class. After: each call carries `system.member`, and each
+use of a
+tensor on another member than where it lives goes through one `system.transfer`; a value moved once is not
+moved again
 in the same block. Reshapes and casts stay where their operand is; `tensor.empty` has no home and never moves.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from torch_mlir import ir
 
+from stratagem.compiler.backends.base import load_backend
 from stratagem.compiler.errors import HardwareError
-from stratagem.compiler.ir import find_function, functions, set_level, symbol_name
+from stratagem.compiler.ir import find_function, functions, local_text, parse_module, set_level, symbol_name
 from stratagem.compiler.passes.base import Pass, PassContext
 from stratagem.compiler.program import Program
+
+if TYPE_CHECKING:
+    from stratagem.hwmodels import System
 
 HOMELESS = ("tensor.empty",)
 FOLLOWS_OPERAND = ("tensor.cast", "tensor.collapse_shape", "tensor.expand_shape", "tensor.extract_slice")
@@ -30,11 +36,39 @@ class PlaceKernels(Pass):
         if machine is None:
             raise HardwareError("placing kernels needs a system", hint="name a target")
         by_class = {member.device.name: name for name, member in machine.members.items()}
-        members = {symbol_name(f): by_class.get(device_class(f), machine.host) for f in functions(program.module)}
+        members = {symbol_name(f): by_class.get(device_class(f), machine.host) for f in
+        functions(program.module)}
         main = find_function(program.module, "main")
         with program.module.context:
             _Placer(members, machine.host).block(main.regions[0].blocks[0])
         set_level(program.module, "system")
+
+
+def member_for(function: Any, machine: System) -> str:
+    """The member that runs a kernel: the one of its class, or the host where that member's backend refuses
+    it.
+
+    A refusal is written into the kernel's claims (`reason`), for the report.
+    """
+    wanted = device_class(function)
+    for name, member in machine.members.items():
+        if member.device.name != wanted or name == machine.host:
+            continue
+        module = parse_module(local_text(function), function.context)
+        reason = load_backend(member.device.backend).refusal(module, member.device)
+        if reason is None:
+            return name
+        _move_to_host(function, machine, f"{name}: {reason}")
+    return machine.host
+
+
+def _move_to_host(function: Any, machine: System, reason: str) -> None:
+    claims = ir.DictAttr(function.attributes["device.kernel"])
+    entries = {claims[i].name: claims[i].attr for i in range(len(claims))}
+    with function.context:
+        entries["class"] = ir.StringAttr.get(machine.host_device.name)
+        entries["reason"] = ir.StringAttr.get(reason)
+        function.attributes["device.kernel"] = ir.DictAttr.get(entries)
 
 
 def device_class(function: Any) -> str:
