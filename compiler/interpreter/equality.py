@@ -12,10 +12,12 @@ import numpy as np
 
 from stratagem.compiler.errors import RuntimeInputError
 from stratagem.compiler.interpreter.buffers import Arena, Buffer
-from stratagem.compiler.interpreter.domains import ExactField
+from stratagem.compiler.interpreter.domains import Domain, ExactField
 from stratagem.compiler.interpreter.elements import is_float, storage
 from stratagem.compiler.interpreter.machine import Machine
 from stratagem.compiler.interpreter.signature import Port, arguments_of, results_of
+from stratagem.compiler.interpreter.spmd import Mesh, Rank
+from stratagem.compiler.interpreter.spmd_api import local_part, ranks_of, run_on_ranks
 from stratagem.compiler.interpreter.values import Array, Value, broadcast
 from stratagem.compiler.ir import DYNAMIC, find_function
 from stratagem.compiler.program import Program
@@ -47,18 +49,22 @@ def equal_in_field(
     shapes: Mapping[str, Sequence[int]] | Sequence[Sequence[int]] | None = None,
     values: Mapping[str, Array] | None = None,
     seeds: Sequence[int] = (0,),
+    mesh: Mesh | None = None,
     function: str = "main",
 ) -> Mismatch | None:
     """None when both programs (Programs or modules) give the same results, else the first difference.
 
     Args:
-        first, second: programs with the same arguments, in any order where all are named, else in the same
+        first, second: programs with the same arguments, in any order where all are named, else in the
+            same
             order.
         shapes: shapes of arguments, by name or in order; a dynamic size nobody gives is DYNAMIC_SIZE.
         values: actual data for some arguments by name: integers that must be in range, masks, folded
-            parameters.
-            Other floats are random field elements, other integers random among 0 and 1.
+            parameters. Other floats are random field elements, other integers random among 0 and 1.
         seeds: one run per seed. One run misses a difference of degree d with probability about d / 2^31.
+        mesh: the second program is an SPMD program for this mesh; every rank must give the whole result,
+            and takes its
+            part of arguments with `system.shard`.
     """
     left, right = (p.module if isinstance(p, Program) else p for p in (first, second))
     ports, others = (arguments_of(find_function(m, function)) for m in (left, right))
@@ -66,13 +72,28 @@ def equal_in_field(
     for seed in seeds:
         data = _data(ports, _named_shapes(ports, shapes), values or {}, seed)
         mine = Machine(left, ExactField(seed)).call(function, _arguments(ports, data, ExactField(seed)))
-        domain = _other_draw(seed)
-        theirs = Machine(right, domain).call(function, _arguments(others, [data[i] for i in order], domain))
-        for port, a, b in zip(results_of(find_function(left, function)), mine, theirs, strict=True):
-            found = _difference(port.name, a, b, seed)
-            if found is not None:
-                return found
+        for theirs in _second_results(right, others, [data[i] for i in order], seed, mesh, function):
+            for port, a, b in zip(results_of(find_function(left, function)), mine, theirs, strict=True):
+                found = _difference(port.name, a, b, seed)
+                if found is not None:
+                    return found
     return None
+
+
+def _second_results(
+    module: Any, ports: Sequence[Port], data: Sequence[Value], seed: int, mesh: Mesh | None, function: str
+) -> list[list[Value]]:
+    """The results of the second program, on every rank where there are several."""
+    if mesh is None:
+        domain = _other_draw(seed)
+        return [Machine(module, domain).call(function, _arguments(ports, data, domain))]
+
+    def arguments(rank: Rank, domain: Domain) -> list[Any]:
+        real = [port for port in ports if not port.is_arena]
+        parts = [tuple(local_part(p, x, rank) for x in value) for p, value in zip(real, data, strict=True)]
+        return _arguments(ports, parts, domain)
+
+    return run_on_ranks(module, ranks_of(mesh), lambda: _other_draw(seed), arguments, function)
 
 
 def _other_draw(seed: int) -> ExactField:
@@ -101,7 +122,7 @@ def _named_shapes(
     return {port.name: shape for port, shape in zip(ports, shapes or (), strict=False)}
 
 
-def _arguments(ports: Sequence[Port], data: Sequence[Value], domain: ExactField) -> list[Any]:
+def _arguments(ports: Sequence[Port], data: Sequence[Value], domain: Domain) -> list[Any]:
     """Data in the form each argument's type asks for, and working memory."""
     arguments: list[Any] = []
     rest = iter(data)

@@ -5,7 +5,7 @@ domain.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,10 @@ Inputs = Mapping[str, Array] | Sequence[Array]
 
 @dataclass(frozen=True)
 class Port:
-    """One argument or result. `shape` has DYNAMIC where the size is not known; scalars have shape ()."""
+    """One argument or result. `shape` has DYNAMIC where the size is not known; scalars have shape ().
+
+    `shard` is (mesh axis, dimension) where every rank holds a part only; shapes are those of the part.
+    """
 
     name: str
     element: str
@@ -32,21 +35,24 @@ class Port:
     is_parameter: bool = False
     is_buffer: bool = False
     is_arena: bool = False
+    shard: tuple[str, int] | None = None
 
 
 def arguments_of(function: Any) -> list[Port]:
     """The arguments of a func.func operation."""
     inputs, parameters = (argument_attributes(function, key) for key in ("model.input", "model.param"))
-    arenas = _arenas(function)
+    arenas, shards = _arenas(function), argument_attributes(function, "system.shard")
     kinds = [value.type for value in function.regions[0].blocks[0].arguments]
     return [
-        _port(
-            kind,
-            name or parameter or f"argument {i}",
+        replace(
+            _port(kind, name or parameter or f"argument {i}"),
             is_parameter=parameter is not None,
             is_arena=i in arenas,
+            shard=_shard(shard),
         )
-        for i, (kind, name, parameter) in enumerate(zip(kinds, inputs, parameters, strict=True))
+        for i, (kind, name, parameter, shard) in enumerate(
+            zip(kinds, inputs, parameters, shards, strict=True)
+        )
     ]
 
 
@@ -67,11 +73,18 @@ def _arenas(function: Any) -> set[int]:
     return {i for i, d in enumerate(dictionaries) if "physical.arena" in d}
 
 
-def _port(kind: Any, name: str, *, is_parameter: bool = False, is_arena: bool = False) -> Port:
+def _shard(text: str | None) -> tuple[str, int] | None:
+    if text is None:
+        return None
+    axis, dim = text.rsplit(":", 1)
+    return axis, int(dim)
+
+
+def _port(kind: Any, name: str) -> Port:
     if not isinstance(kind, ir.ShapedType):
-        return Port(name, element_of(kind), (), is_parameter)
+        return Port(name, element_of(kind), ())
     shape = tuple(DYNAMIC if kind.is_dynamic_dim(i) else kind.get_dim_size(i) for i in range(kind.rank))
-    return Port(name, element_of(kind), shape, is_parameter, isinstance(kind, ir.MemRefType), is_arena)
+    return Port(name, element_of(kind), shape, is_buffer=isinstance(kind, ir.MemRefType))
 
 
 def bind(ports: Sequence[Port], inputs: Inputs, parameters: Mapping[str, Array]) -> list[Array]:

@@ -120,7 +120,8 @@ def runtime_call(
     kind = str(ir.StringAttr(claims["kind"]).value)
     reduction = str(ir.StringAttr(claims["reduction"]).value) if "reduction" in claims else ""
     here = _here(machine, instruction)
-    result = run_collective(machine, instruction, here, kind, "", reduction, 0, tuple(operands[0]))
+    source = tuple(np.array(plane) for plane in operands[0])  # others read it while this rank writes on
+    result = run_collective(machine, instruction, here, kind, "", reduction, 0, source)
     if instruction.results:
         return [result]
     operands[-1].store(result)
