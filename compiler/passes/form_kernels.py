@@ -35,7 +35,8 @@ class FormKernels(Pass):
             main = find_function(module, "main")
             for block in list(blocks_of(main)):
                 form_kernels_in_block(module, block, row_room(context))
-        run_pipeline(module, "builtin.module(canonicalize,cse)")
+        # No canonicalization here: it would turn sizes of given tensors into arithmetic that hides that they agree.
+        run_pipeline(module, "builtin.module(cse)")
         with module.context, ir.Location.unknown():
             merge_equal_kernels(module)
         set_level(module, "device")

@@ -13,12 +13,15 @@ from typing import Any
 from torch_mlir import ir
 from torch_mlir.dialects import func, linalg, tensor
 
+from stratagem.compiler.schedule import index
 from stratagem.compiler.schedule.clone import Mapping, clone
+from stratagem.compiler.schedule.dims import KernelDims, analyse
 from stratagem.compiler.schedule.extents import extent
 from stratagem.compiler.schedule.structured import (
     Linear,
     accesses,
     inits,
+    input_count,
     inputs,
     is_fill,
     is_generic,
@@ -84,7 +87,7 @@ def outline(ops: Sequence[Any], name: str, module: Any, before: Any) -> Any:
         _fill_function(function, ops, passed, repeated, results)
         kept = _drop_unused(function, passed)
         with ir.InsertionPoint(before):
-            targets = [_destination(v) for v in results]
+            targets = [_destination(v, ops, kept) for v in results]
             call = func.CallOp([v.type for v in results], name, [*kept, *targets])
     for old, new in zip(results, call.results, strict=True):
         old.replace_all_uses_with(new)
@@ -105,9 +108,36 @@ def _drop_unused(function: Any, passed: list[Any]) -> list[Any]:
     return [v for i, v in enumerate(passed) if i not in idle]
 
 
-def _destination(value: Any) -> Any:
-    sizes = [extent(value, i) for i in range(value.type.rank)]
+def _destination(value: Any, ops: Sequence[Any], given: Sequence[Any]) -> Any:
+    """An empty tensor for a result; its dynamic sizes are those of a tensor given to the kernel where one is tied to
+    them, so that callers and checkers see that the sizes agree."""
+    sizes = []
+    dims: KernelDims | None = None
+    for position in range(value.type.rank):
+        size = None
+        if value.type.is_dynamic_dim(position) and is_generic(owner(value)):
+            dims = dims or analyse(list(ops))
+            size = _tied_size(value, position, dims, given)
+        sizes.append(extent(value, position) if size is None else size)
     return tensor.empty(sizes, value.type.element_type)
+
+
+def _tied_size(value: Any, position: int, dims: KernelDims, given: Sequence[Any]) -> Any | None:
+    """The extent of a given tensor along the kernel dimension that dimension `position` of `value` runs over."""
+    op = owner(value)
+    result = list(op.results).index(value)
+    written = dims.loops[op].accesses[input_count(op) + result][position]
+    if written is None or written.loop is None:
+        return None
+    dim = dims.loops[op].dims[written.loop]
+    for loops in dims.loops.values():
+        for operand, access in zip(loops.op.operands, loops.accesses, strict=True):
+            if operand not in given or not is_tensor(operand):
+                continue
+            for at, read in enumerate(access):
+                if read is not None and read.loop is not None and loops.dims[read.loop] == dim:
+                    return index.dim(operand, at)
+    return None
 
 
 def _function(module: Any, name: str, passed: list[Any], results: list[Any]) -> Any:
