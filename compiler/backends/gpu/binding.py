@@ -63,6 +63,23 @@ def bind(plan: KernelPlan, arguments: Sequence[Array | int | float]) -> BoundCal
     return BoundCall(plan, launches, scratch)
 
 
+def raise_failed(plan: KernelPlan, statuses: Sequence[Array]) -> None:
+    """Raises RuntimeInputError with the messages of the assertions that failed.
+
+    Args:
+        statuses: the i32 status words of each scratch buffer that has messages, in order.
+    """
+    watched = [s for s in plan.scratch if s.messages]
+    failed = [
+        message
+        for scratch, words in zip(watched, statuses, strict=True)
+        for message, word in zip(scratch.messages, words, strict=True)
+        if word
+    ]
+    if failed:
+        raise RuntimeInputError(f"kernel '{plan.name}': {'; '.join(failed)}")
+
+
 def _check(kernel: str, index: int, array: Array, expected: Argument) -> None:
     assert expected.shape is not None
     if array.dtype != np.dtype(NUMPY_TYPES[expected.dtype]):

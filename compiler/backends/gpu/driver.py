@@ -11,7 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from stratagem.compiler.backends.gpu.binding import Array, BoundCall, bind
+import numpy as np
+
+from stratagem.compiler.backends.gpu.binding import Array, BoundCall, bind, raise_failed
 from stratagem.compiler.backends.gpu.cubin import read_kernels
 from stratagem.compiler.backends.gpu.cuda import LIBRARY, CudaDevice, LoadedFunction, count_devices
 from stratagem.compiler.backends.gpu.interpreter import LABEL, CheckedInterpreter
@@ -119,9 +121,13 @@ class Driver:
                 addresses.append(cuda.allocate(array.nbytes))
                 if index in read and expected.shape is not None:
                     cuda.upload(addresses[-1], _contiguous(array))
-            addresses.extend(cuda.allocate(size) for size in call.scratch)
+            for size, scratch in zip(call.scratch, call.plan.scratch, strict=True):
+                addresses.append(cuda.allocate(size))
+                if scratch.messages:
+                    cuda.upload(addresses[-1], np.zeros(size, np.uint8))
             self.launch(cuda, call, addresses)
             cuda.synchronize()
+            raise_failed(call.plan, _statuses(cuda, call, addresses[len(arguments) :]))
             for array, address, expected in zip(arguments, addresses, call.plan.arguments, strict=False):
                 if expected.role == "dest":
                     result = _contiguous(array)
@@ -153,6 +159,16 @@ class Driver:
         return self._functions[symbol]
 
 
+def _statuses(cuda: CudaDevice, call: BoundCall, addresses: Sequence[int]) -> list[Array]:
+    """The status words of the scratch buffers that have them."""
+    found = []
+    for scratch, address in zip(call.plan.scratch, addresses, strict=True):
+        if scratch.messages:
+            found.append(np.zeros(len(scratch.messages), np.int32))
+            cuda.download(found[-1], address)
+    return found
+
+
 def _runs_on(facts: Mapping[str, Any], capability: int) -> bool:
     """Code that uses instructions of one version runs there only, other code on its whole major version."""
     compiled = int(facts["capability"])
@@ -162,8 +178,6 @@ def _runs_on(facts: Mapping[str, Any], capability: int) -> bool:
 
 
 def _contiguous(array: Array) -> Array:
-    import numpy as np
-
     return array if array.flags.c_contiguous else np.ascontiguousarray(array)
 
 

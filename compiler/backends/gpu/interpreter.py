@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from stratagem.compiler.backends.gpu.binding import Array, BoundCall, bind
+from stratagem.compiler.backends.gpu.binding import Array, BoundCall, bind, raise_failed
 from stratagem.compiler.backends.gpu.plan import KernelPlan
 from stratagem.compiler.backends.gpu.worker import Worker
 from stratagem.compiler.errors import ResourceError, VerificationError
@@ -66,6 +66,8 @@ class CheckedInterpreter:
             if expected.role == "dest":
                 assert isinstance(argument, np.ndarray)
                 argument[...] = np.frombuffer(outputs[index], argument.dtype).reshape(argument.shape)
+        statuses = zip(plan.scratch, outputs[len(arguments) :], strict=True)
+        raise_failed(plan, [np.frombuffer(words, np.int32) for s, words in statuses if s.messages])
         return run
 
     def check_addresses(
@@ -109,15 +111,27 @@ def _buffers(
             blob = len(blobs)
             blobs.append(np.ascontiguousarray(argument).tobytes())
         size = argument.size * argument.itemsize if isinstance(argument, np.ndarray) else 0
-        buffers.append(_buffer(names.get(index, f"argument{index}"), size, dest, dest, blob, virtual))
-    for number, size in enumerate(call.scratch):
-        buffers.append(_buffer(f"scratch{number}", size, True, False, None, virtual))
+        name = names.get(index, f"argument{index}")
+        buffers.append(describe_buffer(name, size, writable=dest, covered=dest, blob=blob, virtual=virtual))
+    for number, (size, scratch) in enumerate(zip(call.scratch, call.plan.scratch, strict=True)):
+        status = bool(scratch.messages) and not virtual
+        blob = len(blobs) if status else None
+        blobs += [bytes(size)] if status else []
+        name = f"scratch{number}"
+        buffers.append(describe_buffer(name, size, writable=True, covered=False, blob=blob, virtual=virtual))
     return buffers, blobs
 
 
-def _buffer(
-    name: str, nbytes: int, writable: bool, covered: bool, blob: int | None, virtual: bool
+def describe_buffer(
+    name: str, nbytes: int, *, writable: bool, covered: bool, blob: int | None, virtual: bool
 ) -> dict[str, Any]:
+    """A buffer as the worker takes it.
+
+    Args:
+        writable: launches may store to it; its contents come back. covered: all of it must be written.
+        blob: number of the message's blob with its contents, None for uninitialised memory.
+        virtual: addresses only.
+    """
     return {
         "name": name,
         "nbytes": nbytes,

@@ -51,7 +51,7 @@ def _run(request: dict[str, Any], blobs: list[bytes]) -> Message:
     if all(launch["programs"] is None for launch in request["launches"]):
         checker.finish()
     outputs = [
-        data.tobytes() if data is not None and b["covered"] else b""
+        data.tobytes() if data is not None and b["writable"] else b""
         for b, data in zip(request["buffers"], storage, strict=True)
     ]
     return {"problems": checker.problems, "lanes": checker.lanes}, outputs

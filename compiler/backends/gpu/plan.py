@@ -31,10 +31,15 @@ class Argument:
 
 @dataclass(frozen=True)
 class Scratch:
-    """A device buffer that lives between the launches of one kernel call."""
+    """A device buffer that lives during one kernel call.
+
+    With `messages` it holds status words: the host clears them before, and raises message i when word i is
+    set after the last launch.
+    """
 
     dtype: str
     elements: Expression
+    messages: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -91,7 +96,9 @@ class KernelPlan:
             return KernelPlan(
                 name=data["name"],
                 arguments=tuple(_argument(a) for a in data["arguments"]),
-                scratch=tuple(Scratch(**s) for s in data["scratch"]),
+                scratch=tuple(
+                    Scratch(s["dtype"], s["elements"], tuple(s["messages"])) for s in data["scratch"]
+                ),
                 launches=tuple(_launch(item) for item in data["launches"]),
             )
         except (KeyError, TypeError) as error:

@@ -18,6 +18,7 @@ from stratagem.compiler.backends.gpu.printer import scalar_operations as table
 from stratagem.compiler.backends.gpu.printer.element_types import computed_in, element_type
 from stratagem.compiler.backends.gpu.printer.function_writer import FunctionWriter
 from stratagem.compiler.backends.gpu.printer.memory import converted
+from stratagem.compiler.backends.gpu.printer.scalars import DYNAMIC_EXTENT_LIMIT, Scalar, affine, constant
 from stratagem.compiler.backends.gpu.printer.values import Number
 from stratagem.compiler.errors import UnsupportedError
 from stratagem.compiler.ir import location_text
@@ -71,13 +72,16 @@ class BodyPrinter:
     """Prints body operations in order; `values` maps MLIR values to what they are.
 
     `index_lanes` gives the text of `linalg.index` along one iteration dimension, `outer` looks up values
-    defined outside the body.
+    defined outside the body, `gather` loads a tensor's elements at computed indices where conditions hold,
+    and `mask` says which lanes along some iteration dimensions exist.
     """
 
     writer: FunctionWriter
     index_lanes: Callable[[int], Lanes]
     outer: Callable[[Any], Lanes]
-    gather: Callable[[Any, list[Lanes]], Lanes]
+    gather: Callable[[Any, list[Lanes], list[Lanes]], Lanes]
+    mask: Callable[[frozenset[int]], str]
+    asserted: list[Lanes] = field(default_factory=list)
     values: dict[Any, Lanes] = field(default_factory=dict)
 
     def value(self, operand: Any) -> Lanes:
@@ -85,6 +89,9 @@ class BodyPrinter:
 
     def run(self, op: Any) -> None:
         """Prints one operation of the body; UnsupportedError names one that has no Triton form."""
+        if op.name == "cf.assert":
+            self._assertion(op)
+            return
         result = self._lanes(op)
         uses = len(list(op.results[0].uses))
         if result.literal is None and (uses > 1 or len(result.text) > INLINE_LENGTH):
@@ -109,7 +116,9 @@ class BodyPrinter:
         if name == "linalg.index":
             return self.index_lanes(int(ir.IntegerAttr(op.attributes["dim"]).value))
         if name == "tensor.extract":
-            return self.gather(op.operands[0], [self.computed(o) for o in list(op.operands)[1:]])
+            return self.gather(op.operands[0], [self.computed(o) for o in op.operands[1:]], self.asserted)
+        if name == "affine.apply":
+            return self._affine(op)
         if name in table.CASTS:
             return self._cast(op)
         operands = [self.computed(o) for o in op.operands]
@@ -117,6 +126,29 @@ class BodyPrinter:
         text = self._text(op, [o.text for o in operands])
         axes = frozenset().union(*(o.axes for o in operands))
         return Lanes(text, axes, element, computed_in(element))
+
+    def _assertion(self, op: Any) -> None:
+        """Records a failure in the kernel's status words, which the host reads after the last launch."""
+        condition = self.value(op.operands[0])
+        pointer, slot = self.writer.assertion(str(ir.StringAttr(op.attributes["msg"]).value))
+        exists = self.mask(condition.axes)
+        failed = f"({condition.text} == 0)" + (f" & {exists}" if exists else "")
+        count = f"({failed}).to(tl.int32)"
+        name = self.writer.assign("failed", f"tl.max({count})" if condition.axes else count)
+        self.writer.line(f"tl.atomic_max({pointer} + {slot}, {name}, mask={name} > 0)")
+        self.asserted.append(condition)
+
+    def _affine(self, op: Any) -> Lanes:
+        operands = [self.value(o) for o in op.operands]
+        scalars = [
+            constant(int(o.literal)) if o.literal is not None else Scalar(DYNAMIC_EXTENT_LIMIT, o.text)
+            for o in operands
+        ]
+        affine_map = ir.AffineMapAttr(op.attributes["map"]).value
+        dims, symbols = scalars[: affine_map.n_dims], scalars[affine_map.n_dims :]
+        result = affine(affine_map.results[0], dims, symbols, self.writer.show)
+        axes = frozenset().union(*(o.axes for o in operands))
+        return Lanes(self.writer.show(result), axes, "index", "index", result.constant)
 
     def _text(self, op: Any, operands: list[str]) -> str:
         name = op.name

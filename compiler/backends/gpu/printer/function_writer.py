@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from stratagem.compiler.backends.gpu.expressions import Expression
@@ -14,14 +14,39 @@ from stratagem.compiler.backends.gpu.printer.values import Buffer
 INDENT = "    "
 
 
+class Assertions:
+    """The assertions of a kernel: each has a word in a status buffer that the host clears and reads.
+
+    `reserve` makes the buffer, the first time it is needed.
+    """
+
+    def __init__(self, reserve: Callable[[], Buffer]) -> None:
+        self.messages: list[str] = []
+        self._reserve = reserve
+        self._buffer: Buffer | None = None
+
+    def buffer(self) -> Buffer:
+        """The status buffer."""
+        if self._buffer is None:
+            self._buffer = self._reserve()
+        return self._buffer
+
+    def slot(self, message: str) -> int:
+        """The word of a message; equal messages share one."""
+        if message not in self.messages:
+            self.messages.append(message)
+        return self.messages.index(message)
+
+
 class FunctionWriter:
     """Collects a function from the inside out: the signature and lane numbers are known when the body is
     done.
     """
 
-    def __init__(self, name: str, smallest_extent: int) -> None:
+    def __init__(self, name: str, smallest_extent: int, assertions: Assertions) -> None:
         self.name = name
         self.smallest_extent = smallest_extent
+        self._assertions = assertions
         self.helpers: set[str] = set()
         self.stage_bytes = 0
         self.largest_tile = 1
@@ -90,6 +115,10 @@ class FunctionWriter:
             writes=writes or (known is not None and known.writes),
         )
         return buffer.name
+
+    def assertion(self, message: str) -> tuple[str, int]:
+        """Pointer to the kernel's status words and the word that stands for `message`."""
+        return self.pointer(self._assertions.buffer(), writes=True), self._assertions.slot(message)
 
     def lanes(self, extent: int) -> str:
         """The vector 0 .. extent-1."""

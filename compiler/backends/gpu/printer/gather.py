@@ -13,8 +13,18 @@ from stratagem.compiler.backends.gpu.printer.values import Shaped, View
 from stratagem.compiler.errors import UnsupportedError
 
 
-def print_gather(source: Shaped, at: Sequence[Lanes], iteration: Iteration, writer: FunctionWriter) -> Lanes:
-    """Loads one element per lane from a whole tensor; lanes past the iteration sizes load nothing."""
+def print_gather(
+    source: Shaped,
+    at: Sequence[Lanes],
+    conditions: Sequence[Lanes],
+    iteration: Iteration,
+    writer: FunctionWriter,
+) -> Lanes:
+    """Loads one element per lane from a whole tensor.
+
+    Lanes past the iteration sizes and those for which an asserted condition fails load nothing: a wrong
+    index is reported by its assertion, it must not fault first.
+    """
     if not isinstance(source, View) or any(o.constant != 0 for o in source.offsets) or None in source.axes:
         raise UnsupportedError(
             "the GPU backend extracts elements from whole tensors in memory only",
@@ -28,7 +38,9 @@ def print_gather(source: Shaped, at: Sequence[Lanes], iteration: Iteration, writ
         index = f"tl.cast({lanes.text}, tl.int64)" if wide and lanes.literal is None else lanes.text
         terms.append(index if steps[axis] == constant(1) else f"{index} * {writer.show(steps[axis])}")
     axes = frozenset().union(*(lanes.axes for lanes in at)) if at else frozenset()
-    mask = mask_text(iteration.sizes, writer, only=sorted(axes))
+    parts = [mask_text(iteration.sizes, writer, only=sorted(axes))]
+    parts += [f"({c.text})" for c in conditions if c.axes <= axes]
+    mask = " & ".join(p for p in parts if p)
     guard = f", mask={without_parentheses(mask)}, other=0" if mask else ""
     name = writer.assign("x", f"tl.load({' + '.join([writer.pointer(source.buffer), *terms])}{guard})")
     return Lanes(name, axes, source.element, source.element)

@@ -14,7 +14,7 @@ from stratagem.compiler.backends.gpu.plan import Argument, KernelPlan, Launch, S
 from stratagem.compiler.backends.gpu.printer.body import constant_number
 from stratagem.compiler.backends.gpu.printer.contraction import is_contraction
 from stratagem.compiler.backends.gpu.printer.element_types import element_type
-from stratagem.compiler.backends.gpu.printer.function_writer import FunctionWriter
+from stratagem.compiler.backends.gpu.printer.function_writer import Assertions, FunctionWriter
 from stratagem.compiler.backends.gpu.printer.phase import Known, PhasePrinter
 from stratagem.compiler.backends.gpu.printer.reshapes import reassociation
 from stratagem.compiler.backends.gpu.printer.scalar_code import index_scalar, is_index_operation
@@ -93,6 +93,8 @@ class KernelPrinter:
         self.writers: list[FunctionWriter] = []
         self.launches: list[Launch] = []
         self.destinations: list[int] = []
+        self.assertions = Assertions(self._reserve_status)
+        self._status_at = -1
 
     def run(self) -> PrintedKernel:
         self._bind_arguments()
@@ -106,7 +108,7 @@ class KernelPrinter:
             )
         helpers = set().union(*(w.helpers for w in self.writers))
         parts = [HEADER, *(HELPERS[h] for h in HELPERS if h in helpers), *(w.source() for w in self.writers)]
-        plan = KernelPlan(self.name, tuple(self.arguments), tuple(self.scratch), tuple(self.launches))
+        plan = KernelPlan(self.name, tuple(self.arguments), tuple(self._all_scratch()), tuple(self.launches))
         return PrintedKernel("\n\n".join(parts), plan)
 
     def _bind_arguments(self) -> None:
@@ -184,12 +186,24 @@ class KernelPrinter:
         kind = ir.RankedTensorType(op.results[0].type)
         dynamic = iter(op.operands)
         dims = tuple(self._index(next(dynamic)) if n == DYNAMIC else constant(n) for n in kind.shape)
-        element = str(kind.element_type)
-        number = len(self.scratch)
         size = expressions.product([d.host for d in dims if d.host is not None])
-        self.scratch.append(Scratch(element, size))
+        return self._add_scratch(Scratch(str(kind.element_type), size), dims)
+
+    def _add_scratch(self, scratch: Scratch, dims: tuple[Scalar, ...]) -> Buffer:
+        number = len(self.scratch)
+        self.scratch.append(scratch)
         arguments = len(self.function.regions[0].blocks[0].arguments)
-        return Buffer(arguments + number, f"scratch{number}", element, dims, writable=True)
+        return Buffer(arguments + number, f"scratch{number}", scratch.dtype, dims, writable=True)
+
+    def _reserve_status(self) -> Buffer:
+        """A place for the status words; how many there are is known when all phases are printed."""
+        self._status_at = len(self.scratch)
+        return self._add_scratch(Scratch("i32", 0), (constant(1),))
+
+    def _all_scratch(self) -> list[Scratch]:
+        messages = tuple(self.assertions.messages)
+        status = Scratch("i32", len(messages), messages)
+        return [status if i == self._status_at else s for i, s in enumerate(self.scratch)]
 
     def _reshaped(self, op: Any) -> View:
         """The same memory read with another shape; every view between phases is a whole dense buffer."""
@@ -216,7 +230,9 @@ class KernelPrinter:
                 )
         has_dot = any(o.name == "linalg.generic" and is_contraction(o) for o in walk(op))
         number = len(self.writers)
-        writer = FunctionWriter(f"{self.name}_{number}", SMALLEST_DOT_EXTENT if has_dot else 1)
+        writer = FunctionWriter(
+            f"{self.name}_{number}", SMALLEST_DOT_EXTENT if has_dot else 1, self.assertions
+        )
         phase = PhasePrinter(self.values, writer, self.precision)
         grid = phase.forall(op, buffers)
         chosen = self.schedule(op, PhaseFacts(has_dot, writer.largest_tile, writer.stage_bytes))

@@ -274,8 +274,8 @@ class PhasePrinter:
             return number_lanes(known)
         raise UnsupportedError("the GPU backend reads whole tensors in a generic through its operands only")
 
-    def _gather(self, source: Any, at: list[Lanes], iteration: Iteration) -> Lanes:
-        return print_gather(self.shaped(source), at, iteration, self.writer)
+    def _gather(self, source: Any, at: list[Lanes], conditions: list[Lanes], iteration: Iteration) -> Lanes:
+        return print_gather(self.shaped(source), at, conditions, iteration, self.writer)
 
 
 def forall_bounds(

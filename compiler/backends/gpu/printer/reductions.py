@@ -28,6 +28,8 @@ _ALL_NAN = ", propagate_nan=tl.PropagateNan.ALL"
 _SMALLEST, _LARGEST = lambda bits: -(2 ** (bits - 1)), lambda bits: 2 ** (bits - 1) - 1
 
 REDUCTIONS: dict[str, Reduction] = {
+    "arith.andi": Reduction("_all", lambda a, b: f"({a} & {b})", 1.0, lambda _: 1),
+    "arith.ori": Reduction("_any", lambda a, b: f"({a} | {b})", 0.0, lambda _: 0),
     "arith.addf": Reduction("tl.sum", lambda a, b: f"({a} + {b})", 0.0, lambda _: 0),
     "arith.addi": Reduction("tl.sum", lambda a, b: f"({a} + {b})", 0.0, lambda _: 0),
     "arith.maximumf": Reduction(

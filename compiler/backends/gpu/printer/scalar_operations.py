@@ -133,6 +133,16 @@ def _expm1(x):
     near = x * (1.0 + x * (0.5 + x * (1.0 / 6.0 + x * tail)))
     return tl.where(tl.abs(x) < 0.25, near, tl.exp(x) - 1.0)
 """,
+    "_all": """\
+@triton.jit
+def _all(x, axis: tl.constexpr):
+    return tl.min((x != 0).to(tl.int32), axis) > 0
+""",
+    "_any": """\
+@triton.jit
+def _any(x, axis: tl.constexpr):
+    return tl.max((x != 0).to(tl.int32), axis) > 0
+""",
     # tl.max and tl.min skip NaN; arith.maximumf and minimumf do not.
     "_nan_max": """\
 @triton.jit

@@ -122,7 +122,7 @@ class StructuredPrinter:
     writer: FunctionWriter
     tile_of: Callable[[Shaped], Tile]
     outer: Callable[[Any], Lanes]
-    gather: Callable[[Any, list[Lanes], Iteration], Lanes]
+    gather: Callable[[Any, list[Lanes], list[Lanes], Iteration], Lanes]
 
     def results(self) -> list[Tile]:
         """Prints the operation and returns one tile per result."""
@@ -131,7 +131,8 @@ class StructuredPrinter:
             self.writer,
             self._index_lanes,
             self.outer,
-            lambda source, at: self.gather(source, at, self.iteration),
+            lambda source, at, conditions: self.gather(source, at, conditions, self.iteration),
+            lambda axes: mask_text(self.iteration.sizes, self.writer, only=sorted(axes)),
         )
         reducing = not all(self.iteration.parallel)
         combiners = self._combiners(block) if reducing else {}
@@ -215,6 +216,10 @@ class StructuredPrinter:
     def _reduced(self, body: BodyPrinter, reduction: tuple[Reduction, Any], output: int) -> Tile:
         kind, operand = reduction
         value = body.computed(operand)
+        if kind.call in ("_all", "_any") and value.element != "i1":
+            raise UnsupportedError(
+                "the GPU backend reduces by and/or on i1 only", location=location_text(self.op)
+            )
         dims = self.iteration.maps[self.inputs + output]
         out_dims = self._sizes(dims)
         text = self._masked(value, kind)
@@ -259,9 +264,10 @@ def replace_held(tile: Tile, wanted: str) -> Tile:
 def filled_tile(value: float | int, dims: tuple[Scalar, ...], element: str, writer: FunctionWriter) -> Tile:
     """A tile with one value in every lane, padding included."""
     held = computed_in(element)
+    value = float(value) if element_type(element).floating else int(value)
     shape = shape_text(tile_shape(dims, writer.smallest_extent))
     text = f"tl.full({shape}, {literal_text(value)}, {element_type(held).tl})"
-    return Tile(text, dims, element, held, padding=float(value), filled=float(value))
+    return Tile(text, dims, element, held, padding=float(value), filled=value)
 
 
 def _shaped(operand: Shaped | Number) -> Shaped:

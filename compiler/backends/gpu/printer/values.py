@@ -60,7 +60,7 @@ class Tile:
     element: str
     held: str
     padding: float | None = None
-    filled: float | None = None
+    filled: float | int | None = None
 
 
 @dataclass(frozen=True)
