@@ -34,7 +34,7 @@ class FunctionModule(nn.Module):  # type: ignore[misc]  # torch has no types her
         for name, module in reached_modules(function):
             self.add_module(name, module)
         # An attribute of the instance, so that torch.export sees the function's own signature.
-        object.__setattr__(self, "forward", function)
+        object.__setattr__(self, "forward", _with_signature(function))
         _keep_source_lines(function)
         self.eval_like(function)
 
@@ -42,6 +42,15 @@ class FunctionModule(nn.Module):  # type: ignore[misc]  # torch has no types her
         """The wrapper trains if any wrapped module does; it must not change the modes of the modules below
         it."""
         self.training = any(m.training for _, m in reached_modules(function))
+
+
+def _with_signature(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function, or one around it where it has no signature (PyTorch's builtins)."""
+    try:
+        inspect.signature(function)
+    except (TypeError, ValueError):
+        return lambda *inputs: function(*inputs)
+    return function
 
 
 def _keep_source_lines(function: Callable[..., Any]) -> None:

@@ -1,0 +1,136 @@
+"""`torch.compile(backend="stratagem")`; programs run in the reference interpreter."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+pytest.importorskip("torch")
+
+import torch
+from torch import nn
+
+from stratagem.api.torch_backend import register_torch_backend, stratagem_backend, weight_name
+from stratagem.compiler.errors import UnsupportedError, UsageError
+from stratagem.compiler.interpreter.api import emulate
+from stratagem.compiler.program import Program
+
+programs: list[Program] = []
+
+
+def interpreted(program: Program) -> Any:
+    """Stands in for the compiler and notes what it was given."""
+    programs.append(program)
+    return lambda arrays: emulate(program, arrays)
+
+
+@pytest.fixture(autouse=True)
+def fresh() -> Iterator[None]:
+    register_torch_backend()
+    torch._dynamo.reset()
+    programs.clear()
+    with torch.no_grad():
+        yield
+
+
+def compiled(model: Any, **options: Any) -> Any:
+    return torch.compile(model, backend="stratagem", options={"prepare": interpreted, **options})
+
+
+def close(a: Any, b: Any) -> None:
+    torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-5)
+
+
+def test_the_backend_is_listed() -> None:
+    register_torch_backend()  # twice is fine
+    assert "stratagem" in torch._dynamo.list_backends()
+
+
+def test_weights_are_parameters_and_not_inputs() -> None:
+    model = nn.Sequential(nn.Linear(4, 3), nn.ReLU())
+    x = torch.randn(2, 4)
+    close(compiled(model)(x), model(x))
+    assert len(programs) == 1
+    assert sorted(a.shape for a in programs[0].parameters.values()) == [(3,), (3, 4)]
+
+
+def test_other_sizes_recompile_once_and_then_stay_free() -> None:
+    model = nn.Linear(4, 3)
+    function = compiled(model)
+    for rows in (2, 3, 5, 7):
+        x = torch.randn(rows, 4)
+        close(function(x), model(x))
+    assert len(programs) == 2
+
+
+def test_marked_sizes_are_free_from_the_start() -> None:
+    model = nn.Linear(4, 3)
+    function = compiled(model)
+    for rows in (2, 3, 5):
+        x = torch.randn(rows, 4)
+        torch._dynamo.mark_dynamic(x, 0)
+        close(function(x), model(x))
+    assert len(programs) == 1
+
+
+def test_written_weights_are_seen() -> None:
+    model = nn.Linear(4, 3)
+    function, x = compiled(model), torch.randn(2, 4)
+    function(x)
+    model.weight.mul_(2)
+    close(function(x), model(x))
+
+
+def test_training_statistics_are_written_back() -> None:
+    model = nn.BatchNorm1d(3)
+    wanted = copy.deepcopy(model)
+    function = compiled(model)
+    for _ in range(2):
+        x = torch.randn(5, 3)
+        close(function(x), wanted(x))
+    close(model.running_mean, wanted.running_mean)
+
+
+def test_graph_breaks_compile_each_part() -> None:
+    def function(x: Any) -> Any:
+        y = torch.tanh(x)
+        torch._dynamo.graph_break()
+        return y * 2
+
+    x = torch.randn(3)
+    close(compiled(function)(x), function(x))
+    assert len(programs) == 2
+
+
+def by_nonzero(x: Any) -> Any:
+    return torch.linalg.svd(x)[1]
+
+
+def test_unsupported_operators_raise_with_the_users_line() -> None:
+    with pytest.raises(UnsupportedError) as caught:
+        compiled(by_nonzero)(torch.eye(3))
+    assert str(caught.value).startswith(f"{__file__}:{by_nonzero.__code__.co_firstlineno + 1}: ")
+
+
+def test_fallback_warns_and_runs_eager() -> None:
+    function = compiled(by_nonzero, fallback=True)
+    with pytest.warns(RuntimeWarning, match="runs in eager PyTorch"):
+        close(function(torch.eye(3)), torch.ones(3))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        close(function(torch.eye(3)), torch.ones(3))
+
+
+def test_unknown_options() -> None:
+    graph = torch.fx.symbolic_trace(nn.ReLU())
+    with pytest.raises(UsageError, match=r"'speed' is not known\n.*fallback, prepare, target"):
+        stratagem_backend(graph, [], options={"speed": 11})
+
+
+def test_names_of_weights() -> None:
+    assert weight_name("l_self_modules_0_parameters_weight_") == "0_weight"
+    assert weight_name("l_self_modules_bn_buffers_running_mean_") == "bn_running_mean"
