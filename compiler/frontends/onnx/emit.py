@@ -136,7 +136,9 @@ class FunctionWriter:
     def _node(self, one: Any) -> None:
         with ir.Location.name(one.name or one.output[0]):
             results = [o for o in one.output if o]
-            if one.op_type in self.emission.opaque_operators:
+            if one.op_type == "Identity":
+                created = [self.value(one.input[0])]
+            elif one.op_type in self.emission.opaque_operators:
                 created = self._call(one, results)
             else:
                 created = self._operator(one)

@@ -252,7 +252,8 @@ def to_model(graph: Graph) -> Any:
     inputs += [_constant_input(k, v) for k, v in constants.items() if k not in small]
     inputs += [_value(graph, n) for n in outer if n not in constants]
     computed = {o for n in graph.nodes for o in n.output}
-    outputs = [_value(graph, n) for n in graph.outputs if n in computed or n in graph.inputs]
+    stated = {o for n in graph.nodes for o in n.output if any(a.HasField("g") for a in n.attribute)}
+    outputs = [_output(graph, n, n in stated) for n in graph.outputs if n in computed or n in graph.inputs]
     initializers = [tensor_proto(k, v) for k, v in small.items()]
     proto = helper.make_graph(graph.nodes, graph.name or "graph", inputs, outputs, initializers)
     stated = [
@@ -282,6 +283,14 @@ def _value(graph: Graph, name: str) -> Any:
     if kind is not None:
         value.type.CopyFrom(kind.proto())
     return value
+
+
+def _output(graph: Graph, name: str, stated: bool) -> Any:
+    """An output, its shape only where nobody infers it: an old shape could contradict the graph as it is now."""
+    kind = graph.type_of(name)
+    if kind is None or stated:
+        return _value(graph, name)
+    return onnx.ValueInfoProto(name=name, type=TensorType(kind.element, None).proto())
 
 
 def _constant_input(name: str, array: Array) -> Any:
