@@ -35,9 +35,7 @@ class PlaceKernels(Pass):
         machine = context.machine
         if machine is None:
             raise HardwareError("placing kernels needs a system", hint="name a target")
-        by_class = {member.device.name: name for name, member in machine.members.items()}
-        members = {symbol_name(f): by_class.get(device_class(f), machine.host) for f in
-        functions(program.module)}
+        members = {symbol_name(f): member_for(f, machine) for f in functions(program.module)}
         main = find_function(program.module, "main")
         with program.module.context:
             _Placer(members, machine.host).block(main.regions[0].blocks[0])
