@@ -144,3 +144,23 @@ def test_loading_again_is_quick() -> None:
     for _ in range(5):
         load_device("h100")
     assert (time.perf_counter() - start) / 5 < 0.1
+
+
+@pytest.mark.parametrize(
+    ("name", "registers", "width"),
+    [
+        ("generic-avx512", 32, 64),
+        ("generic-avx2", 16, 32),
+        ("generic-sse", 16, 16),
+        ("generic-aarch64", 32, 16),
+        ("generic-rv64gcv", 32, 32),
+        ("epyc-zen5", 32, 64),
+        ("raspberry-pi-5", 32, 16),
+    ],
+)
+def test_register_files(name: str, registers: int, width: int) -> None:
+    device = load_device(name)
+    file = device.level("vreg")
+    assert file.size == registers * width
+    assert file.granule == width
+    assert device.target["vector-bits"] == 8 * width
