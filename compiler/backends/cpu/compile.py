@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from typing import Any
 
@@ -18,6 +19,10 @@ from stratagem.compiler.backends.cpu.scope_scratch import scope_scratch
 from stratagem.compiler.backends.cpu.target import CpuTarget
 from stratagem.compiler.ir import clone_module, find_function, functions, run_pipeline, symbol_name
 from stratagem.hwmodels import Device
+
+
+_INNER = ".kernel"
+"""Suffix of a kernel's own function: a kernel called `exp` must not become the C library's."""
 
 
 def compile_kernels(module: Any, device: Device) -> ObjectCode:
@@ -51,12 +56,24 @@ def kernels_to_llvm(module: Any, target: CpuTarget) -> str:
         for function in functions(work):
             function.attributes["llvm.emit_c_interface"] = ir.UnitAttr.get()
             function.attributes["sym_visibility"] = ir.StringAttr.get("public")
+            function.attributes["sym_name"] = ir.StringAttr.get(symbol_name(function) + _INNER)
     bodies = outline_phases(work)
     lower_linalg(work, target)
     lower_copies(work)
     scope_scratch(work)
     expand_math(work)
-    return lower_to_llvm(work, "sg_scratch_alloc", "sg_scratch_free", bodies)
+    text = lower_to_llvm(work, "sg_scratch_alloc", "sg_scratch_free", bodies)
+    text = re.sub(
+        rf"^define void @([^(\s]+){re.escape(_INNER)}\(",
+        rf"define internal void @\1{_INNER}(",
+        text,
+        flags=re.M,
+    )
+    return re.sub(
+        rf"define internal void @_mlir_ciface_(\S+?){re.escape(_INNER)}\(",
+        r"define void @_mlir_ciface_\1(",
+        text,
+    )
 
 
 def compile_host(module: Any, device: Device) -> ObjectCode:

@@ -108,3 +108,10 @@ def test_other_types(dtype: str) -> None:
 
 def test_the_table_covers_every_formula() -> None:
     assert set(NAMES) <= set(MAX_ULP_F32)
+
+
+def test_a_kernel_may_be_called_like_a_library_function() -> None:
+    body = "%y = math.exp %x0 : f64\nlinalg.yield %y : f64"
+    kernels = Kernels(structured(["?xf64"], "?xf64", ["(i)->(i)"] * 2, "p", body, name="exp"))
+    x = np.linspace(-3, 3, 9)
+    assert np.allclose(kernels.guarded("exp", x, np.zeros(9))[0], np.exp(x), rtol=1e-15)

@@ -117,7 +117,9 @@ def _best_block(nest: Nest, target: CpuTarget, lanes: int, vectors: list[int]) -
 
 def _wide(nest: Nest, target: CpuTarget, block: Plan) -> Plan | None:
     """The same block with few rows and long ones, for operands that are read once or twice."""
-    moving = [i for i, a in enumerate(nest.inputs) if a.moves_with(block.vector) and reads_argument(nest.body, i)]
+    moving = [
+        i for i, a in enumerate(nest.inputs) if a.moves_with(block.vector) and reads_argument(nest.body, i)
+    ]
     if len(moving) != 1 or len(nest.outputs) != 1:
         return None
     height = 2
@@ -189,4 +191,8 @@ def _sharing_rows(nest: Nest, vector: int) -> int | None:
     that the long operand is read once."""
     read = [a for i, a in enumerate(nest.inputs) if reads_argument(nest.body, i) and a.moves_with(vector)]
     able = [d for d in nest.loops(True) if any(not a.moves_with(d) for a in read)]
-    return min(able, key=lambda d: (nest.known_size(d) or (1 << 30 if nest.outputs[0].is_unit(d) else 8), d), default=None)
+    return min(
+        able,
+        key=lambda d: (nest.known_size(d) or (1 << 30 if nest.outputs[0].is_unit(d) else 8), d),
+        default=None,
+    )

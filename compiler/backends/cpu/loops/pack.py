@@ -8,7 +8,16 @@ from typing import Any
 from torch_mlir import ir
 from torch_mlir.dialects import arith, llvm, memref, scf
 
-from stratagem.compiler.backends.cpu.build import Size, add, element_pointer, i64, loop, mul, parse_type, round_down
+from stratagem.compiler.backends.cpu.build import (
+    Size,
+    add,
+    element_pointer,
+    i64,
+    loop,
+    mul,
+    parse_type,
+    round_down,
+)
 from stratagem.compiler.backends.cpu.loops.access import Access
 from stratagem.compiler.backends.cpu.loops.choose import Plan
 from stratagem.compiler.backends.cpu.loops.emit import nested_loops
