@@ -1,0 +1,39 @@
+"""Environment variables: typed, scoped, and documented."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from stratagem.compiler import knobs
+from stratagem.compiler.errors import UsageError
+
+DOCUMENT = Path(__file__).parents[3] / "docs/knobs.md"
+
+
+def test_variables_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STRATAGEM_DEBUG", "3")
+    monkeypatch.setenv("STRATAGEM_DUMP", "somewhere")
+    assert (knobs.current().debug, knobs.current().dump) == (3, "somewhere")
+
+
+def test_a_number_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STRATAGEM_DEBUG", "loud")
+    with pytest.raises(UsageError, match="STRATAGEM_DEBUG='loud' is not a whole number"):
+        knobs.current()
+
+
+def test_scopes_nest_and_restore() -> None:
+    before = knobs.current()
+    with knobs.scope(debug=1):
+        with knobs.scope(verify="off"):
+            assert (knobs.current().debug, knobs.current().verify) == (1, "off")
+        assert knobs.current().verify == before.verify
+    assert knobs.current() == before
+
+
+@pytest.mark.parametrize("field", fields(knobs.Knobs), ids=lambda f: f.name)
+def test_every_knob_is_documented(field: object) -> None:
+    assert f"`STRATAGEM_{getattr(field, 'name').upper()}`" in DOCUMENT.read_text()

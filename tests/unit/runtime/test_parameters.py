@@ -1,0 +1,86 @@
+"""The parameter store: names, alignment, and headers that lie."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import ml_dtypes
+import numpy as np
+import pytest
+
+from stratagem.runtime.errors import ModelError
+from stratagem.runtime.parameters import ParameterStore
+
+
+def store() -> ParameterStore:
+    return ParameterStore(
+        {
+            "flags": np.array([True, False, True]),
+            "weight": np.arange(15, dtype=np.float32).reshape(3, 5),
+            "half": np.arange(7).astype(ml_dtypes.bfloat16),
+            "scalar": np.float64(2.5).reshape(()),
+            "none": np.zeros((0, 4), np.int64),
+        }
+    )
+
+
+def test_parameters_come_back_mapped(tmp_path: Path) -> None:
+    path = tmp_path / "p.safetensors"
+    with path.open("wb") as file:
+        file.write(b"z" * 64)
+        store().write(file)
+    loaded = ParameterStore.load(path, 64)
+    assert set(loaded) == set(store())
+    for name, array in store().items():
+        assert loaded[name].dtype == array.dtype and loaded[name].shape == array.shape
+        np.testing.assert_array_equal(loaded[name], array)
+        assert not loaded[name].flags.writeable or array.size == 0
+
+
+def test_the_layout_says_where_each_tensor_lies(tmp_path: Path) -> None:
+    path = tmp_path / "p.safetensors"
+    with path.open("wb") as file:
+        store().write(file)
+    content = path.read_bytes()
+    for name, (offset, size) in store().layout().items():
+        assert content[offset : offset + size] == store()[name].tobytes()
+        assert size == 0 or offset % store()[name].itemsize == 0
+
+
+def test_the_file_is_what_other_readers_expect(tmp_path: Path) -> None:
+    numpy_reader = pytest.importorskip("safetensors.numpy")
+    path = tmp_path / "p.safetensors"
+    plain = ParameterStore({k: v for k, v in store().items() if k != "half"})
+    with path.open("wb") as file:
+        plain.write(file)
+    for name, array in numpy_reader.load_file(path).items():
+        np.testing.assert_array_equal(array, plain[name])
+
+
+def test_taken_names_are_numbered() -> None:
+    parameters = ParameterStore({"w": np.zeros(1)})
+    assert [parameters.add("w", np.zeros(1)), parameters.add("w", np.zeros(1))] == ["w.1", "w.2"]
+
+
+@pytest.mark.parametrize(
+    ("header", "message"),
+    [
+        ({"w": {"dtype": "F32", "shape": [4], "data_offsets": [0, 99]}}, "claims bytes 0..99"),
+        ({"w": {"dtype": "F32", "shape": [2**40], "data_offsets": [0, 2**42]}}, "does not hold them|claims"),
+        ({"w": {"dtype": "F9", "shape": [1], "data_offsets": [0, 1]}}, "dtype F9"),
+    ],
+)
+def test_headers_that_lie_are_refused(tmp_path: Path, header: object, message: str) -> None:
+    text = json.dumps(header).encode()
+    path = tmp_path / "p.safetensors"
+    path.write_bytes(len(text).to_bytes(8, "little") + text + b"\0" * 16)
+    with pytest.raises(ModelError, match=message):
+        ParameterStore.load(path)
+
+
+def test_a_huge_header_is_refused_without_reading_it(tmp_path: Path) -> None:
+    path = tmp_path / "p.safetensors"
+    path.write_bytes((2**62).to_bytes(8, "little") + b"{}")
+    with pytest.raises(ModelError, match="not a safetensors file"):
+        ParameterStore.load(path)

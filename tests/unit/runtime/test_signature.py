@@ -1,0 +1,59 @@
+"""What goes into a program is checked before it runs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from stratagem.runtime.errors import RuntimeInputError
+from stratagem.runtime.signature import Signature, TensorSpec
+
+SIGNATURE = Signature(
+    (TensorSpec("x", "f32", (None, 3)), TensorSpec("n", "i64", ())), (TensorSpec("y", "f32", (None, 3)),)
+)
+X, N = np.zeros((5, 3), np.float32), np.int64(1)
+
+
+def test_positions_and_names_bind_alike() -> None:
+    by_position = SIGNATURE.bind([X, N])
+    by_name = SIGNATURE.bind({"n": N, "x": X})
+    assert [a.shape for a in by_position] == [a.shape for a in by_name] == [(5, 3), ()]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([X], r"got 1 inputs, the program takes 2: x: f32\[\?, 3\]; n: i64\[\]"),
+        ({"x": X}, "missing 'n'"),
+        ({"x": X, "n": N, "z": N}, "unknown 'z'"),
+        ([X.astype(np.float64), N], "input 'x' has dtype float64, the program takes float32"),
+        ([X[:, :2], N], r"input 'x' has shape \[5, 2\]"),
+        ([X[None], N], r"input 'x' has shape \[1, 5, 3\]"),
+    ],
+)
+def test_what_does_not_fit_is_refused(arguments: Any, message: str) -> None:
+    with pytest.raises(RuntimeInputError, match=message):
+        SIGNATURE.bind(arguments)
+
+
+def test_strided_inputs_are_made_contiguous() -> None:
+    (x, _) = SIGNATURE.bind([np.zeros((3, 5), np.float32).T, N])
+    assert x.flags.c_contiguous
+
+
+def test_unsigned_bytes_share_the_storage_of_signed_ones() -> None:
+    spec = TensorSpec("image", "i8", (2,))
+    assert spec.check(np.array([255, 0], np.uint8)).tolist() == [-1, 0]
+
+
+def test_ranks_take_their_parts_in_order() -> None:
+    spec = TensorSpec("w", "f32", (2, 3), shard_dim=1)
+    whole = np.arange(12, dtype=np.float32).reshape(2, 6)
+    np.testing.assert_array_equal(np.concatenate([spec.part(whole, 0), spec.part(whole, 1)], axis=1), whole)
+
+
+def test_signatures_survive_json() -> None:
+    whole = Signature(SIGNATURE.inputs, SIGNATURE.outputs, (TensorSpec("w", "bf16", (4,), 0),))
+    assert Signature.from_json(whole.to_json()) == whole
