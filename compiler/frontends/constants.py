@@ -35,11 +35,13 @@ _BLOB_HEADER = 4  # a resource's bytes are preceded by their alignment as a 32-b
 
 
 def element_dtype(element_type: Any, where: str) -> np.dtype[Any]:
-    """The numpy dtype of an MLIR element type; raises UnsupportedError naming `where` for types without one."""
+    """The numpy dtype of an MLIR element type; UnsupportedError names `where` if there is none."""
     name = re.sub(r"^[us]i", "i", str(element_type))
     if name not in NUMPY_DTYPES:
-        raise UnsupportedError(f"{where} has element type {element_type}, which is not supported",
-                               hint=f"supported: {', '.join(NUMPY_DTYPES)}")  # fmt: skip
+        raise UnsupportedError(
+            f"{where} has element type {element_type}, which is not supported",
+            hint=f"supported: {', '.join(NUMPY_DTYPES)}",
+        )
     return NUMPY_DTYPES[name]
 
 
@@ -62,8 +64,9 @@ def splat_value(attribute: Any) -> Any | None:
 class ConstantReader:
     """Turns constant attributes of one module into arrays.
 
-    The bindings cannot hand out the bytes of a `dense_resource`. A front end that made the resources passes the arrays
-    as `resources` (key -> array, no copy); other keys are read once from the module's printed form.
+    The bindings cannot hand out the bytes of a `dense_resource`. A front end that made the resources passes
+    the arrays as `resources` (key -> array, no copy); other keys are read once from the module's printed
+    form.
     """
 
     def __init__(self, module: Any, resources: Mapping[str, Array] | None = None) -> None:
@@ -71,7 +74,9 @@ class ConstantReader:
         self._printed: dict[str, str] | None = None
 
     def read(self, attribute: Any) -> Array:
-        """The constant as an array of its static shape; raises UnsupportedError for element types without a dtype."""
+        """The constant as an array of its static shape; raises UnsupportedError for element types without a
+        dtype.
+        """
         tensor_type = ir.RankedTensorType(attribute.type)
         dtype, shape = element_dtype(tensor_type.element_type, "a constant"), static_shape(tensor_type)
         key = resource_key(attribute)
@@ -97,7 +102,9 @@ class ConstantReader:
 
 
 def _parse_elements(attribute: Any, dtype: np.dtype[Any], shape: list[int]) -> Array:
-    """Elements from the attribute's text: hexadecimal bytes, or a nested list of numbers, or one number for all."""
+    """Elements from the attribute's text: hexadecimal bytes, or a nested list of numbers, or one number for
+    all.
+    """
     text = str(attribute).removeprefix("dense<").rpartition("> : ")[0]
     count = int(np.prod(shape, dtype=np.int64))
     if text.startswith('"0x'):

@@ -1,7 +1,9 @@
-"""Runs a function in a process of its own, so that a crash of native code costs a message and not the user's process.
+"""Runs a function in a process of its own, so that a crash of native code costs a message and not the user's
+process.
 
-A fresh interpreter rather than a fork: the caller may have threads of any library. Arguments and result travel as JSON
-in a temporary folder, large data as files beside them; nothing is unpickled. Start-up costs about half a second.
+A fresh interpreter rather than a fork: the caller may have threads of any library. Arguments and result
+travel as JSON in a temporary folder, large data as files beside them; nothing is unpickled. Start-up costs
+about half a second.
 
     value = run_isolated(convert, {"path": "m.onnx"}, what="m.onnx", timeout=60)
 """
@@ -46,17 +48,25 @@ def run_isolated(
         timeout: seconds before the worker is ended.
         memory_limit: bytes of private memory the worker may use.
 
-    Raises the StratagemError the function raised; ModelError naming the stage and the signal when the worker died;
-    ResourceError when it ran out of time or memory.
+    Raises the StratagemError the function raised; ModelError naming the stage and the signal when the
+    worker died; ResourceError when it ran out of time or memory.
     """
-    request = {"module": function.__module__, "name": function.__qualname__, "arguments": arguments,
-               "memory_limit": memory_limit, "path": sys.path}  # fmt: skip
+    request = {
+        "module": function.__module__,
+        "name": function.__qualname__,
+        "arguments": arguments,
+        "memory_limit": memory_limit,
+        "path": sys.path,
+    }
     (folder / _REQUEST).write_text(json.dumps(request))
     with (folder / _LOG).open("wb") as log:
         worker = subprocess.Popen(
             [sys.executable, "-m", "stratagem.compiler.frontends.isolate", str(folder)],
-            stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=_environment(),
-        )  # fmt: skip
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            env=_environment(),
+        )
         try:
             code = worker.wait(timeout)
         except subprocess.TimeoutExpired:
@@ -78,7 +88,9 @@ def exchange_folder() -> Iterator[Path]:
 
 
 def report_stage(text: str) -> None:
-    """Notes what the worker does now ("lowering to linalg"), for the message should it die. No effect elsewhere."""
+    """Notes what the worker does now ("lowering to linalg"), for the message should it die. No effect
+    elsewhere.
+    """
     folder = os.environ.get(_FOLDER_VARIABLE)
     if folder:
         Path(folder, _STAGE).write_text(text)
@@ -104,10 +116,14 @@ def _result(folder: Path, code: int, what: str) -> Any:
     if code < 0:
         name = signal.Signals(-code).name
         if name == "SIGKILL":
-            raise ResourceError(f"{what}: the import was killed while {_stage(folder)}",
-                                hint="the machine is probably out of memory")  # fmt: skip
-        raise ModelError(f"{what}: the importer crashed with {name} while {_stage(folder)}",
-                         hint="this is a fault of the importing library, not of your process; please report the model")  # fmt: skip
+            raise ResourceError(
+                f"{what}: the import was killed while {_stage(folder)}",
+                hint="the machine is probably out of memory",
+            )
+        raise ModelError(
+            f"{what}: the importer crashed with {name} while {_stage(folder)}",
+            hint="this is a fault of the importing library, not of your process; please report the model",
+        )
     log = (folder / _LOG).read_text(errors="replace").strip().splitlines()
     reason = log[-1] if log else f"exit status {code}"
     raise ModelError(f"{what}: the importer failed while {_stage(folder)}: {reason}")
@@ -132,12 +148,17 @@ def _serve(folder: Path) -> None:
     try:
         answer = {"value": function(**request["arguments"])}
     except StratagemError as error:
-        parts = {"kind": type(error).__name__, "problem": error.problem, "hint": error.hint,
-                 "location": str(error.location or "")}  # fmt: skip
+        parts = {
+            "kind": type(error).__name__,
+            "problem": error.problem,
+            "hint": error.hint,
+            "location": str(error.location or ""),
+        }
         answer = {"error": parts}
     except MemoryError:
         limit = request["memory_limit"]
-        problem = f"the import needs more memory than {'there is' if limit is None else f'the {limit} bytes allowed'}"
+        allowed = "there is" if limit is None else f"the {limit} bytes allowed"
+        problem = f"the import needs more memory than {allowed}"
         answer = {"error": {"kind": "ResourceError", "problem": problem, "hint": "", "location": ""}}
     (folder / _ANSWER).write_text(json.dumps(answer))
 

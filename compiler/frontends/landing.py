@@ -1,8 +1,8 @@
 """Where every front end lands: from a linalg-on-tensors module to the tensor level's form.
 
 Before: one function with weights as arguments, constants or globals, named by the importer.
-After: public `@main`, inputs first, then parameters; arguments and results named; no constant above 64 elements left
-inside; attribute `stratagem.level = "tensor"`. Source locations stay as the importer set them.
+After: public `@main`, inputs first, then parameters; arguments and results named; no constant above 64
+elements left inside; attribute `stratagem.level = "tensor"`. Source locations stay as they were.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ SIMPLIFY = "builtin.module(canonicalize,cse)"
 class Interface:
     """What the users of a model see: names and, where MLIR's signless integers hide it, dtypes.
 
-    `parameter_arguments` maps an argument's position to its name in the store; the other arguments are the inputs, in
-    order. `unsigned` holds the names of inputs and outputs whose integers are unsigned.
+    `parameter_arguments` maps an argument's position to its name in the store; the other arguments are the
+    inputs, in order. `unsigned` holds the names of inputs and outputs whose integers are unsigned.
     """
 
     input_names: Sequence[str]
@@ -56,16 +56,18 @@ def land(
     resources: Mapping[str, Array] | None = None,
     unsigned: frozenset[str] = frozenset(),
 ) -> Program:
-    """Turns `function_name` of a linalg-on-tensors module into a program at the tensor level; changes `module`.
+    """Turns `function_name` of a linalg-on-tensors module into a program at the tensor level; changes
+    `module`.
 
     Args:
         input_names, output_names: one for each input and result, in order.
-        parameters: arrays of the arguments in `parameter_arguments` (position -> name). Constants above 64 elements
-            join them under the name of their source location; unused ones are dropped.
+        parameters: arrays of the arguments in `parameter_arguments` (position -> name). Constants above 64
+            elements join them under the name of their source location; unused ones are dropped.
         resources: arrays behind `dense_resource` constants by key, so that their bytes need not be copied.
         unsigned: names of inputs and outputs whose integers are unsigned (attribute `model.unsigned`).
 
-    Raises ModelError when names, arrays and types do not fit, UnsupportedError for what the tensor contract refuses.
+    Raises ModelError when names, arrays and types do not fit, UnsupportedError for what the tensor contract
+    refuses.
     """
     store = parameters if parameters is not None else ParameterStore()
     interface = Interface(input_names, output_names, dict(parameter_arguments or {}), unsigned)
@@ -90,9 +92,7 @@ def _check_interface(function: Any, interface: Interface) -> None:
     if inputs != len(interface.input_names):
         raise ModelError(f"the model has {inputs} inputs, {len(interface.input_names)} names were given")
     if len(kind.results) != len(interface.output_names):
-        raise ModelError(
-            f"the model has {len(kind.results)} outputs, {len(interface.output_names)} names were given"
-        )
+        raise ModelError(f"the model has {len(kind.results)} outputs, {len(interface.output_names)} names were given")
     for names, what in ((interface.input_names, "input"), (interface.output_names, "output")):
         twice = sorted({n for n in names if list(names).count(n) > 1})
         if twice:
@@ -113,7 +113,9 @@ def _is_called(op: Any, callers: list[Any]) -> bool:
 
 
 def _lift_constants(module: Any, function: Any, store: ParameterStore, reader: ConstantReader) -> list[str]:
-    """Replaces constants above the limit: equal elements by a fill, others by new arguments. Returns the new names."""
+    """Replaces constants above the limit: equal elements by a fill, others by new arguments. Returns the new
+    names.
+    """
     entry = function.regions[0].blocks[0]
     global_values = _global_values(module)
     lifted: dict[Any, Any] = {}
@@ -173,10 +175,10 @@ def _source_name(op: Any) -> str:
     return match[1] if match and not re.search(r'":\d+:\d+', str(op.location)) else "constant"
 
 
-def _write_interface(
-    function: Any, interface: Interface, lifted: list[str], store: ParameterStore
-) -> ParameterStore:
-    """Names arguments and results, puts inputs before parameters; returns the parameters that have a use, in order."""
+def _write_interface(function: Any, interface: Interface, lifted: list[str], store: ParameterStore) -> ParameterStore:
+    """Names arguments and results, puts inputs before parameters; returns the parameters that have a use, in
+    order.
+    """
     entry = function.regions[0].blocks[0]
     old = list(entry.arguments)
     plain = len(old) - len(lifted)
@@ -215,7 +217,9 @@ def _named(key: str, name: str, unsigned: frozenset[str]) -> Any:
 
 
 def _checked_array(store: ParameterStore, name: str, kind: Any) -> Array:
-    """The parameter's array under the dtype of its type; unsigned integers become the signless ones of their bytes."""
+    """The parameter's array under the dtype of its type; unsigned integers become the signless ones of their
+    bytes.
+    """
     if name not in store:
         raise ModelError(f"parameter '{name}' has no array")
     array, tensor_type = store[name], ir.RankedTensorType(kind)
@@ -223,7 +227,5 @@ def _checked_array(store: ParameterStore, name: str, kind: Any) -> Array:
         raise UnsupportedError(f"parameter '{name}' has type {kind}: parameters have static shapes")
     dtype = element_dtype(tensor_type.element_type, f"parameter '{name}'")
     if list(array.shape) != static_shape(tensor_type) or array.dtype.itemsize != dtype.itemsize:
-        raise ModelError(
-            f"parameter '{name}' is an array {array.dtype}{list(array.shape)}, the program says {kind}"
-        )
+        raise ModelError(f"parameter '{name}' is an array {array.dtype}{list(array.shape)}, the program says {kind}")
     return array if array.dtype == dtype else array.view(dtype)

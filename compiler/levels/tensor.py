@@ -1,7 +1,7 @@
 """The tensor contract: what a program at level `tensor` may contain. `docs/tensor-contract.md` explains it.
 
-Front ends end here and everything below starts here: an operation in `OPERATIONS` is one that fusion, tiling, the
-interpreter and the backends have to know; anything else is refused at once, by name and place.
+Front ends end here and everything below starts here: an operation in `OPERATIONS` is one that fusion,
+tiling, the interpreter and the backends have to know; anything else is refused at once, by name and place.
 """
 
 from __future__ import annotations
@@ -25,31 +25,39 @@ from stratagem.compiler.ir import (
 CONSTANT_LIMIT = 64
 """Largest number of elements of a constant inside the program; above it is a parameter."""
 
-ELEMENT_TYPES = frozenset("f64 f32 f16 bf16 i64 i32 i16 i8 i1 index".split())
+ELEMENT_TYPES = frozenset(["f64", "f32", "f16", "bf16", "i64", "i32", "i16", "i8", "i1", "index"])
 """Element types of tensors and types of scalars; integers have no sign of their own."""
 
+# fmt: off
+_LINALG = frozenset({
+    "generic", "fill", "index", "yield", "transpose", "broadcast", "reduce", "map", "copy",
+    "matmul", "batch_matmul", "batch_reduce_matmul", "matvec", "vecmat", "batch_matvec",
+    "batch_vecmat", "dot", "contract", "add", "sub", "mul", "div", "div_unsigned", "max", "min",
+    "exp", "log", "abs", "ceil", "floor", "negf", "reciprocal", "round", "sqrt", "rsqrt", "square",
+    "tanh", "powf", "erf", "select", "elementwise",
+})
+# fmt: on
+# fmt: off
+_TENSOR = frozenset({
+    "empty", "extract_slice", "insert_slice", "collapse_shape", "expand_shape", "pad", "concat",
+    "cast", "dim", "extract", "from_elements", "splat", "reshape", "generate", "yield",
+})
+# fmt: on
+
 OPERATIONS: dict[str, frozenset[str]] = {
-    "func": frozenset("func return".split()),
-    "linalg": frozenset(
-        "generic fill index yield transpose broadcast reduce map copy "
-        "matmul batch_matmul batch_reduce_matmul matvec vecmat batch_matvec batch_vecmat dot contract "
-        "add sub mul div div_unsigned max min exp log abs ceil floor negf reciprocal round sqrt rsqrt square "
-        "tanh powf erf select elementwise".split()
-    ),
-    "tensor": frozenset(
-        "empty extract_slice insert_slice collapse_shape expand_shape pad concat cast dim extract from_elements "
-        "splat reshape generate yield".split()
-    ),
-    "scf": frozenset("if for while yield condition".split()),
+    "func": frozenset({"func", "return"}),
+    "linalg": _LINALG,
+    "tensor": _TENSOR,
+    "scf": frozenset({"if", "for", "while", "yield", "condition"}),
     "cf": frozenset({"assert"}),
-    "tm_tensor": frozenset("scan scatter sort topk yield".split()),
+    "tm_tensor": frozenset({"scan", "scatter", "sort", "topk", "yield"}),
 }
 """Dialect -> operations on tensors and control flow."""
 
 LINALG_FAMILIES = ("conv_", "depthwise_conv_", "pooling_")
 """Named linalg operations whose many layouts are all legal."""
 
-SCALAR_DIALECTS = frozenset("arith math affine index".split())
+SCALAR_DIALECTS = frozenset(["arith", "math", "affine", "index"])
 """Legal on scalars anywhere; on tensors only `arith.constant`."""
 
 NEAREST: dict[str, str] = {
@@ -77,7 +85,9 @@ NEAREST: dict[str, str] = {
 
 
 def check_tensor_level(module: Any) -> None:
-    """Raises UnsupportedError for the first thing outside the contract, with its location and the nearest form."""
+    """Raises UnsupportedError for the first thing outside the contract, with its location and the nearest
+    form.
+    """
     main = _only_function(module)
     _check_interface(main)
     for op in walk(main):
@@ -106,16 +116,12 @@ def _refuse(problem: str, op: Any, hint: str = "") -> UnsupportedError:
 def _only_function(module: Any) -> Any:
     for op in module.body.operations:
         if op.operation.name != "func.func":
-            raise _refuse(
-                f"{op.operation.name} stands beside @main", op.operation, _instead(op.operation.name)
-            )
+            raise _refuse(f"{op.operation.name} stands beside @main", op.operation, _instead(op.operation.name))
     found = functions(module)
     names = [symbol_name(f) for f in found]
     if names != ["main"]:
         listed = ", ".join(f"@{n}" for n in names) or "none"
-        raise UnsupportedError(
-            f"a program has one function @main, this module has: {listed}", hint="inline the others"
-        )
+        raise UnsupportedError(f"a program has one function @main, this module has: {listed}", hint="inline the others")
     if "sym_visibility" in found[0].attributes:
         raise _refuse("@main is not public", found[0], "drop its visibility")
     return found[0]
@@ -158,9 +164,7 @@ def _check_operation(op: Any) -> None:
                 op,
                 f"linalg.generic with {op.name} inside",
             )
-    elif name not in OPERATIONS.get(dialect, ()) and not (
-        dialect == "linalg" and name.startswith(LINALG_FAMILIES)
-    ):
+    elif name not in OPERATIONS.get(dialect, ()) and not (dialect == "linalg" and name.startswith(LINALG_FAMILIES)):
         raise _refuse(f"operation {op.name} is not in the tensor contract", op, _instead(op.name))
 
 
@@ -177,16 +181,17 @@ def _check_constant(op: Any) -> None:
     for i in range(kind.rank):
         count *= kind.get_dim_size(i)
     if count > CONSTANT_LIMIT:
-        raise _refuse(f"a constant has {count} elements, the tensor level allows {CONSTANT_LIMIT}", op,
-                      "make it a parameter (model.param), or linalg.fill if all elements are equal")  # fmt: skip
+        raise _refuse(
+            f"a constant has {count} elements, the tensor level allows {CONSTANT_LIMIT}",
+            op,
+            "make it a parameter (model.param), or linalg.fill if all elements are equal",
+        )
 
 
 def _check_type(kind: Any, op: Any) -> None:
     if isinstance(kind, ir.RankedTensorType):
         if kind.encoding is not None:
-            raise _refuse(
-                f"{op.name} has type {kind}: layouts are not decided at this level", op, "drop the encoding"
-            )
+            raise _refuse(f"{op.name} has type {kind}: layouts are not decided at this level", op, "drop the encoding")
         kind = kind.element_type
     elif isinstance(kind, ir.ShapedType):
         raise _refuse(f"{op.name} has type {kind}", op, "tensors of known rank only")

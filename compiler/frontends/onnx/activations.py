@@ -35,9 +35,7 @@ class Activation:
     beta: float
 
 
-def default_activations(
-    kind: str, given: dict[str, Any], direction: int, directions: int
-) -> Sequence[Activation]:
+def default_activations(kind: str, given: dict[str, Any], direction: int, directions: int) -> Sequence[Activation]:
     """The functions of one direction: as named by the node, else the operator's defaults."""
     names = [n.decode() if isinstance(n, bytes) else n for n in given.get("activations", [])]
     names = names or _DEFAULTS[kind] * directions

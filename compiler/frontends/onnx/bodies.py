@@ -86,7 +86,7 @@ def prepare_bodies(graph: Graph) -> None:
 
 
 def _needed(one: Any) -> list[str]:
-    """What a control node's bodies read: its inputs and what they capture, as far as it is defined outside."""
+    """What a control node's bodies read: its inputs and what they capture, as far as defined outside."""
     bodies = [attributes(one)[name] for name in BODY_ATTRIBUTES[one.op_type]]
     return [i for i in one.input if i] + [n for b in bodies for n in captured(b)]
 
@@ -108,8 +108,16 @@ def _body(graph: Graph, one: Any, attribute: str, inputs: list[TensorType | None
         kind = TensorType.of(output.type)
         if kind is not None and output.name not in types:
             types[output.name] = TensorType(kind.element, None)
-    child = Graph(f"{one.name}.{attribute}", list(proto.node), names, [o.name for o in proto.output], {}, types,
-                  graph.opset, parent=graph)  # fmt: skip
+    child = Graph(
+        f"{one.name}.{attribute}",
+        list(proto.node),
+        names,
+        [o.name for o in proto.output],
+        {},
+        types,
+        graph.opset,
+        parent=graph,
+    )
     sort_nodes(child)
     simplify(child)
     _lift_large(child)
@@ -118,7 +126,7 @@ def _body(graph: Graph, one: Any, attribute: str, inputs: list[TensorType | None
 
 
 def _lift_large(child: Graph) -> None:
-    """Large constants of a body become the main graph's, under new names: they are parameters of the program."""
+    """Large constants of a body become the main graph's, under new names: they are parameters."""
     names = {k: child.root().add_constant(k, v) for k, v in child.constants.items() if v.size > INLINE}
     for one in child.nodes:
         replace_inputs(one, names)
@@ -143,28 +151,24 @@ def _prepare_if(graph: Graph, one: Any) -> None:
         kinds = [outward_type(b, t) for b, t in zip(branches, theirs, strict=True)]
         merged = _merge(kinds[0], kinds[1])
         if merged is None:
-            shapes = " and ".join(
-                str(list(k.shape)) if k and k.shape is not None else "unknown" for k in kinds
-            )
+            shapes = " and ".join(str(list(k.shape)) if k and k.shape is not None else "unknown" for k in kinds)
             raise UnsupportedError(
-                f"{describe(one)}: its branches give '{name}' the different shapes {shapes}, and the condition is only "
-                "known when the program runs",
+                f"{describe(one)}: its branches give '{name}' the different shapes {shapes}, and the condition "
+                "is only known when the program runs",
                 hint="fix the sizes of the model's inputs (input_shapes=...), so that the condition is known",
             )
         graph.types[name] = merged
 
 
 def outward_type(body: Graph, name: str) -> TensorType | None:
-    """A body value's type as the graph around sees it: names of sizes that only the body knows are dropped."""
+    """A body value's type as the graph around sees it: names of sizes that only it knows are dropped."""
     kind = body.type_of(name)
     if kind is None or kind.shape is None:
         return kind
     known: set[Dim] = set()
     for outer in [*free_names(body), *body.inputs]:
         known.update(d for d in body.shape_of(outer) or () if isinstance(d, str))
-    return TensorType(
-        kind.element, tuple(d if isinstance(d, int) or d in known else None for d in kind.shape)
-    )
+    return TensorType(kind.element, tuple(d if isinstance(d, int) or d in known else None for d in kind.shape))
 
 
 def _merge(a: TensorType | None, b: TensorType | None) -> TensorType | None:
@@ -238,8 +242,10 @@ def _fixed_point(graph: Graph, one: Any, inputs: Any, states: list[TensorType | 
         merged = [_merge(a, b) for a, b in zip(states, after, strict=True)]
         for name, kind, was, now in zip(body.outputs[first:], merged, states, after, strict=False):
             if kind is None:
-                raise UnsupportedError(f"{describe(one)}: state '{name}' changes from {_text(was)} to {_text(now)}",
-                                       hint="the rank and element type of a loop's state must stay")  # fmt: skip
+                raise UnsupportedError(
+                    f"{describe(one)}: state '{name}' changes from {_text(was)} to {_text(now)}",
+                    hint="the rank and element type of a loop's state must stay",
+                )
         if merged == states:
             return body
         states = merged
@@ -275,7 +281,7 @@ def _set_outputs(
 
 
 def is_always_true(body: Graph, name: str) -> bool:
-    """Whether a body's condition output never ends the loop: a constant true, or the condition it was given."""
+    """Whether a body's condition output never ends the loop: constant true, or the condition given."""
     array = body.constant(name)
     if array is not None:
         return bool(np.all(array))

@@ -1,4 +1,6 @@
-"""From a ModelProto to a `Graph`: functions inlined, constants collected, operator set raised, types inferred."""
+"""From a ModelProto to a `Graph`: functions inlined, constants collected, operator set raised, types
+inferred.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,8 @@ OPSET = 21
 def build_graph(model: Any, weights: Weights, input_shapes: Mapping[str, Sequence[int | None]]) -> Graph:
     """The main graph with all constants, at operator set `OPSET` or newer, typed.
 
-    Raises ModelError for broken graphs (cycles, missing values), UnsupportedError for what no later step could take.
+    Raises ModelError for broken graphs (cycles, missing values), UnsupportedError for what no later step
+    could take.
     """
     if model.functions:
         model = onnx.inliner.inline_local_functions(model)
@@ -53,14 +56,15 @@ def build_graph(model: Any, weights: Weights, input_shapes: Mapping[str, Sequenc
 def _from_proto(proto: Any, weights: Weights) -> Graph:
     if proto.sparse_initializer:
         name = proto.sparse_initializer[0].values.name
-        raise UnsupportedError(
-            f"{weights.source}: initializer '{name}' is a sparse tensor", hint="store it dense"
-        )
+        raise UnsupportedError(f"{weights.source}: initializer '{name}' is a sparse tensor", hint="store it dense")
     constants = {t.name: weights.array(t) for t in proto.initializer}
     inputs = [v.name for v in proto.input if v.name not in constants]
     types = {v.name: k for v in proto.input if (k := TensorType.of(v.type)) is not None}
     declared = {v.name: k for v in proto.output if (k := TensorType.of(v.type)) is not None}
-    for name, kind in declared.items():  # declared sizes of outputs are often wrong; inference finds the true ones
+    for (
+        name,
+        kind,
+    ) in declared.items():  # declared sizes of outputs are often wrong; inference finds the true ones
         types.setdefault(name, TensorType(kind.element, None))
     for name in inputs:
         if name in types:
@@ -79,9 +83,7 @@ def _named_sizes(name: str, kind: TensorType) -> TensorType:
     """Free sizes of an input without a name get one, so that later steps can tell what depends on them."""
     if kind.shape is None:
         return kind
-    return TensorType(
-        kind.element, tuple(f"{name}.{i}" if d is None else d for i, d in enumerate(kind.shape))
-    )
+    return TensorType(kind.element, tuple(f"{name}.{i}" if d is None else d for i, d in enumerate(kind.shape)))
 
 
 def _fix_sizes(graph: Graph, shapes: Mapping[str, Sequence[int | None]], source: str) -> None:
@@ -89,9 +91,7 @@ def _fix_sizes(graph: Graph, shapes: Mapping[str, Sequence[int | None]], source:
     names: dict[Dim, int] = {}
     for name, wanted in shapes.items():
         if name not in graph.inputs:
-            raise UsageError(
-                f"{source}: there is no input '{name}'", hint=f"inputs: {', '.join(graph.inputs)}"
-            )
+            raise UsageError(f"{source}: there is no input '{name}'", hint=f"inputs: {', '.join(graph.inputs)}")
         has = graph.shape_of(name)
         if has is None:
             kind = graph.types[name]
@@ -101,9 +101,7 @@ def _fix_sizes(graph: Graph, shapes: Mapping[str, Sequence[int | None]], source:
             w is None or not isinstance(h, int) or h == w for h, w in zip(has, wanted, strict=True)
         )
         if not fits:
-            raise UsageError(
-                f"{source}: input '{name}' of shape {list(has)} cannot have the shape {list(wanted)}"
-            )
+            raise UsageError(f"{source}: input '{name}' of shape {list(has)} cannot have the shape {list(wanted)}")
         for size, number in zip(has, wanted, strict=True):
             if isinstance(size, str) and number is not None and names.setdefault(size, number) != number:
                 raise UsageError(f"{source}: size '{size}' is fixed to {names[size]} and to {number}")
@@ -168,9 +166,7 @@ def _constant_value(one: Any, weights: Weights) -> Array:
             return np.array(values[key], np.float32)
     if "value" not in values:
         kind = ", ".join(values) or "no value"
-        raise UnsupportedError(
-            f"{weights.source}: {describe(one)} holds {kind}", hint="supported: dense numbers"
-        )
+        raise UnsupportedError(f"{weights.source}: {describe(one)} holds {kind}", hint="supported: dense numbers")
     return weights.array(values["value"])
 
 
@@ -191,12 +187,12 @@ def _check_values(graph: Graph, source: str) -> None:
 def _check_operators(graph: Graph, source: str) -> None:
     for one in graph.nodes:
         if one.domain:
-            raise UnsupportedError(f"{source}: operator {one.domain}::{one.op_type} of node '{one.name}' is not part of ONNX",
-                                   hint="export the model with standard ONNX operators only")  # fmt: skip
-        if not onnx.defs.has(one.op_type):
-            raise ModelError(
-                f"{source}: {describe(one)}: ONNX has no operator '{one.op_type}'{_near(one.op_type)}"
+            raise UnsupportedError(
+                f"{source}: operator {one.domain}::{one.op_type} of node '{one.name}' is not part of ONNX",
+                hint="export the model with standard ONNX operators only",
             )
+        if not onnx.defs.has(one.op_type):
+            raise ModelError(f"{source}: {describe(one)}: ONNX has no operator '{one.op_type}'{_near(one.op_type)}")
 
 
 def _near(name: str) -> str:
@@ -212,8 +208,10 @@ def _raise_opset(graph: Graph, source: str) -> None:
         converted = onnx.version_converter.convert_version(to_model(graph), OPSET)
     except Exception as error:  # the converter raises RuntimeError and its own types
         reason = " ".join(str(error).split())[:200]
-        raise UnsupportedError(f"{source}: cannot be raised from operator set {graph.opset} to {OPSET}: {reason}",
-                               hint=f"export the model with operator set {OPSET}") from None  # fmt: skip
+        raise UnsupportedError(
+            f"{source}: cannot be raised from operator set {graph.opset} to {OPSET}: {reason}",
+            hint=f"export the model with operator set {OPSET}",
+        ) from None
     replace_nodes(graph, converted.graph)
     graph.opset = OPSET
 
@@ -260,7 +258,7 @@ def inference_error(graph: Graph) -> str:
 
 
 def _forget_names(graph: Graph) -> None:
-    """Inference names unknown sizes anew each time; only the names of the inputs' sizes mean the same again."""
+    """Inference names unknown sizes anew each time; only names of the inputs' sizes mean the same again."""
     given = [n for n in graph.inputs if n in graph.types]
     stable = {d for n in given for d in graph.types[n].shape or () if isinstance(d, str)}
     for outer in free_names(graph) if graph.parent is not None else []:
@@ -276,7 +274,6 @@ def _sharper(old: TensorType | None, new: TensorType) -> TensorType:
     if old is None or old.shape is None or new.shape is None or len(old.shape) != len(new.shape):
         return new if new.shape is not None or old is None else old
     shape = tuple(
-        n if isinstance(n, int) or not isinstance(o, int) else o
-        for o, n in zip(old.shape, new.shape, strict=True)
+        n if isinstance(n, int) or not isinstance(o, int) else o for o, n in zip(old.shape, new.shape, strict=True)
     )
     return TensorType(new.element, shape)

@@ -1,7 +1,8 @@
 """Writes a typed `Graph` as MLIR: most nodes as torch-mlir's `torch.operator "onnx.X"`, some as opaque calls.
 
-An opaque call goes to a private function without a body. The wheel's passes convert its types and leave it alone; after
-them `lower_calls` replaces it by linalg. Nodes take this way when the wheel has no lowering for them, or a wrong one.
+An opaque call goes to a private function without a body. The wheel's passes convert its types and leave it
+alone; after them `lower_calls` replaces it by linalg. Nodes take this way when the wheel has no lowering
+for them, or a wrong one.
 """
 
 from __future__ import annotations
@@ -25,15 +26,17 @@ from stratagem.compiler.frontends.onnx.weights import NUMPY, element_type_name
 _T = onnx.TensorProto
 TORCH_TYPES = {
     _T.FLOAT: "f32", _T.DOUBLE: "f64", _T.FLOAT16: "f16", _T.BFLOAT16: "bf16", _T.BOOL: "i1", _T.INT8: "si8",
-    _T.INT16: "si16", _T.INT32: "si32", _T.INT64: "si64", _T.UINT8: "ui8", _T.UINT16: "ui16", _T.UINT32: "ui32",
-    _T.UINT64: "ui64",
+    _T.INT16: "si16", _T.INT32: "si32", _T.INT64: "si64", _T.UINT8: "ui8", _T.UINT16: "ui16",
+    _T.UINT32: "ui32", _T.UINT64: "ui64",
 }  # fmt: skip
 _A = onnx.AttributeProto
 
 
 @dataclass
 class Opaque:
-    """A node written as a call, with the graph that knows its types; `bodies` are the functions of its body graphs."""
+    """A node written as a call, with the graph that knows its types; `bodies` are the functions of its body
+    graphs.
+    """
 
     node: Any
     graph: Graph
@@ -58,19 +61,21 @@ class Emission:
     bodies: list[str] = field(default_factory=list)
 
     def torch_type(self, graph: Graph, name: str, of: Any = None) -> Any:
-        """The `!torch.vtensor` of a value; raises UnsupportedError when its element type or rank is unknown."""
+        """The `!torch.vtensor` of a value; UnsupportedError when its element type or rank is unknown."""
         kind = graph.type_of(name)
         who = f"{describe(of)}: value '{name}'" if of is not None else f"'{name}'"
         if kind is None or kind.shape is None:
             reason = inference_error(graph)
             raise UnsupportedError(
                 f"{self.source}: {who} has no known rank{': ' + reason if reason else ''}",
-                hint="give the model's inputs sizes (input_shapes=...), or simplify the shape computation before it",
+                hint="give the model's inputs sizes (input_shapes=...), or simplify the shapes computed before it",
             )
         if kind.element not in TORCH_TYPES:
             names = ", ".join(element_type_name(k) for k in NUMPY)
-            raise UnsupportedError(f"{self.source}: {who} has element type {element_type_name(kind.element)}",
-                                   hint=f"supported: {names}")  # fmt: skip
+            raise UnsupportedError(
+                f"{self.source}: {who} has element type {element_type_name(kind.element)}",
+                hint=f"supported: {names}",
+            )
         return torch_type(kind)
 
 
@@ -116,9 +121,7 @@ class FunctionWriter:
         if name not in self.values:
             array = self.graph.constant(name)
             if array is None:
-                raise UnsupportedError(
-                    f"{self.emission.source}: value '{name}' is read before it is computed"
-                )
+                raise UnsupportedError(f"{self.emission.source}: value '{name}' is read before it is computed")
             self.values[name] = self._literal(name, array)
         return self.values[name]
 
@@ -148,9 +151,7 @@ class FunctionWriter:
 
     def _operator(self, one: Any) -> list[Any]:
         operands = [self.value(i) if i else self._missing() for i in one.input]
-        types = [
-            self.emission.torch_type(self.graph, o, one) if o else self._missing().type for o in one.output
-        ]
+        types = [self.emission.torch_type(self.graph, o, one) if o else self._missing().type for o in one.output]
         given = {f"torch.onnx.{a.name}": self._attribute(one, a) for a in one.attribute}
         given["name"] = ir.StringAttr.get(f"onnx.{one.op_type}")
         return list(ir.Operation.create("torch.operator", types, operands, given).results)
@@ -196,8 +197,10 @@ class FunctionWriter:
             _A.TENSOR: lambda a: tensor_attribute(onnx.numpy_helper.to_array(a.t)),
         }
         if attribute.type not in makers:
-            raise UnsupportedError(f"{self.emission.source}: {describe(one)} has attribute '{attribute.name}', "
-                                   "a graph or tensor that no lowering takes")  # fmt: skip
+            raise UnsupportedError(
+                f"{self.emission.source}: {describe(one)} has attribute '{attribute.name}', "
+                "a graph or tensor that no lowering takes"
+            )
         return makers[attribute.type](attribute)
 
 
@@ -227,9 +230,7 @@ def dense_attribute(array: Array, kind: TensorType) -> Any:
     data = np.array(array, order="C")
     if kind.element == _T.BFLOAT16:
         tensor = ir.RankedTensorType.get(data.shape, element)
-        return ir.DenseElementsAttr.get(
-            [ir.FloatAttr.get(element, float(v)) for v in data.reshape(-1)], tensor
-        )
+        return ir.DenseElementsAttr.get([ir.FloatAttr.get(element, float(v)) for v in data.reshape(-1)], tensor)
     if kind.element == _T.BOOL:
         return ir.DenseElementsAttr.get(data, shape=data.shape, type=element)
     return (

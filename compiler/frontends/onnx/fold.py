@@ -1,4 +1,4 @@
-"""Constant folding: a node whose inputs are all constants becomes constants, evaluated by onnx's reference."""
+"""Constant folding: a node whose inputs are all constants becomes constants, by onnx's reference."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from stratagem.compiler.frontends.constants import Array
 from stratagem.compiler.frontends.onnx.graph import ONNX_TYPES, Graph, TensorType
 
 RESULT_LIMIT = 2**20
-"""Elements: larger results are left to be computed by the program, unless they are no larger than the inputs."""
+"""Elements: larger results are left to be computed by the program, unless they are no larger than the inputs.
+"""
 SAME_SIZE_LIMIT = 16 * 2**20
 """Bytes: results no larger than their inputs are folded up to this size."""
 
@@ -26,11 +27,17 @@ RANDOM = {
     "Dropout",
 }
 BODIES = {"If", "Loop", "Scan", "SequenceMap"}
-NOT_GROWING = {"Cast", "Reshape", "Transpose", "Squeeze", "Unsqueeze", "Identity", "Slice", "Flatten", "Neg", "Abs", "Not",
-               "Sqrt", "Exp", "Log", "Reciprocal", "Floor", "Ceil", "Shape", "Size", "Concat", "ReduceProd", "ReduceSum",
-               "ReduceMax", "ReduceMin"}  # fmt: skip
-BROADCASTING = {"Add", "Sub", "Mul", "Div", "Max", "Min", "Mod", "Pow", "Equal", "Less", "Greater", "LessOrEqual",
-                "GreaterOrEqual", "And", "Or", "Where"}  # fmt: skip
+# fmt: off
+NOT_GROWING = {
+    "Cast", "Reshape", "Transpose", "Squeeze", "Unsqueeze", "Identity", "Slice", "Flatten", "Neg",
+    "Abs", "Not", "Sqrt", "Exp", "Log", "Reciprocal", "Floor", "Ceil", "Shape", "Size", "Concat",
+    "ReduceProd", "ReduceSum", "ReduceMax", "ReduceMin",
+}
+BROADCASTING = {
+    "Add", "Sub", "Mul", "Div", "Max", "Min", "Mod", "Pow", "Equal", "Less", "Greater",
+    "LessOrEqual", "GreaterOrEqual", "And", "Or", "Where",
+}
+# fmt: on
 
 
 def fold_constants(graph: Graph) -> bool:
@@ -62,9 +69,7 @@ def _evaluate(graph: Graph, one: Any) -> dict[str, Array] | None:
 
 def run_node(one: Any, inputs: dict[str, Array], opset: int) -> dict[str, Array] | None:
     """The node's results on these arrays by onnx's reference; None where the reference has no answer."""
-    values = [
-        onnx.helper.make_tensor_value_info(n, ONNX_TYPES[a.dtype], list(a.shape)) for n, a in inputs.items()
-    ]
+    values = [onnx.helper.make_tensor_value_info(n, ONNX_TYPES[a.dtype], list(a.shape)) for n, a in inputs.items()]
     outputs = [o for o in one.output if o]
     results = [onnx.ValueInfoProto(name=o) for o in outputs]
     model = onnx.helper.make_model(

@@ -36,7 +36,9 @@ def _operators(nodes: Any) -> set[str]:
 
 
 def expand_operators(graph: Graph, kinds: set[str]) -> bool:
-    """Replaces every node of these kinds by its definition, bodies included; returns whether anything changed."""
+    """Replaces every node of these kinds by its definition, bodies included; returns whether anything
+    changed.
+    """
     before = operators(graph)
     model = to_model(graph)
     model.graph.value_info.extend(_types(graph, model))

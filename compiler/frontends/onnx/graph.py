@@ -1,7 +1,7 @@
 """The front end's own view of an ONNX graph: nodes in order, constants as arrays, types by name.
 
-Rewrites change this view; `to_model` gives it back to onnx for shape inference and version conversion, with large
-constants shown as inputs so that no weight is ever copied into a message.
+Rewrites change this view; `to_model` gives it back to onnx for shape inference and version conversion, with
+large constants shown as inputs so that no weight is ever copied into a message.
 """
 
 from __future__ import annotations
@@ -63,9 +63,9 @@ def _dim(proto: Any) -> Dim:
 class Graph:
     """One graph. `parent` is the graph around a body, whose values a body may use.
 
-    `partial` are partly known small integer tensors, `declared` the types a model states for its outputs (only used
-    where inference finds no rank), `equal_sizes` pairs of (value, dimension) that an operator makes equal, and `bodies`
-    the graphs inside If, Loop and Scan nodes.
+    `partial` are partly known small integer tensors, `declared` the types a model states for its outputs
+    (only used where inference finds no rank), `equal_sizes` pairs of (value, dimension) that an operator
+    makes equal, and `bodies` the graphs inside If, Loop and Scan nodes.
     """
 
     name: str
@@ -117,9 +117,7 @@ class Graph:
         return {o: node for node in self.nodes for o in node.output if o}
 
 
-def node(
-    op: str, inputs: Sequence[str], outputs: Sequence[str], name: str, domain: str = "", **attributes: Any
-) -> Any:
+def node(op: str, inputs: Sequence[str], outputs: Sequence[str], name: str, domain: str = "", **attributes: Any) -> Any:
     """An onnx node; attributes that are None are left out."""
     given = {k: v for k, v in attributes.items() if v is not None}
     return helper.make_node(op, inputs, outputs, name=name, domain=domain, **given)
@@ -152,10 +150,8 @@ def sort_nodes(graph: Graph) -> None:
     maker = {}
     for one in graph.nodes:
         for output in one.output:
-            if output in maker or output and (output in graph.inputs or output in graph.constants):
-                raise ModelError(
-                    f"value '{output}' is computed twice, the second time by node {describe(one)}"
-                )
+            if output in maker or (output and (output in graph.inputs or output in graph.constants)):
+                raise ModelError(f"value '{output}' is computed twice, the second time by node {describe(one)}")
             if output:
                 maker[output] = id(one)
     by_id = {id(n): n for n in graph.nodes}
@@ -242,7 +238,8 @@ def _alias_output(body: Any, output: Any, value: str) -> None:
 def to_model(graph: Graph) -> Any:
     """The graph as a ModelProto; constants above `INLINE` elements appear as inputs.
 
-    Types are given for inputs, for outputs, and for the results of nodes with bodies, which nobody infers again.
+    Types are given for inputs, for outputs, and for the results of nodes with bodies, which nobody infers
+    again.
     """
     outer = free_names(graph) if graph.parent is not None else []
     constants = dict(graph.constants)
@@ -256,13 +253,7 @@ def to_model(graph: Graph) -> Any:
     outputs = [_output(graph, n, n in stated) for n in graph.outputs if n in computed or n in graph.inputs]
     initializers = [tensor_proto(k, v) for k, v in small.items()]
     proto = helper.make_graph(graph.nodes, graph.name or "graph", inputs, outputs, initializers)
-    stated = [
-        o
-        for n in graph.nodes
-        for o in n.output
-        if any(a.HasField("g") for a in n.attribute) and o in graph.types
-    ]
-    proto.value_info.extend(_value(graph, n) for n in stated if n not in graph.outputs)
+    proto.value_info.extend(_value(graph, n) for n in graph.types if n in stated and n not in graph.outputs)
     return helper.make_model(proto, opset_imports=[helper.make_opsetid("", graph.opset)])
 
 
@@ -286,7 +277,7 @@ def _value(graph: Graph, name: str) -> Any:
 
 
 def _output(graph: Graph, name: str, stated: bool) -> Any:
-    """An output, its shape only where nobody infers it: an old shape could contradict the graph as it is now."""
+    """An output, its shape only where nobody infers it: an old one may contradict the graph as it is now."""
     kind = graph.type_of(name)
     if kind is None or stated:
         return _value(graph, name)

@@ -15,7 +15,12 @@ from stratagem.compiler.frontends.isolate import exchange_folder, report_stage, 
 from stratagem.compiler.frontends.landing import land
 from stratagem.compiler.frontends.onnx.build import build_graph
 from stratagem.compiler.frontends.onnx.emit import Emission, emit_main
-from stratagem.compiler.frontends.onnx.functions import WRONG_IN_THE_WHEEL, expand_operators, has_definition, operators
+from stratagem.compiler.frontends.onnx.functions import (
+    WRONG_IN_THE_WHEEL,
+    expand_operators,
+    has_definition,
+    operators,
+)
 from stratagem.compiler.frontends.onnx.graph import Graph
 from stratagem.compiler.frontends.onnx.lower import LOWERINGS, lower_calls
 from stratagem.compiler.frontends.onnx.read import NO_FOLDER, Source, read_model, serialised
@@ -58,28 +63,37 @@ def load_onnx(
     Args:
         source: path of an .onnx file, its bytes, or an onnx.ModelProto.
         folder: where external data may lie; by default the folder of the file.
-        input_shapes: input name -> sizes to fix (None keeps a size free); equal free sizes are fixed together.
+        input_shapes: input name -> sizes to fix (None keeps a size free); equal free sizes go together.
         context: MLIR context to build in; a new one by default.
         isolate: import in a worker process, so that a crash of a native library becomes a ModelError.
         timeout, memory_limit: seconds and bytes the worker may take.
 
-    Returns a program at level `tensor`. Its parameters are the model's constants above 64 elements; those of a file
-    stay memory mapped where their alignment allows it.
+    Returns a program at level `tensor`. Its parameters are the model's constants above 64 elements; those
+    of a file stay memory mapped where their alignment allows it.
 
-    Raises ModelError for damaged or unsafe files, UnsupportedError naming the operator and node for what is outside
-    the tensor contract, UsageError for a missing file, ResourceError when a limit is reached.
+    Raises ModelError for damaged or unsafe files, UnsupportedError naming the operator and node for what is
+    outside the tensor contract, UsageError for a missing file, ResourceError when a limit is reached.
     """
     if not isolate:
         return import_model(source, folder, input_shapes, context)[0]
     with exchange_folder() as exchange:
         path, where = _as_file(source, folder, exchange)
-        arguments = {"path": str(path), "folder": where and str(where), "out": str(exchange), "label": _label(source),
-                     "input_shapes": {k: list(v) for k, v in (input_shapes or {}).items()}}  # fmt: skip
-        entries = run_isolated(import_to_folder, arguments, what=_label(source), folder=exchange,
-                               timeout=timeout, memory_limit=memory_limit)  # fmt: skip
-        return program_from_folder(
-            exchange, entries, Weights(np.zeros(0, np.uint8), None, str(path)), context
+        arguments = {
+            "path": str(path),
+            "folder": where and str(where),
+            "out": str(exchange),
+            "label": _label(source),
+            "input_shapes": {k: list(v) for k, v in (input_shapes or {}).items()},
+        }
+        entries = run_isolated(
+            import_to_folder,
+            arguments,
+            what=_label(source),
+            folder=exchange,
+            timeout=timeout,
+            memory_limit=memory_limit,
         )
+        return program_from_folder(exchange, entries, Weights(np.zeros(0, np.uint8), None, str(path)), context)
 
 
 def _label(source: Source) -> str:
@@ -103,7 +117,9 @@ def import_model(
     lazy: bool = False,
     label: str = "",
 ) -> tuple[Program, Weights]:
-    """The import itself, in this process; also returns the reader of the weights. `label` names it in messages."""
+    """The import itself, in this process; also returns the reader of the weights. `label` names it in
+    messages.
+    """
     report_stage("reading the file")
     model, weights = read_model(source, folder, label)
     weights.lazy = lazy

@@ -52,7 +52,9 @@ def _reshape(call: Call) -> Sequence[Any]:
 
 
 def _requested(call: Call) -> list[Dim]:
-    """The shape operand element by element; numbers may be -1 (the rest) or 0 (as before, unless `allowzero`)."""
+    """The shape operand element by element; numbers may be -1 (the rest) or 0 (as before, unless
+    `allowzero`).
+    """
     graph, name = call.opaque.graph, call.node.input[1]
     constant = graph.constant(name)
     if constant is not None:
@@ -74,7 +76,7 @@ def _resolved(before: tuple[Dim, ...], wanted: list[Dim], inferred: tuple[Dim, .
 
 
 def _rest(before: Sequence[Dim], others: Sequence[Dim]) -> Dim:
-    """What is left of `before` when the factors of `others` are taken out, if that is one number or one name."""
+    """What is left of `before` when the factors of `others` are taken out, if one number or one name."""
     if any(d is None for d in [*before, *others]):
         return None
     number, names = 1, [d for d in before if isinstance(d, str)]
@@ -88,7 +90,7 @@ def _rest(before: Sequence[Dim], others: Sequence[Dim]) -> Dim:
         elif not size or number % size:
             return None
         else:
-            number //= size  # type: ignore[operator]
+            number //= size
     if not names:
         return number
     return names[0] if len(names) == 1 and number == 1 else None
@@ -124,7 +126,7 @@ def _element(shape: Any, at: int, source: Any, call: Call) -> Any:
 
 
 def _remaining(source: Any, others: list[Any], guard: bool = False) -> Any:
-    """All elements of `source` divided by the other sizes. `guard`: the others may hold a -1 or 0 themselves."""
+    """All elements of `source` divided by the other sizes. `guard`: the others may hold a -1 or 0."""
     total, divisor = index(1), index(1)
     for i in range(ir.RankedTensorType(source.type).rank):
         total = arith.MulIOp(total, tensor.DimOp(source, index(i)).result).result
@@ -181,7 +183,7 @@ def _constant_axes(call: Call, rank: int) -> set[int] | None:
 
 
 def _take_dims(source: Any, places: Sequence[int | None], result: Any) -> Any:
-    """A reshape whose output dimension i is input dimension `places[i]`, or one; the input's others are one."""
+    """A reshape whose output dimension i is input dimension `places[i]`, or one; the other inputs are one."""
     rank = ir.RankedTensorType(source.type).rank
     groups: list[Group] = []
     at = 0

@@ -74,8 +74,10 @@ def lower_scan(call: Call) -> Sequence[Any]:
         slices = [_take(s, a, places[b]) for s, a, b in zip(sources, axes, backwards, strict=True)]
         results = body(*carried[:states], *slices)
         after = [cast(r, f.type) for r, f in zip(results, first, strict=False)]
-        put = [_put(r, into, a, places[b])
-               for r, into, a, b in zip(results[states:], carried[states:], out_axes, out_backwards, strict=True)]  # fmt: skip
+        put = [
+            _put(r, into, a, places[b])
+            for r, into, a, b in zip(results[states:], carried[states:], out_axes, out_backwards, strict=True)
+        ]
         scf.YieldOp([*after, *put])
     return _wanted(call, list(loop.results))
 
@@ -111,22 +113,19 @@ def _counted(call: Call, body: _Body, trip: Any) -> Sequence[Any]:
         step, carried = loop.induction_variable, list(loop.inner_iter_args)
         results = body(_tensor(_i64(step)), _tensor(_true()), *carried[: len(first)])[1:]
         after = [cast(r, f.type) for r, f in zip(results, first, strict=False)]
-        put = [
-            _put(r, into, 0, step)
-            for r, into in zip(results[len(first) :], carried[len(first) :], strict=True)
-        ]
+        put = [_put(r, into, 0, step) for r, into in zip(results[len(first) :], carried[len(first) :], strict=True)]
         scf.YieldOp([*after, *put])
     return _wanted(call, list(loop.results))
 
 
 def _conditional(call: Call, body: _Body, trip: Any, condition: Any) -> Sequence[Any]:
-    """Loop ended by its condition: state (step, go on, carried ..., stacked ...). Stacks need a bound on the steps."""
+    """Loop ended by its condition: state (step, go on, carried ..., stacked ...). Stacks need a bound on the
+    steps.
+    """
     first = _states(call, body)
     outs = body.results[1 + len(first) :]
     if outs and trip is None:
-        raise UnsupportedError(
-            f"{describe(call.node)} stacks outputs without a maximal trip count", hint="give it one"
-        )
+        raise UnsupportedError(f"{describe(call.node)} stacks outputs without a maximal trip count", hint="give it one")
     limit = _index(_scalar(trip)) if trip is not None else None
     stacked = [_stack(call, body, 1 + len(first) + i, limit, 0) for i in range(len(outs))]
     start = [index(0), _scalar(condition) if condition is not None else _true(), *first, *stacked]
@@ -145,10 +144,7 @@ def _conditional(call: Call, body: _Body, trip: Any, condition: Any) -> Sequence
         results = body(_tensor(_i64(step)), _tensor(_true()), *carried[: len(first)])
         again = _scalar(results[0])
         states = [cast(r, f.type) for r, f in zip(results[1:], first, strict=False)]
-        put = [
-            _put(r, into, 0, step)
-            for r, into in zip(results[1 + len(first) :], carried[len(first) :], strict=True)
-        ]
+        put = [_put(r, into, 0, step) for r, into in zip(results[1 + len(first) :], carried[len(first) :], strict=True)]
         scf.YieldOp([arith.AddIOp(step, index(1)).result, again, *states, *put])
     steps, _, *results = loop.results
     cut = [_cut(r, steps) for r in results[len(first) :]]
@@ -164,11 +160,9 @@ def _wanted(call: Call, results: list[Any]) -> list[Any]:
 def _stack(call: Call, body: _Body, output: int, length: Any, axis: int) -> Any:
     """An empty tensor for `length` slices of body output `output` along `axis`."""
     kind = ir.RankedTensorType(body.results[output])
-    shape = outward_type(body.graph, body.graph.outputs[output]).shape or ()
-    sizes = [
-        _outer_size(call, shape[i]) if kind.is_dynamic_dim(i) else kind.get_dim_size(i)
-        for i in range(kind.rank)
-    ]
+    outward = outward_type(body.graph, body.graph.outputs[output])
+    shape = outward.shape if outward and outward.shape else ()
+    sizes = [_outer_size(call, shape[i]) if kind.is_dynamic_dim(i) else kind.get_dim_size(i) for i in range(kind.rank)]
     return tensor.EmptyOp([*sizes[:axis], length, *sizes[axis:]], kind.element_type).result
 
 
@@ -182,8 +176,10 @@ def _outer_size(call: Call, name: Dim) -> Any:
         shape = graph.shape_of(value) or () if value else ()
         if name is not None and name in shape:
             return tensor.DimOp(operand, index(shape.index(name))).result
-    raise UnsupportedError(f"{describe(call.node)} stacks slices whose size is not known before the loop",
-                           hint="fix the sizes of the model's inputs (input_shapes=...)")  # fmt: skip
+    raise UnsupportedError(
+        f"{describe(call.node)} stacks slices whose size is not known before the loop",
+        hint="fix the sizes of the model's inputs (input_shapes=...)",
+    )
 
 
 def _axis(axis: int, source: Any) -> int:
@@ -201,9 +197,7 @@ def _take(source: Any, axis: int, at: Any) -> Any:
     kind = ir.RankedTensorType(source.type)
     sizes = [1 if i == axis else _dim(source, kind, i) for i in range(kind.rank)]
     offsets = [at if i == axis else 0 for i in range(kind.rank)]
-    result = ir.RankedTensorType.get(
-        [_static(s) for i, s in enumerate(sizes) if i != axis], kind.element_type
-    )
+    result = ir.RankedTensorType.get([_static(s) for i, s in enumerate(sizes) if i != axis], kind.element_type)
     return _extract(source, result, offsets, sizes)
 
 
@@ -232,9 +226,7 @@ def _extract(source: Any, result: Any, offsets: list[Any], sizes: list[Any]) -> 
     static, dynamic = _mixed(offsets)
     static_sizes, dynamic_sizes = _mixed(sizes)
     ones = [1] * len(sizes)
-    return tensor.ExtractSliceOp(
-        result, source, dynamic, dynamic_sizes, [], static, static_sizes, ones
-    ).result
+    return tensor.ExtractSliceOp(result, source, dynamic, dynamic_sizes, [], static, static_sizes, ones).result
 
 
 def _mixed(values: list[Any]) -> tuple[list[int], list[Any]]:

@@ -1,7 +1,7 @@
 """`auto_pad` and `ceil_mode` as explicit padding.
 
-The wheel works out these paddings from static sizes only and gets them wrong for free ones. Here they are computed by
-the program: a Pad node whose amounts fold to constants where the sizes are known.
+The wheel works out these paddings from static sizes only and gets them wrong for free ones. Here they are
+computed by the program: a Pad node whose amounts fold to constants where the sizes are known.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def pad_explicitly(graph: Graph, one: Any) -> Sequence[Any] | None:
     auto, ceil = given.get("auto_pad", "NOTSET"), bool(given.get("ceil_mode", 0))
     if auto == "VALID" and not ceil:
         return [_plain(one, given, one.input[0], one.output[0])]
-    if auto not in _SAME and not ceil or len(one.output) > 1 and one.output[1]:
+    if (auto not in _SAME and not ceil) or (len(one.output) > 1 and one.output[1]):
         return None
     kernel = _kernel(graph, one, given)
     sizes = graph.shape_of(one.input[0])
@@ -55,10 +55,8 @@ def _kernel(graph: Graph, one: Any, given: dict[str, Any]) -> list[int] | None:
     return sizes or None
 
 
-def _amounts(
-    write: Writer, one: Any, given: dict[str, Any], kernel: list[int], rank: int
-) -> tuple[str, list[int]]:
-    """The Pad node's amounts [0, 0, begins..., 0, 0, ends...], and the explicit paddings the node had itself."""
+def _amounts(write: Writer, one: Any, given: dict[str, Any], kernel: list[int], rank: int) -> tuple[str, list[int]]:
+    """The Pad node's amounts [0, 0, begins..., 0, 0, ends...], and the explicit paddings the node had."""
     n = len(kernel)
     strides, dilations = (np.array(given.get(k, [1] * n), np.int64) for k in ("strides", "dilations"))
     explicit = list(given.get("pads", [0] * (2 * n)))
@@ -68,8 +66,11 @@ def _amounts(
     if given.get("auto_pad", "NOTSET") in _SAME:
         # windows: ceil(size / stride); they reach (windows - 1) * stride + reach
         windows = write.op("Div", write.op("Add", size, write.const(strides - 1)), stride)
-        end = write.op("Add", write.op("Mul", write.op("Sub", windows, write.const(np.ones(n, np.int64))), stride),
-                       write.const(reach))  # fmt: skip
+        end = write.op(
+            "Add",
+            write.op("Mul", write.op("Sub", windows, write.const(np.ones(n, np.int64))), stride),
+            write.const(reach),
+        )
         total = write.op("Max", write.op("Sub", end, size), zero)
         half = write.op("Div", total, write.const(np.full(n, 2, np.int64)))
         rest = write.op("Sub", total, half)
@@ -98,7 +99,9 @@ def _ceil_padding(
 def _average(
     write: Writer, one: Any, given: dict[str, Any], amounts: str, explicit: list[int], dtype: Any
 ) -> Sequence[Any]:
-    """The average of what lies inside: pooled values over pooled ones. Explicit padding counts when the node says so."""
+    """The average of what lies inside: pooled values over pooled ones. Explicit padding counts when the node
+    says so.
+    """
     zero, unit = write.const(np.zeros((), dtype)), write.const(np.ones((), dtype))
     ones = write.op("Expand", unit, write.op("Shape", one.input[0]))
     if given.get("count_include_pad", 0) and any(explicit):

@@ -1,4 +1,6 @@
-"""From a path, bytes or a ModelProto to a small message plus its weights; everything unsafe or damaged stops here."""
+"""From a path, bytes or a ModelProto to a small message plus its weights; everything unsafe or damaged stops
+here.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import onnx
-from google.protobuf.message import DecodeError, EncodeError
+from google.protobuf.message import DecodeError, EncodeError  # type: ignore[import-untyped]
 
 from stratagem.compiler.errors import ModelError, UnsupportedError, UsageError
 from stratagem.compiler.frontends.onnx.weights import Weights, checked_count, map_file
@@ -31,7 +33,8 @@ def read_model(source: Source, folder: str | Path | None = None, label: str = ""
         source: path of a model, its bytes, or a ModelProto (which is not changed).
         folder: where external data must lie; by default the folder of a model given as a path.
 
-    Raises UsageError for a missing file, ModelError for a damaged or unsafe one, UnsupportedError for versions unknown.
+    Raises UsageError for a missing file, ModelError for a damaged or unsafe one, UnsupportedError for
+    versions unknown.
     """
     data, place, name = _bytes_of(source)
     name = label or name
@@ -69,15 +72,15 @@ def serialised(model: Any) -> bytes:
     try:
         return bytes(model.SerializeToString())
     except (AttributeError, ValueError, DecodeError, EncodeError) as error:
-        raise ModelError(
-            f"the model cannot be serialised: {error}", hint="pass the path of its file instead"
-        ) from None
+        raise ModelError(f"the model cannot be serialised: {error}", hint="pass the path of its file instead") from None
 
 
 def _check_versions(model: Any, name: str) -> None:
     if not 1 <= model.ir_version <= onnx.IR_VERSION:
-        raise UnsupportedError(f"{name}: IR version {model.ir_version} is not known",
-                               hint=f"this onnx package reads versions 1 to {onnx.IR_VERSION}")  # fmt: skip
+        raise UnsupportedError(
+            f"{name}: IR version {model.ir_version} is not known",
+            hint=f"this onnx package reads versions 1 to {onnx.IR_VERSION}",
+        )
     versions = [o.version for o in model.opset_import if o.domain in STANDARD_DOMAINS]
     if not versions and model.graph.node:
         raise ModelError(f"{name}: the model does not say which ONNX operator set it uses")

@@ -1,4 +1,4 @@
-"""Sharper types than onnx's inference gives, from partly known shapes and from sizes an operator makes equal."""
+"""Sharper types than onnx's inference gives, from partly known shapes and sizes made equal."""
 
 from __future__ import annotations
 

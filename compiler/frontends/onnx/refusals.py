@@ -1,4 +1,6 @@
-"""Turns what the wheel's passes say when they fail into a refusal that names the operator, the node and a way out."""
+"""Turns what the wheel's passes say when they fail into a refusal that names the operator, the node and a way
+out.
+"""
 
 from __future__ import annotations
 

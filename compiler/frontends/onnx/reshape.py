@@ -1,8 +1,8 @@
 """`Reshape` of any kind as collapse and expand of neighbouring dimensions.
 
-The wheel lowers views that merge free dimensions wrongly, so reshapes are lowered here. Sizes are compared by name
-where they are free: `[batch, seq, 768] -> [batch, seq, 12, 64]` splits the last dimension only. What cannot be matched
-is collapsed to one dimension and expanded again, which is right for every reshape.
+The wheel lowers views that merge free dimensions wrongly, so reshapes are lowered here. Sizes are compared
+by name where they are free: `[batch, seq, 768] -> [batch, seq, 12, 64]` splits the last dimension only.
+What cannot be matched is collapsed to one dimension and expanded again, which is right for every reshape.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def match_groups(source: Sequence[Dim], target: Sequence[Dim]) -> list[Group]:
     tail: list[Group] = []
     stop_i, stop_j = len(source), len(target)
     while stop_i > i and stop_j > j and _same(source[stop_i - 1], target[stop_j - 1]):
-        if stop_i - 1 == i and stop_j - 1 != j or stop_j - 1 == j and stop_i - 1 != i:
+        if (stop_i - 1 == i and stop_j - 1 != j) or (stop_j - 1 == j and stop_i - 1 != i):
             break
         stop_i, stop_j = stop_i - 1, stop_j - 1
         tail.insert(0, Group((stop_i,), (stop_j,)))
@@ -52,11 +52,11 @@ def _same(a: Dim, b: Dim) -> bool:
 
 
 def _next_group(source: Sequence[Dim], target: Sequence[Dim], i: int, j: int) -> tuple[int, int] | None:
-    """End of the shortest group that starts at `i`, `j` and surely holds equally many elements on both sides."""
+    """End of the shortest group that starts at `i`, `j` and surely has equally many elements on both sides."""
     for width in range(1, len(source) - i + len(target) - j + 1):
         for a in range(max(0, width - (len(target) - j)), min(width, len(source) - i) + 1):
             b = width - a
-            if (a and b or width == 1) and _equal_products(source[i : i + a], target[j : j + b]):
+            if ((a and b) or width == 1) and _equal_products(source[i : i + a], target[j : j + b]):
                 return i + a, j + b
     return None
 
@@ -75,7 +75,7 @@ def _factors(sizes: Sequence[Dim]) -> tuple[int, list[str]]:
 
 
 def join_empty(groups: list[Group]) -> list[Group]:
-    """Joins groups that are empty on one side (sizes of one) to a neighbour; every group then has both sides."""
+    """Joins groups that are empty on one side (sizes of one) to a neighbour; every group then has both."""
     out: list[Group] = []
     for group in groups:
         if out and (not group.source or not group.target or not out[-1].source or not out[-1].target):
@@ -140,9 +140,7 @@ def _collapse(value: Any, kind: Any, groups: list[Group]) -> Any:
         ones = [1] * len(groups)
         return tensor.ExpandShapeOp(_type(ones, kind.element_type), value, [], [], ones).result
     flat = [_flat_size(kind, g.source) for g in groups]
-    return tensor.CollapseShapeOp(
-        _type(flat, kind.element_type), value, [list(g.source) for g in groups]
-    ).result
+    return tensor.CollapseShapeOp(_type(flat, kind.element_type), value, [list(g.source) for g in groups]).result
 
 
 def _expand(value: Any, groups: list[Group], sizes: Sequence[Any], element: Any) -> Any:

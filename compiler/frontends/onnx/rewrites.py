@@ -31,7 +31,7 @@ def rewrite_nodes(graph: Graph) -> bool:
 def _dropout(graph: Graph, one: Any) -> Sequence[Any] | None:
     """At inference Dropout passes its input; the mask is all true."""
     training = graph.constant(one.input[2]) if len(one.input) > 2 and one.input[2] else np.array(False)
-    if training is None or training.any() or len(one.output) > 1 and one.output[1]:
+    if training is None or training.any() or (len(one.output) > 1 and one.output[1]):
         return None
     return [node("Identity", [one.input[0]], [one.output[0]], one.name)]
 

@@ -1,7 +1,7 @@
 """LSTM, GRU and RNN as a Scan of plain operators.
 
-The products with the inputs do not depend on the state, so they are done for all steps at once, before the loop. Per
-direction, with `X` of shape [seq, batch, input]:
+The products with the inputs do not depend on the state, so they are done for all steps at once, before the
+loop. Per direction, with `X` of shape [seq, batch, input]:
 
     G = X @ W^T + Wb (+ Rb)          [seq, batch, gates * hidden]
     Scan over G: state H (and C) -> H', stacked into [seq, batch, hidden]
@@ -49,9 +49,7 @@ def unroll_recurrence(graph: Graph, one: Any) -> Sequence[Any] | None:
     if kind is None or kind.shape is None or weights is None or not isinstance(weights[2], int):
         return None
     if kind.element not in _FLOATS:
-        raise UnsupportedError(
-            f"{describe(one)} works on integers", hint="recurrent nodes take float tensors"
-        )
+        raise UnsupportedError(f"{describe(one)} works on integers", hint="recurrent nodes take float tensors")
     hidden = weights[2]
     write = Writer(graph, one.name or one.output[0])
     values = [*one.input, *[""] * (8 - len(one.input))]
@@ -61,9 +59,7 @@ def unroll_recurrence(graph: Graph, one: Any) -> Sequence[Any] | None:
     sequences, last_h, last_c = [], [], []
     for i, backwards in enumerate(directions):
         cell = _cell(one.op_type, kind.element, hidden, given, i, len(directions))
-        states = _initial_states(
-            write, one.op_type, x, values, i, hidden, kind.element, bool(given.get("layout", 0))
-        )
+        states = _initial_states(write, one.op_type, x, values, i, hidden, kind.element, bool(given.get("layout", 0)))
         operands = _Operands(write, cell, values, i)
         results = _run_direction(write, operands, x, states, values[4], bool(backwards))
         sequences.append(results[-1])
@@ -83,8 +79,15 @@ def _equate_batches(graph: Graph, x: str, values: list[str], layout: bool) -> No
 
 def _cell(kind: str, element: int, hidden: int, given: dict[str, Any], direction: int, count: int) -> _Cell:
     chosen = default_activations(kind, given, direction, count)
-    return _Cell(kind, element, hidden, chosen, given.get("clip"), bool(given.get("input_forget", 0)),
-                 bool(given.get("linear_before_reset", 0)))  # fmt: skip
+    return _Cell(
+        kind,
+        element,
+        hidden,
+        chosen,
+        given.get("clip"),
+        bool(given.get("input_forget", 0)),
+        bool(given.get("linear_before_reset", 0)),
+    )
 
 
 class _Operands:
@@ -118,9 +121,7 @@ def _initial_states(
     found = []
     for position in (5, 6) if kind == "LSTM" else (5,):
         if values[position]:
-            found.append(
-                write.op("Gather", values[position], write.index(direction), axis=1 if layout else 0)
-            )
+            found.append(write.op("Gather", values[position], write.index(direction), axis=1 if layout else 0))
             continue
         batch = write.op("Shape", x, start=1, end=2)
         shape = write.op("Concat", batch, write.ints(hidden), axis=0)
@@ -159,7 +160,7 @@ def _run_direction(
             num_scan_inputs=len(scanned),
             scan_input_directions=turn * len(scanned),
             scan_output_directions=turn,
-        )  # fmt: skip
+        )
     )
     return [*outputs, _reverse_sequence(write, stacked, steps, lengths) if turned else stacked]
 
@@ -214,9 +215,7 @@ def _step_body(write: Writer, operands: _Operands, states: int, masked: bool) ->
 def _clipped(w: Writer, cell: _Cell, value: str) -> str:
     if cell.clip is None:
         return value
-    low, high = (
-        w.graph.add_constant(f"{w.label}/clip", np.array(v, np.float32)) for v in (-cell.clip, cell.clip)
-    )
+    low, high = (w.graph.add_constant(f"{w.label}/clip", np.array(v, np.float32)) for v in (-cell.clip, cell.clip))
     return w.op("Clip", value, low, high)
 
 
@@ -241,9 +240,7 @@ def _lstm_step(w: Writer, operands: _Operands, h: str, c: str, g: str) -> list[s
     new_c = w.op("Add", w.op("Mul", f, c), w.op("Mul", i, _act(w, cell, 1, z)))
     if peep:
         o = w.op("Add", o, w.op("Mul", peep[1], new_c))
-    new_h = w.op(
-        "Mul", _act(w, cell, 0, o), activation_node(w.op, w.graph, w.label, cell.activations[2], new_c)
-    )
+    new_h = w.op("Mul", _act(w, cell, 0, o), activation_node(w.op, w.graph, w.label, cell.activations[2], new_c))
     return [new_h, new_c]
 
 
@@ -273,7 +270,9 @@ def _rnn_step(w: Writer, operands: _Operands, h: str, g: str) -> str:
 def _write_outputs(
     write: Writer, one: Any, sequences: list[str], last_h: list[str], last_c: list[str], layout: bool
 ) -> None:
-    """Y [seq, directions, batch, hidden], Y_h and Y_c [directions, batch, hidden]; batch first under `layout`."""
+    """Y [seq, directions, batch, hidden], Y_h and Y_c [directions, batch, hidden]; batch first under
+    `layout`.
+    """
     names = [*one.output, *[""] * (3 - len(one.output))]
     if names[0]:
         axis = write.ints(1)
@@ -283,7 +282,7 @@ def _write_outputs(
         write.nodes.append(node("Identity", [whole], [names[0]], write.label))
     for name, states in ((names[1], last_h), (names[2], last_c)):
         if name:
-            axis = 1 if layout else 0
-            joined = [write.op("Unsqueeze", s, write.ints(axis)) for s in states]
-            whole = write.op("Concat", *joined, axis=axis) if len(joined) > 1 else joined[0]
+            place = 1 if layout else 0
+            joined = [write.op("Unsqueeze", s, write.ints(place)) for s in states]
+            whole = write.op("Concat", *joined, axis=place) if len(joined) > 1 else joined[0]
             write.nodes.append(node("Identity", [whole], [name], write.label))

@@ -1,8 +1,8 @@
 """Shape arithmetic with partly known sizes.
 
-Models compute shapes with ordinary nodes: `Shape` -> `Gather` -> `Concat` -> `Reshape`. Here small integer tensors are
-followed element by element; each element is a number, the name of a free size, or unknown. Elements that turn out to
-be numbers make constants, and names tell later steps which sizes are equal.
+Models compute shapes with ordinary nodes: `Shape` -> `Gather` -> `Concat` -> `Reshape`. Here small integer
+tensors are followed element by element; each element is a number, the name of a free size, or unknown.
+Elements that turn out to be numbers make constants, and names tell later steps which sizes are equal.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def propagate_shapes(graph: Graph) -> dict[str, Partial]:
 
 def _dtype(graph: Graph, name: str) -> np.dtype[Any] | None:
     kind = graph.type_of(name)
-    names = {6: np.dtype(np.int32), 7: np.dtype(np.int64), 9: np.dtype(np.bool_)}
+    names: dict[int, np.dtype[Any]] = {6: np.dtype(np.int32), 7: np.dtype(np.int64), 9: np.dtype(np.bool_)}
     return names.get(kind.element) if kind else None
 
 
@@ -93,7 +93,9 @@ def _shape(graph: Graph, one: Any) -> Partial | None:
 
 
 def _move(one: Any, operands: list[Partial], opset: int) -> Partial | None:
-    """Runs a data-moving node on serial numbers of the elements, then puts the elements where the numbers went."""
+    """Runs a data-moving node on serial numbers of the elements, then puts the elements where the numbers
+    went.
+    """
     data = operands if one.op_type == "Concat" else operands[:1]
     if one.op_type == "Cast" and attributes(one)["to"] not in (6, 7):
         return None
@@ -195,9 +197,15 @@ def _both(rule: Callable[[int, int], int]) -> Callable[[Dim, Dim], Dim]:
 
 
 _SCALAR_RULES: dict[str, Callable[..., Dim]] = {
-    "Add": _add, "Sub": _subtract, "Mul": _multiply, "Div": _divide, "Equal": _equal, "Where": _where,
-    "Max": _both(max), "Min": _both(min),
-}  # fmt: skip
+    "Add": _add,
+    "Sub": _subtract,
+    "Mul": _multiply,
+    "Div": _divide,
+    "Equal": _equal,
+    "Where": _where,
+    "Max": _both(max),
+    "Min": _both(min),
+}
 
 
 def sharpen_type(graph: Graph, name: str, shape: tuple[Dim, ...]) -> None:

@@ -54,7 +54,7 @@ def _rank_only(kind: TensorType) -> TensorType:
 
 
 def _prepare_bodies(graph: Graph) -> UnsupportedError | None:
-    """Bodies may not fit before every shape is known; what still does not fit in the last round is refused."""
+    """Bodies may not fit before every shape is known; what does not fit in the last round is refused."""
     try:
         prepare_bodies(graph)
     except UnsupportedError as error:

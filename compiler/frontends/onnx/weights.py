@@ -33,30 +33,31 @@ NUMPY: dict[int, np.dtype[Any]] = {
 def element_type_name(kind: int) -> str:
     """ONNX's name of an element type, lower case, e.g. `float8e4m3fn`."""
     values = {v: k for k, v in _T.DataType.items()}
-    return values.get(kind, f"type {kind}").lower()
+    return str(values.get(kind, f"type {kind}")).lower()
 
 
 def numpy_dtype(kind: int, what: str) -> np.dtype[Any]:
-    """The dtype of an ONNX element type; raises UnsupportedError naming `what` for the others (strings, float8 ...)."""
+    """The dtype of an ONNX element type; raises UnsupportedError naming `what` for the others (strings,
+    float8
+    ...).
+    """
     if kind not in NUMPY:
         names = ", ".join(element_type_name(k) for k in NUMPY)
-        raise UnsupportedError(
-            f"{what} has element type {element_type_name(kind)}", hint=f"supported: {names}"
-        )
+        raise UnsupportedError(f"{what} has element type {element_type_name(kind)}", hint=f"supported: {names}")
     return NUMPY[kind]
 
 
 def checked_count(shape: list[int], what: str) -> int:
-    """Number of elements of a shape; raises ModelError when a size is negative or the product is out of reach."""
+    """Number of elements of a shape; raises ModelError when a size is negative or the product is out of
+    reach.
+    """
     count = 1
     for size in shape:
         if size < 0:
             raise ModelError(f"{what} has size {size} in its shape {shape}")
         count *= size
     if count > ELEMENT_LIMIT:
-        raise ModelError(
-            f"{what} of shape {shape} has {count} elements, more than the {ELEMENT_LIMIT} supported"
-        )
+        raise ModelError(f"{what} of shape {shape} has {count} elements, more than the {ELEMENT_LIMIT} supported")
     return count
 
 
@@ -64,9 +65,9 @@ def checked_count(shape: list[int], what: str) -> int:
 class Weights:
     """Reads tensors of one model.
 
-    `data` holds the model file's bytes (embedded tensors point into them), `folder` is where external data must lie,
-    None when the model came without a folder. `maps` are the files mapped so far. A `lazy` reader leaves bytes at odd
-    addresses where they are; nothing but numpy may then use the arrays.
+    `data` holds the model file's bytes (embedded tensors point into them), `folder` is where external data
+    must lie, None when the model came without a folder. `maps` are the files mapped so far. A `lazy` reader
+    leaves bytes at odd addresses where they are; nothing but numpy may then use the arrays.
     """
 
     data: Array
@@ -76,7 +77,9 @@ class Weights:
     lazy: bool = False
 
     def array(self, tensor: onnx.TensorProto) -> Array:
-        """The tensor's values, as a view of the file where they lie in one. Raises ModelError when sizes disagree."""
+        """The tensor's values, as a view of the file where they lie in one. Raises ModelError when sizes
+        disagree.
+        """
         what = f"{self.source}: tensor '{tensor.name}'"
         dtype = numpy_dtype(tensor.data_type, what)
         shape = list(tensor.dims)
@@ -89,7 +92,8 @@ class Weights:
             return self._typed(tensor, count, shape, what)
         if raw.size != count * dtype.itemsize:
             raise ModelError(
-                f"{what} of shape {shape} and type {dtype} needs {count * dtype.itemsize} bytes, the model holds {raw.size}"
+                f"{what} of shape {shape} and type {dtype} needs {count * dtype.itemsize} bytes, "
+                f"the model holds {raw.size}"
             )
         return (raw.view(dtype) if self.lazy else aligned_view(raw, dtype)).reshape(shape)
 
@@ -100,14 +104,19 @@ class Weights:
         begin = array.ctypes.data
         for path, data in self.maps.items():
             offset = begin - data.ctypes.data
-            if 0 <= offset and offset + array.nbytes <= data.size:
+            if offset >= 0 and offset + array.nbytes <= data.size:
                 return path, offset
         return None
 
     def _typed(self, tensor: onnx.TensorProto, count: int, shape: list[int], what: str) -> Array:
         """Values kept as a list of numbers in the message."""
-        stored = max(len(tensor.float_data), len(tensor.int32_data), len(tensor.int64_data),
-                     len(tensor.double_data), len(tensor.uint64_data))  # fmt: skip
+        stored = max(
+            len(tensor.float_data),
+            len(tensor.int32_data),
+            len(tensor.int64_data),
+            len(tensor.double_data),
+            len(tensor.uint64_data),
+        )
         if stored != count:
             raise ModelError(f"{what} of shape {shape} needs {count} values, the model holds {stored}")
         try:
@@ -122,9 +131,7 @@ class Weights:
         offset, length = _number(entries, "offset", 0, what), _number(entries, "length", need, what)
         if offset + length > data.size:
             name = location or "the model file"
-            raise ModelError(
-                f"{what} claims bytes {offset}..{offset + length} of {name}, which has {data.size}"
-            )
+            raise ModelError(f"{what} claims bytes {offset}..{offset + length} of {name}, which has {data.size}")
         return data[offset : offset + length]
 
     def _map(self, location: str, what: str) -> Array:
@@ -136,17 +143,23 @@ class Weights:
     def _resolve(self, location: str, what: str) -> Path:
         """The external file, which must be a plain file inside the model's folder, links followed."""
         if self.folder is None:
-            raise ModelError(f"{what} lies in the external file '{location}', but the model was given without a folder",
-                             hint="pass the model's path, or folder=...")  # fmt: skip
+            raise ModelError(
+                f"{what} lies in the external file '{location}', but the model was given without a folder",
+                hint="pass the model's path, or folder=...",
+            )
         if "\0" in location:
             raise ModelError(f"{what} names an external file with a zero byte in its name")
         root, path = self.folder.resolve(), Path(os.path.realpath(self.folder / location))
         if Path(location).is_absolute() or not path.is_relative_to(root):
-            raise ModelError(f"{what} points outside the model's folder: '{location}'",
-                             hint=f"external data must lie below {root}")  # fmt: skip
+            raise ModelError(
+                f"{what} points outside the model's folder: '{location}'",
+                hint=f"external data must lie below {root}",
+            )
         if not path.is_file():
-            raise ModelError(f"{what} needs the file '{location}', which is not in {root}",
-                             hint="keep the data file beside the model")  # fmt: skip
+            raise ModelError(
+                f"{what} needs the file '{location}', which is not in {root}",
+                hint="keep the data file beside the model",
+            )
         return path
 
 
@@ -166,7 +179,9 @@ def map_file(path: Path) -> Array:
 
 
 def aligned_view(raw: Array, dtype: np.dtype[Any]) -> Array:
-    """`raw` as elements. Bytes at an odd address (protobuf aligns nothing) are copied, and their pages given back."""
+    """`raw` as elements. Bytes at an odd address (protobuf aligns nothing) are copied, and their pages given
+    back.
+    """
     if raw.ctypes.data % dtype.itemsize == 0:
         return raw.view(dtype)
     copy = np.frombuffer(raw.tobytes(), dtype)

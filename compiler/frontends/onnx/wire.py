@@ -1,9 +1,9 @@
 """Cuts large tensors out of an ONNX file before protobuf sees them.
 
-An ONNX model is a protobuf message; its weights are byte strings inside it. Parsing such a file copies every weight at
-least once. Here the message is walked on the wire instead: each large `raw_data` of a TensorProto is replaced by a note
-"bytes o..o+n of this file", in the form ONNX has for external data (with an empty location). What is left is a small
-message, and the weights stay where they are.
+An ONNX model is a protobuf message; its weights are byte strings inside it. Parsing such a file copies
+every weight at least once. Here the message is walked on the wire instead: each large `raw_data` of a
+TensorProto is replaced by a note "bytes o..o+n of this file", in the form ONNX has for external data (with
+an empty location). What is left is a small message, and the weights stay where they are.
 
 Field numbers are those of onnx.proto; the wire format is protobuf's: tag = number * 8 + kind, kinds 0 varint,
 1 eight bytes, 2 length and bytes, 5 four bytes.
@@ -55,9 +55,7 @@ def skeleton(data: memoryview, source: str) -> bytes:
     return bytes(out)
 
 
-def _rewrite(
-    data: memoryview, kind: str, start: int, end: int, out: bytearray, source: str, depth: int
-) -> None:
+def _rewrite(data: memoryview, kind: str, start: int, end: int, out: bytearray, source: str, depth: int) -> None:
     if depth > DEPTH_LIMIT:
         raise ModelError(f"{source}: graphs nested deeper than {DEPTH_LIMIT} at byte {start}")
     children, at, kept = _CHILDREN[kind], start, start
@@ -80,7 +78,9 @@ def _rewrite(
 
 
 def _rewrite_tensor(data: memoryview, start: int, end: int, out: bytearray, source: str) -> None:
-    """Copies a TensorProto, its large values replaced by a note. Packed floats and doubles are raw data in disguise."""
+    """Copies a TensorProto, its large values replaced by a note. Packed floats and doubles are raw data in
+    disguise.
+    """
     at = start
     while at < end:
         field = _read_field(data, at, end, source)
@@ -120,8 +120,10 @@ def _read_field(data: memoryview, at: int, end: int, source: str) -> _Field:
     tag, payload = _read_varint(data, at, end, source)
     number, kind = tag >> 3, tag & 7
     if number == 0 or kind not in (0, 1, 2, 5):
-        raise ModelError(f"{source}: not an ONNX model: byte {at} is not the start of a protobuf field",
-                         hint="expected the bytes that onnx.save writes")  # fmt: skip
+        raise ModelError(
+            f"{source}: not an ONNX model: byte {at} is not the start of a protobuf field",
+            hint="expected the bytes that onnx.save writes",
+        )
     if kind == 0:
         _, stop = _read_varint(data, payload, end, source)
     elif kind == 2:
@@ -142,8 +144,10 @@ def _read_varint(data: memoryview, at: int, end: int, source: str) -> tuple[int,
     value = 0
     for shift in range(0, 70, 7):
         if at >= end:
-            raise ModelError(f"{source}: the file is cut short: it ends inside the number at byte {at}",
-                             hint="copy or download the file again")  # fmt: skip
+            raise ModelError(
+                f"{source}: the file is cut short: it ends inside the number at byte {at}",
+                hint="copy or download the file again",
+            )
         byte = data[at]
         value |= (byte & 127) << shift
         at += 1

@@ -1,7 +1,8 @@
-"""The import in a worker process: the model comes as a path, the program goes back as text and references to arrays.
+"""The import in a worker process: the model comes as a path, the program goes back as text and references to
+arrays.
 
-Weights that lie in the model's files are named by file and offset, so that the caller maps them itself; computed ones
-go through a safetensors file.
+Weights that lie in the model's files are named by file and offset, so that the caller maps them itself;
+computed ones go through a safetensors file.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from stratagem.compiler.frontends.onnx.graph import Graph, node
 
 @dataclass
 class Writer:
-    """Collects nodes; every method returns the name of the value it made. `label` is the node they come from."""
+    """Collects nodes; every method returns the name of the value it made. `label` is their origin."""
 
     graph: Graph
     label: str

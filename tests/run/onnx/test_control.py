@@ -96,7 +96,8 @@ def test_scan_over_a_free_number_of_steps(backwards: int) -> None:
     model = model_of(f"""
 g (float[S,N,4] x, float[N,4] h) => (float[N,4] y, float[S,N,4] ys) {{
   y, ys = Scan<num_scan_inputs=1, scan_input_directions=[{backwards}], scan_output_directions=[{backwards}],
-    body = b (float[N,4] s, float[N,4] e) => (float[N,4] s1, float[N,4] o) {{ s1 = Add(s, e)  o = Mul(s1, e) }}>(h, x)
+    body = b (float[N,4] s, float[N,4] e) => (float[N,4] s1, float[N,4] o)
+      {{ s1 = Add(s, e)  o = Mul(s1, e) }}>(h, x)
 }}""")
     check(model, {"x": floats(5, 3, 4), "h": floats(3, 4)})
 

@@ -21,7 +21,8 @@ RESHAPES = {
     ),
     "heads back": (
         "float[B,S,8] x",
-        "<int64[4] a = {0, 0, 2, 4}, int64[3] b = {0, 0, 8}> { h = Reshape(x, a)  t = Transpose<perm=[0, 2, 1, 3]>(h)"
+        "<int64[4] a = {0, 0, 2, 4}, int64[3] b = {0, 0, 8}> { h = Reshape(x, a) "
+        " t = Transpose<perm=[0, 2, 1, 3]>(h)"
         "  u = Transpose<perm=[0, 2, 1, 3]>(t)  y = Reshape(u, b) }",
         (3, 5, 8),
     ),

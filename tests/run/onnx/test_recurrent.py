@@ -15,12 +15,20 @@ GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
 
 
 def recurrent(
-    kind: str, direction: str = "forward", lengths: bool = False, states: bool = False, peepholes: bool = False, **given: Any
+    kind: str,
+    direction: str = "forward",
+    lengths: bool = False,
+    states: bool = False,
+    peepholes: bool = False,
+    **given: Any,
 ) -> tuple[Any, dict[str, Any]]:
     """A model of one recurrent node, and inputs for it."""
     count, gates = (2 if direction == "bidirectional" else 1), GATES[kind]
-    weights = {"W": floats(count, gates * HIDDEN, INPUT), "R": floats(count, gates * HIDDEN, HIDDEN),
-               "B": floats(count, 2 * gates * HIDDEN)}  # fmt: skip
+    weights = {
+        "W": floats(count, gates * HIDDEN, INPUT),
+        "R": floats(count, gates * HIDDEN, HIDDEN),
+        "B": floats(count, 2 * gates * HIDDEN),
+    }
     inputs: dict[str, Any] = {"X": floats(STEPS, BATCH, INPUT)}
     declared = [helper.make_tensor_value_info("X", TensorProto.FLOAT, ["steps", "batch", INPUT])]
     if lengths:
@@ -36,7 +44,9 @@ def recurrent(
     results = ["Y", "Y_h", "Y_c"] if kind == "LSTM" else ["Y", "Y_h"]
     node = helper.make_node(kind, operands, results, name="cell", hidden_size=HIDDEN, direction=direction, **given)
     outputs = [helper.make_tensor_value_info(r, TensorProto.FLOAT, None) for r in results]
-    graph = helper.make_graph([node], "net", declared, outputs, [numpy_helper.from_array(v, k) for k, v in weights.items()])
+    graph = helper.make_graph(
+        [node], "net", declared, outputs, [numpy_helper.from_array(v, k) for k, v in weights.items()]
+    )
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10), inputs
 
 
@@ -50,12 +60,16 @@ OPTIONS: list[dict[str, Any]] = [
     {"kind": "LSTM", "peepholes": True},
     {"kind": "LSTM", "clip": 0.3, "states": True},
     {"kind": "LSTM", "input_forget": 1},
-    {"kind": "LSTM", "activations": ["HardSigmoid", "ScaledTanh", "Softsign"], "activation_alpha": [0.3, 0.7],
-     "activation_beta": [0.4, 1.1]},
+    {
+        "kind": "LSTM",
+        "activations": ["HardSigmoid", "ScaledTanh", "Softsign"],
+        "activation_alpha": [0.3, 0.7],
+        "activation_beta": [0.4, 1.1],
+    },
     {"kind": "GRU", "linear_before_reset": 1},
     {"kind": "GRU", "linear_before_reset": 1, "direction": "bidirectional"},
     {"kind": "RNN", "direction": "bidirectional", "activations": ["Relu", "Tanh"]},
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("options", OPTIONS, ids=lambda o: "-".join(k for k in o))

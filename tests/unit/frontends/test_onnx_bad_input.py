@@ -66,7 +66,9 @@ def test_truncated_file(tmp_path: Path, share: float) -> None:
     assert "cut short" in message and "copy or download the file again" in message
 
 
-@pytest.mark.parametrize("data", [b"PK\x03\x04" + bytes(100), b"\x00" * 64, b"not a model at all, just text", b"\xff" * 40])
+@pytest.mark.parametrize(
+    "data", [b"PK\x03\x04" + bytes(100), b"\x00" * 64, b"not a model at all, just text", b"\xff" * 40]
+)
 def test_not_protobuf(data: bytes) -> None:
     assert "not an ONNX model" in refusal(data) or "cut short" in refusal(data)
 
@@ -102,7 +104,11 @@ def test_computed_value_of_impossible_size_is_not_computed() -> None:
 
 
 def test_cycle_names_its_nodes() -> None:
-    nodes = [helper.make_node("Add", ["x", "b"], ["a"], name="first"), relu("a", "b", "second"), relu("b", "y")]
+    nodes = [
+        helper.make_node("Add", ["x", "b"], ["a"], name="first"),
+        relu("a", "b", "second"),
+        relu("b", "y"),
+    ]
     message = refusal(model(nodes))
     assert "cycle" in message and "Add 'first'" in message and "Relu 'second'" in message
 
@@ -160,8 +166,12 @@ def test_unsupported_operator_names_operator_node_and_nearest_form() -> None:
 
 def test_element_type_outside_the_contract() -> None:
     x = helper.make_tensor_value_info("x", TensorProto.STRING, [2])
-    graph = helper.make_graph([helper.make_node("Identity", ["x"], ["y"])], "net", [x],
-                              [helper.make_tensor_value_info("y", TensorProto.STRING, [2])])  # fmt: skip
+    graph = helper.make_graph(
+        [helper.make_node("Identity", ["x"], ["y"])],
+        "net",
+        [x],
+        [helper.make_tensor_value_info("y", TensorProto.STRING, [2])],
+    )
     message = refusal(helper.make_model(graph, opset_imports=OPSET, ir_version=10), UnsupportedError)
     assert "'x' has element type string" in message
 

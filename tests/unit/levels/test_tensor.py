@@ -9,9 +9,7 @@ from stratagem.compiler.ir import parse_module
 from stratagem.compiler.levels.tensor import NEAREST, OPERATIONS, check_tensor_level, nearest_form
 
 
-def main(
-    body: str, signature: str = '%x: tensor<?x3xf32> {model.input = "x"}', result: str = "tensor<?x3xf32>"
-) -> str:
+def main(body: str, signature: str = '%x: tensor<?x3xf32> {model.input = "x"}', result: str = "tensor<?x3xf32>") -> str:
     head = f'func.func @main({signature}) -> ({result} {{model.output = "y"}})'
     return f'module attributes {{stratagem.level = "tensor"}} {{ {head} {{ {body} }} }}'
 
@@ -32,7 +30,8 @@ def test_scalar_arithmetic_and_loops_are_legal() -> None:
       %c1 = arith.constant 1 : index
       %n = tensor.dim %x, %c0 : tensor<?x3xf32>
       %k = arith.constant dense<1.0> : tensor<64xf32>
-      %r = scf.for %i = %c0 to %n step %c1 iter_args(%a = %x) -> (tensor<?x3xf32>) { scf.yield %a : tensor<?x3xf32> }
+      %r = scf.for %i = %c0 to %n step %c1 iter_args(%a = %x) -> (tensor<?x3xf32>) {
+        scf.yield %a : tensor<?x3xf32> }
       return %r : tensor<?x3xf32>"""
     check_tensor_level(parse_module(main(body)))
 
@@ -44,7 +43,8 @@ OPERATION_RULES = {
         ["tensor.insert is not in the tensor contract", "tensor.insert_slice of a slice of one element"],
     ),
     "softmax": (
-        "%r = linalg.softmax dimension(1) ins(%x : tensor<?x3xf32>) outs(%x : tensor<?x3xf32>) -> tensor<?x3xf32> "
+        "%r = linalg.softmax dimension(1) ins(%x : tensor<?x3xf32>) "
+        "outs(%x : tensor<?x3xf32>) -> tensor<?x3xf32> "
         "return %r : tensor<?x3xf32>",
         ["linalg.softmax", "maximum, exponential, sum, quotient"],
     ),
@@ -118,7 +118,8 @@ def test_interface_rules(rule: str) -> None:
 
 
 def test_result_without_a_name() -> None:
-    text = 'module { func.func @main(%x: tensor<f32> {model.input = "x"}) -> tensor<f32> { return %x : tensor<f32> } }'
+    signature = 'func.func @main(%x: tensor<f32> {model.input = "x"}) -> tensor<f32>'
+    text = f"module {{ {signature} {{ return %x : tensor<f32> }} }}"
     assert "result 0 of @main has no model.output" in refusal(text)
 
 
