@@ -23,6 +23,7 @@ from stratagem.compiler.frontends.torch_parameters import (
 from stratagem.compiler.frontends.torch_refusals import check_graph
 from stratagem.compiler.frontends.torch_rewrites import prepare
 from stratagem.compiler.frontends.torch_signature import Role, Signature, read_signature
+from stratagem.compiler.frontends.torch_sizes import assert_sizes, free_sizes, lower_bounds
 from stratagem.compiler.program import Program
 
 
@@ -92,20 +93,27 @@ def import_exported(exported: ExportedProgram, forward: Callable[..., Any] | Non
     signature = read_signature(prepared, forward)
     check_graph(prepared.graph)
     state = {
-        s.name: to_numpy(tensor_of(prepared, s), f"buffer '{s.name}'").copy()
-        for s in signature.having(Role.STATE)
+        s.name: to_numpy(tensor_of(prepared, s), f"buffer '{s.name}'").copy() for s in signature.having(Role.STATE)
     }
     arguments = settle_arguments(prepared, signature)
     outputs = settle_outputs(prepared, signature)
     unsigned = unsigned_names(prepared.graph, arguments, outputs)
+    names = [slot.name for slot in arguments if slot.role is not Role.PARAMETER]
     parameters = {i: slot for i, slot in enumerate(arguments) if slot.role is Role.PARAMETER}
+    sizes = free_sizes(_input_nodes(prepared, parameters), names)
     program = land(
         lower_to_linalg(import_graph(prepared.graph)),
         FUNCTION,
-        input_names=[slot.name for slot in arguments if slot.role is not Role.PARAMETER],
+        input_names=names,
         output_names=[slot.name for slot in outputs],
         parameters=collect_parameters(prepared, list(parameters.values())),
         parameter_arguments={i: slot.name for i, slot in parameters.items()},
         unsigned=unsigned,
     )
+    assert_sizes(program.module, sizes, lower_bounds(prepared))
     return TorchModel(program, signature, state, unsigned)
+
+
+def _input_nodes(program: ExportedProgram, parameters: Mapping[int, Any]) -> list[Any]:
+    placeholders = [node for node in program.graph.nodes if node.op == "placeholder"]
+    return [node for i, node in enumerate(placeholders) if i not in parameters]

@@ -26,9 +26,7 @@ from stratagem.compiler.frontends.torch_archive_text import check_program_text
 PROGRAM_LIMIT = 2**28
 """Largest graph description in bytes; weights are not part of it."""
 
-_LOCAL_HEADER = (
-    30  # bytes before the name in a zip member's local header; lengths of name and extra at 26 and 28
-)
+_LOCAL_HEADER = 30  # bytes before the name in a zip member's local header; lengths of name and extra at 26 and 28
 _KNOWN_VERSION = "0"
 
 
@@ -95,9 +93,7 @@ def open_archive(path: Path) -> Archive:
         if info.filename.startswith("/") or ".." in parts or len(parts) < 2:
             raise ModelError(f"{path}: unsafe path '{info.filename}' in the archive")
         if info.compress_type != zipfile.ZIP_STORED:
-            raise ModelError(
-                f"{path}: {info.filename} is compressed; torch.export.save stores members as they are"
-            )
+            raise ModelError(f"{path}: {info.filename} is compressed; torch.export.save stores members as they are")
         members["/".join(parts[1:])] = info
     # Copy on write: PyTorch wants writable memory, the file stays as it is.
     return Archive(path, members, np.memmap(path, np.uint8, "c"), file)
@@ -168,8 +164,6 @@ def _tensor(archive: Archive, name: str, raw: np.ndarray[Any, Any], meta: Mappin
     if 0 in shape:
         return torch.zeros(shape, dtype=dtype)
     if (last + 1) * itemsize > raw.size:
-        raise ModelError(
-            f"{archive.path}: '{name}' needs {(last + 1) * itemsize} bytes, the archive holds {raw.size}"
-        )
+        raise ModelError(f"{archive.path}: '{name}' needs {(last + 1) * itemsize} bytes, the archive holds {raw.size}")
     flat = torch.from_numpy(raw[: raw.size // itemsize * itemsize]).view(dtype)
     return flat.as_strided(shape, strides, offset)

@@ -123,11 +123,7 @@ def check_expression(text: Any, where: str) -> None:
 
 def check_operator(target: Any, where: str) -> None:
     """Raises UnsupportedError for operators other than PyTorch's own."""
-    if (
-        not isinstance(target, str)
-        or not _OPERATOR.fullmatch(target)
-        or "__" in target.replace("__and__", "")
-    ):
+    if not isinstance(target, str) or not _OPERATOR.fullmatch(target) or "__" in target.replace("__and__", ""):
         raise UnsupportedError(
             f"{where}: uses '{str(target)[:80]}', which is not an operator of PyTorch",
             hint="write custom operators with PyTorch's own before saving",

@@ -97,11 +97,7 @@ def settle_outputs(program: ExportedProgram, signature: Signature) -> list[Slot]
     """Keeps the outputs that are tensors or sizes, sizes as 0-dimensional int64 tensors; returns their
     slots."""
     output = next(node for node in program.graph.nodes if node.op == "output")
-    kept = [
-        (slot, v)
-        for slot, v in zip(signature.outputs, output.args[0], strict=True)
-        if slot.role is not Role.FIXED
-    ]
+    kept = [(slot, v) for slot, v in zip(signature.outputs, output.args[0], strict=True) if slot.role is not Role.FIXED]
     kept.sort(key=lambda pair: pair[0].role is Role.STATE)  # the user's outputs first; stable
     with program.graph.inserting_before(output):
         output.args = (tuple(_as_tensor(program, value) for _, value in kept),)

@@ -91,9 +91,7 @@ def as_module(model: Any) -> nn.Module:
         return model
     if callable(model):
         return FunctionModule(model)
-    raise ModelError(
-        f"cannot compile an object of type {type(model).__name__}", hint="pass an nn.Module or a function"
-    )
+    raise ModelError(f"cannot compile an object of type {type(model).__name__}", hint="pass an nn.Module or a function")
 
 
 def capture(
@@ -161,9 +159,7 @@ def _explain(error: Exception, module: nn.Module, args: Sequence[Any], kwargs: A
         )
     if _GUARD.search(text):
         return ModelError(f"the dynamic shapes do not fit the model: {first}", location=where)
-    return UnsupportedError(
-        f"torch.export cannot capture the model: {type(error).__name__}: {first}", location=where
-    )
+    return UnsupportedError(f"torch.export cannot capture the model: {type(error).__name__}: {first}", location=where)
 
 
 def _eager_failure(module: nn.Module, args: Sequence[Any], kwargs: Any) -> str | None:

@@ -39,9 +39,7 @@ def to_numpy(tensor: torch.Tensor, name: str = "a tensor") -> Array:
             hint="supported: " + ", ".join(str(d).removeprefix("torch.") for d in DTYPES),
         )
     if tensor.is_meta:
-        raise UnsupportedError(
-            f"{name} is on the meta device and has no values", hint="load the weights first"
-        )
+        raise UnsupportedError(f"{name} is on the meta device and has no values", hint="load the weights first")
     plain = tensor.detach().cpu().contiguous()
     if plain.dtype is torch.bfloat16:  # numpy has no bfloat16 of its own
         plain = plain.view(torch.int16)

@@ -63,13 +63,9 @@ def nearest_form(operation: str) -> str:
     return NEAREST_FORMS.get(operation, "")
 
 
-def refuse(
-    operation: str, reason: str, location: SourceLocation | str | None, hint: str = ""
-) -> UnsupportedError:
+def refuse(operation: str, reason: str, location: SourceLocation | str | None, hint: str = "") -> UnsupportedError:
     """The one form of all refusals of operators."""
-    return UnsupportedError(
-        f"{operation} {reason}", hint=hint or nearest_form(bare_name(operation)), location=location
-    )
+    return UnsupportedError(f"{operation} {reason}", hint=hint or nearest_form(bare_name(operation)), location=location)
 
 
 def bare_name(operation: str) -> str:
@@ -87,14 +83,10 @@ def _check_target(node: fx.Node) -> None:
             return
         raise refuse(str(target), "is not an operator", where)
     if target.namespace not in ("aten", "prims", "prim"):
-        hint = (
-            nearest_form(bare_name(str(target))) or "write it with PyTorch's own operators, or leave it out"
-        )
+        hint = nearest_form(bare_name(str(target))) or "write it with PyTorch's own operators, or leave it out"
         raise refuse(str(target), f"is a custom operator of '{target.namespace}'", where, hint)
     if torch.Tag.nondeterministic_seeded in target.tags:
-        raise refuse(
-            str(target), "draws random numbers", where, nearest_form(bare_name(str(target))) or _RANDOM_HINT
-        )
+        raise refuse(str(target), "draws random numbers", where, nearest_form(bare_name(str(target))) or _RANDOM_HINT)
 
 
 def _check_value(node: fx.Node) -> None:
@@ -110,11 +102,7 @@ def _check_dtype(node: fx.Node, value: Any) -> None:
         what = f"input '{node.name}'" if node.op == "placeholder" else str(node.target)
         dtype = str(value.dtype).removeprefix("torch.")
         supported = "supported: " + ", ".join(str(d).removeprefix("torch.") for d in DTYPES)
-        hint = (
-            nearest_form(bare_name(what))
-            or ("" if not value.dtype.is_complex else _COMPLEX_HINT)
-            or supported
-        )
+        hint = nearest_form(bare_name(what)) or ("" if not value.dtype.is_complex else _COMPLEX_HINT) or supported
         where = user_location(node.meta.get("stack_trace"))
         raise refuse(what, f"has dtype {dtype}", where, hint)
 

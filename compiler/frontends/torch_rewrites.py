@@ -75,12 +75,7 @@ def reshape_for_unit_strides(node: fx.Node) -> None:
         return
     source, result = node.args[0].meta["val"], node.meta["val"]
     offset = node.args[3] if len(node.args) > 3 else None
-    if (
-        source.is_contiguous()
-        and result.is_contiguous()
-        and not offset
-        and _same_without_units(source, result)
-    ):
+    if source.is_contiguous() and result.is_contiguous() and not offset and _same_without_units(source, result):
         node.target, node.args = aten.reshape.default, (node.args[0], list(node.args[1]))
 
 

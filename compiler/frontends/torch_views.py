@@ -78,9 +78,7 @@ def split_groups(source: Sequence[Any], result: Sequence[Any]) -> list[Group] | 
 
 
 def _next_group(source: Sequence[Any], result: Sequence[Any], a: int, b: int) -> Group | None:
-    candidates = (
-        (m, n) for total in range(1, len(source) + len(result) - a - b + 1) for m, n in _splits(total)
-    )
+    candidates = ((m, n) for total in range(1, len(source) + len(result) - a - b + 1) for m, n in _splits(total))
     for m, n in candidates:
         if a + m > len(source) or b + n > len(result):
             continue

@@ -12,6 +12,7 @@ pytest.importorskip("torch")
 import torch
 from torch import nn
 
+from stratagem.compiler.errors import StratagemError
 from stratagem.compiler.frontends.torch import import_torch, load_torch
 from stratagem.compiler.frontends.torch_parameters import to_numpy
 from stratagem.compiler.interpreter.api import emulate
@@ -38,9 +39,7 @@ def check(model: Any, *examples: Any, others: tuple[Any, ...] = (), dynamic: Any
     got = emulate(program, [to_numpy(a) for a in args if isinstance(a, torch.Tensor)])
     tolerance = 3e-2 if any(w.dtype in (torch.bfloat16, torch.float16) for w in wanted) else 1e-5
     for g, w in zip(got, wanted, strict=True):
-        np.testing.assert_allclose(
-            np.asarray(g, np.float64), to_numpy(w).astype(np.float64), tolerance, tolerance
-        )
+        np.testing.assert_allclose(np.asarray(g, np.float64), to_numpy(w).astype(np.float64), tolerance, tolerance)
     return program
 
 
@@ -171,14 +170,10 @@ def test_free_integers_are_inputs() -> None:
     assert emulate(program, [np.ones(3, np.float32), np.asarray(7)])[0].tolist() == [7, 7, 7]
 
 
-@pytest.mark.parametrize(
-    "dtype", ["float64", "float32", "float16", "bfloat16", "int64", "int32", "int16", "int8"]
-)
+@pytest.mark.parametrize("dtype", ["float64", "float32", "float16", "bfloat16", "int64", "int32", "int16", "int8"])
 def test_dtypes(dtype: str) -> None:
     kind = getattr(torch, dtype)
-    check(
-        lambda x, y: (x * y + x, x.to(torch.float32).sum(-1)), *(torch.arange(6).reshape(2, 3).to(kind),) * 2
-    )
+    check(lambda x, y: (x * y + x, x.to(torch.float32).sum(-1)), *(torch.arange(6).reshape(2, 3).to(kind),) * 2)
 
 
 def test_booleans() -> None:
@@ -195,3 +190,19 @@ def test_unsigned_bytes_convert_as_unsigned() -> None:
 def test_a_function_finds_the_modules_it_uses() -> None:
     layer = nn.Linear(4, 4)
     assert sorted(names(check(lambda x: layer(x), torch.randn(2, 4)))[2]) == ["layer.bias", "layer.weight"]
+
+
+def test_sizes_that_must_be_equal_are_asserted() -> None:
+    program = load_torch(lambda x, y: x @ y.T, (torch.ones(3, 4), torch.ones(3, 4)), ({1: FREE}, {1: FREE}))
+    rows = [np.ones((3, n), np.float32) for n in (5, 6)]
+    assert emulate(program, [rows[0], rows[0]])[0].shape == (3, 3)
+    with pytest.raises(StratagemError, match="dimension 1 of 'x' and dimension 1 of 'y' must be equal"):
+        emulate(program, rows)
+
+
+def test_smallest_sizes_are_asserted() -> None:
+    length = torch.export.Dim("length", min=4)
+    program = load_torch(lambda x: x[:4] * 2, (torch.ones(6),), ({0: length},))
+    assert emulate(program, [np.ones(4, np.float32)])[0].tolist() == [2] * 4
+    with pytest.raises(StratagemError, match="dimension 0 of 'x' must be at least 4"):
+        emulate(program, [np.ones(3, np.float32)])
