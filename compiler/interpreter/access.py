@@ -40,8 +40,7 @@ class Access:
         offsets = tuple(int(f(origin, ())) for f in functions)
         units = [[int(d == e) for e in range(dims)] for d in range(dims)]
         rows = tuple(
-            tuple(int(f(unit, ())) - offset for unit in units)
-            for f, offset in zip(functions, offsets, strict=True)
+            tuple(int(f(unit, ())) - offset for unit in units) for f, offset in zip(functions, offsets, strict=True)
         )
         return Access(dims, plain, rows, offsets, functions)
 
@@ -94,9 +93,7 @@ class Access:
         rows = self.coefficients or ()
         used = [any(row[d] for row in rows) for d in range(self.dims)]
         shape = [n if u else 1 for n, u in zip(sizes, used, strict=True)]
-        strides = [
-            sum(row[d] * s for row, s in zip(rows, plane.strides, strict=True)) for d in range(self.dims)
-        ]
+        strides = [sum(row[d] * s for row, s in zip(rows, plane.strides, strict=True)) for d in range(self.dims)]
         if 0 in shape:
             return np.zeros(shape, plane.dtype)
         start = plane[tuple(slice(offset, None) for offset in self.offsets)]
@@ -118,9 +115,7 @@ class Access:
         )
 
 
-def iteration_sizes(
-    instruction: Instruction, accesses: Sequence[Access], operands: Sequence[Value]
-) -> tuple[int, ...]:
+def iteration_sizes(instruction: Instruction, accesses: Sequence[Access], operands: Sequence[Value]) -> tuple[int, ...]:
     """The extent of every iteration dimension; raises Violation where operands disagree about one."""
     sizes: list[int | None] = [None] * accesses[0].dims
     for position, (access, operand) in enumerate(zip(accesses, operands, strict=True)):
@@ -155,8 +150,7 @@ def _is_linear(expression: Any) -> bool:
         return _is_linear(expression.lhs) and _is_linear(expression.rhs)
     if kind == "AffineMulExpr":
         constant = any(
-            type(e.maybe_downcast()).__name__ == "AffineConstantExpr"
-            for e in (expression.lhs, expression.rhs)
+            type(e.maybe_downcast()).__name__ == "AffineConstantExpr" for e in (expression.lhs, expression.rhs)
         )
         return constant and _is_linear(expression.lhs) and _is_linear(expression.rhs)
     return kind in ("AffineDimExpr", "AffineConstantExpr")

@@ -148,6 +148,4 @@ def _refuse_undefined(
         element = [int(i) for i in np.argwhere(where)[0]]
         reads = rerun().undefined_reads
         first = f"; {reads[0].name} at {reads[0].location} computes with it first" if reads else ""
-        raise Violation(
-            "func.return", f"element {element} of '{port.name}' comes from memory that nobody wrote{first}"
-        )
+        raise Violation("func.return", f"element {element} of '{port.name}' comes from memory that nobody wrote{first}")

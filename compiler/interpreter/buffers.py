@@ -63,9 +63,7 @@ class Arena:
         if offset < 0 or end > self.size:
             raise instruction.violation(f"bytes {offset}..{end} are outside the arena of {self.size} bytes")
         if offset % width:
-            raise instruction.violation(
-                f"byte offset {offset} is no multiple of {width}, the size of {element}"
-            )
+            raise instruction.violation(f"byte offset {offset} is no multiple of {width}, the size of {element}")
         if element not in self.typed:
             self.typed[element] = unwritten(self.domain, [self.size // width], element)
         self._forget(offset, end)
@@ -93,9 +91,7 @@ def unwritten(domain: Domain, shape: Sequence[int], element: str) -> Buffer:
     return Buffer.copy_of((np.asarray(NONSENSE, storage(element)),), shape)
 
 
-def store_results(
-    instruction: Instruction, destinations: Sequence[Value], results: Sequence[Value]
-) -> Sequence[Value]:
+def store_results(instruction: Instruction, destinations: Sequence[Value], results: Sequence[Value]) -> Sequence[Value]:
     """An operation's results; on buffers there are none, and the destinations receive them."""
     if instruction.results:
         return results

@@ -48,9 +48,7 @@ class Verdict:
         return self.outcome == "within bound"
 
     def __str__(self) -> str:
-        numbers = (
-            f"element {list(self.element)}: {self.actual!r}, reference {self.value!r}, bound {self.bound:.3g}"
-        )
+        numbers = f"element {list(self.element)}: {self.actual!r}, reference {self.value!r}, bound {self.bound:.3g}"
         if self.outcome == "within bound":
             return f"within bound: {self.total} elements, largest error {self.ratio:.2g} of its bound"
         if self.outcome == "outside bound":

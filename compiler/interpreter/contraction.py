@@ -25,9 +25,7 @@ class Roles:
     summed: tuple[int, ...]
 
     @staticmethod
-    def of(
-        left: Sequence[int], right: Sequence[int], sizes: Sequence[int], reduction: Sequence[int]
-    ) -> Roles | None:
+    def of(left: Sequence[int], right: Sequence[int], sizes: Sequence[int], reduction: Sequence[int]) -> Roles | None:
         """None where some dimension of the result is in neither operand."""
         batch, rows, columns = [], [], []
         for d in (d for d in range(len(sizes)) if d not in reduction):
@@ -65,9 +63,7 @@ def contract(
         return None
     count = [prod(sizes[d] for d in dims) for dims in (roles.batch, roles.rows, roles.columns, roles.summed)]
     left = _arranged(left, (roles.batch, roles.rows, roles.summed), sizes, (count[0], count[1], count[3]))
-    right = _arranged(
-        right, (roles.batch, roles.summed, roles.columns), sizes, (count[0], count[3], count[2])
-    )
+    right = _arranged(right, (roles.batch, roles.summed, roles.columns), sizes, (count[0], count[3], count[2]))
     kept = [d for d in range(rank) if d not in reduction]
     order = [kept.index(d) for d in (*roles.batch, *roles.rows, *roles.columns)]
     shape = [sizes[d] for d in kept]
@@ -84,9 +80,7 @@ def contract(
     return tuple(np.transpose(plane.reshape(arranged), np.argsort(order)) for plane in result)
 
 
-def _arranged(
-    value: Value, groups: Sequence[Sequence[int]], sizes: Sequence[int], shape: Sequence[int]
-) -> Value:
+def _arranged(value: Value, groups: Sequence[Sequence[int]], sizes: Sequence[int], shape: Sequence[int]) -> Value:
     """Transposes to the given groups of dimensions, drops the others (of size 1), and merges each group into
     one axis.
     """
@@ -106,9 +100,7 @@ def _contract_integers(left: Array, right: Array, init: Array) -> Array:
     `init`.
     """
     if init.dtype == np.bool_:
-        return np.asarray(
-            (np.matmul(left.astype(np.int64), right.astype(np.int64)) & 1).astype(np.bool_) ^ init
-        )
+        return np.asarray((np.matmul(left.astype(np.int64), right.astype(np.int64)) & 1).astype(np.bool_) ^ init)
     biggest = float(np.max(np.abs(left.astype(np.float64)))) * float(np.max(np.abs(right.astype(np.float64))))
     if biggest * left.shape[2] < _EXACT_IN_FLOAT64:
         product = np.matmul(left.astype(np.float64), right.astype(np.float64)).astype(np.int64)

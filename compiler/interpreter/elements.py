@@ -30,9 +30,7 @@ FLOATS: dict[str, FloatFormat] = {
     "f64": FloatFormat(np.dtype(np.float64), 2.0**-53, 2.0**-1022, float(np.finfo(np.float64).max)),
     "f32": FloatFormat(np.dtype(np.float32), 2.0**-24, 2.0**-126, float(np.finfo(np.float32).max)),
     "f16": FloatFormat(np.dtype(np.float16), 2.0**-11, 2.0**-14, 65504.0),
-    "bf16": FloatFormat(
-        np.dtype(ml_dtypes.bfloat16), 2.0**-8, 2.0**-126, float(ml_dtypes.finfo("bfloat16").max)
-    ),
+    "bf16": FloatFormat(np.dtype(ml_dtypes.bfloat16), 2.0**-8, 2.0**-126, float(ml_dtypes.finfo("bfloat16").max)),
 }
 
 INTEGERS: dict[str, np.dtype[Any]] = {

@@ -146,9 +146,7 @@ def _data(
         if port.name in values:
             array = np.asarray(values[port.name])
             arguments.append(
-                source.lift(array, port.element)
-                if is_float(port.element)
-                else (array.astype(storage(port.element)),)
+                source.lift(array, port.element) if is_float(port.element) else (array.astype(storage(port.element)),)
             )
         elif is_float(port.element):
             arguments.append(source.random(shape))

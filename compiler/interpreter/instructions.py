@@ -143,13 +143,9 @@ def _handler_for(name: str) -> Handler:
     return HANDLERS.get(name) or HANDLERS.get(f"{name.split('.')[0]}.*") or _refuse
 
 
-def _nothing(
-    machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Any]
-) -> Sequence[Any]:
+def _nothing(machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Any]) -> Sequence[Any]:
     return ()
 
 
-def _refuse(
-    machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Any]
-) -> Sequence[Value]:
+def _refuse(machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Any]) -> Sequence[Value]:
     raise UnsupportedError(f"{instruction.name} has no reference semantics", location=instruction.location)

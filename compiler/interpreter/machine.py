@@ -103,9 +103,7 @@ class Machine:
 
     def note_reads(self, instruction: Instruction, values: Sequence[Any]) -> None:
         """When tracing, remembers an instruction that computes with memory nobody wrote."""
-        if self.trace_undefined and any(
-            self.domain.undefined_elements(value) is not None for value in values
-        ):
+        if self.trace_undefined and any(self.domain.undefined_elements(value) is not None for value in values):
             self.undefined_reads.append(instruction)
 
 

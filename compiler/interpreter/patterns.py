@@ -85,8 +85,7 @@ class Structure:
         body = instruction.bodies[0]
         combiners, terms, product = _reduction_form(body, inputs, outputs) if reduction else (None, (), None)
         used = tuple(
-            (bool(reduction) and k >= inputs)
-            or (k < len(body.arguments) and body_reads(body, body.arguments[k]))
+            (bool(reduction) and k >= inputs) or (k < len(body.arguments) and body_reads(body, body.arguments[k]))
             for k in range(len(accesses))
         )
         return Structure(
@@ -143,9 +142,7 @@ def _order(instruction: Instruction, access: Access, parallel: tuple[int, ...]) 
 
 
 def _uses_index(body: Body) -> bool:
-    return any(
-        i.name == "linalg.index" or any(_uses_index(inner) for inner in i.bodies) for i in body.instructions
-    )
+    return any(i.name == "linalg.index" or any(_uses_index(inner) for inner in i.bodies) for i in body.instructions)
 
 
 def _reduction_form(
@@ -166,11 +163,7 @@ def _reduction_form(
         last.append(maker)
     terms = [i for i in body.instructions if not any(i is maker for maker in last)]
     product = makers.get(combiners[0].term) if outputs == 1 and combiners[0].function == "add" else None
-    if (
-        product is None
-        or product.name not in ("arith.mulf", "arith.muli")
-        or _reads(body, combiners[0].term) != 1
-    ):
+    if product is None or product.name not in ("arith.mulf", "arith.muli") or _reads(body, combiners[0].term) != 1:
         return tuple(combiners), tuple(terms), None
     return tuple(combiners), tuple(i for i in terms if i is not product), product
 

@@ -78,9 +78,7 @@ def bound_per_call(
         arrays = [_stored(value, port) for value, port in zip(arguments, borders, strict=True)]
         actual = _execute(host, name, arguments, arrays, outcomes, execute)
         references.undecided.clear()
-        entering = [
-            _entering(references, v, a, p) for v, a, p in zip(arguments, arrays, borders, strict=True)
-        ]
+        entering = [_entering(references, v, a, p) for v, a, p in zip(arguments, arrays, borders, strict=True)]
         wanted = references.call(name, entering)
         certain = not references.undecided
         verdicts = []
@@ -91,12 +89,9 @@ def bound_per_call(
 
     host.on_call = judge
     arrays = bind(ports, inputs, known)
-    values = host.call(
-        function, [lift(host.domain, port, array) for port, array in zip(ports, arrays, strict=True)]
-    )
+    values = host.call(function, [lift(host.domain, port, array) for port, array in zip(ports, arrays, strict=True)])
     return [
-        _stored(value, port)
-        for value, port in zip(values, results_of(find_function(module, function)), strict=True)
+        _stored(value, port) for value, port in zip(values, results_of(find_function(module, function)), strict=True)
     ], checks
 
 

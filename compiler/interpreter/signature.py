@@ -50,9 +50,7 @@ def arguments_of(function: Any) -> list[Port]:
             is_arena=i in arenas,
             shard=_shard(shard),
         )
-        for i, (kind, name, parameter, shard) in enumerate(
-            zip(kinds, inputs, parameters, shards, strict=True)
-        )
+        for i, (kind, name, parameter, shard) in enumerate(zip(kinds, inputs, parameters, shards, strict=True))
     ]
 
 
@@ -60,9 +58,7 @@ def results_of(function: Any) -> list[Port]:
     """The results of a func.func operation."""
     kinds = ir.FunctionType(ir.TypeAttr(function.attributes["function_type"]).value).results
     names = result_attributes(function, "model.output")
-    return [
-        _port(kind, name or f"result {i}") for i, (kind, name) in enumerate(zip(kinds, names, strict=True))
-    ]
+    return [_port(kind, name or f"result {i}") for i, (kind, name) in enumerate(zip(kinds, names, strict=True))]
 
 
 def _arenas(function: Any) -> set[int]:

@@ -39,9 +39,7 @@ class SliceFacts:
         )
 
 
-def region_of(
-    instruction: Instruction, operands: Sequence[Value], shape: Sequence[int], tensors: int
-) -> Region:
+def region_of(instruction: Instruction, operands: Sequence[Value], shape: Sequence[int], tensors: int) -> Region:
     """The region of a tensor of `shape` that a slice operation names; raises Violation where it leaves the
     tensor.
     """
@@ -107,6 +105,4 @@ def same_size(instruction: Instruction, part: Value, region: Region) -> None:
     """Checks that an inserted tensor fills its region exactly; raises Violation otherwise."""
     have, want = shape_of(part), sizes_of(region)
     if [n for n in have if n != 1] != [n for n in want if n != 1]:
-        raise instruction.violation(
-            f"a tensor of shape {list(have)} is put into a region of shape {list(want)}"
-        )
+        raise instruction.violation(f"a tensor of shape {list(have)} is put into a region of shape {list(want)}")

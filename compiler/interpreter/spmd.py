@@ -59,9 +59,7 @@ class Rendezvous:
             raise Violation("collective", f"the mesh has axes {names}, not '{axis}'")
         return prod(size for _, size in self.mesh[names.index(axis) + 1 :])
 
-    def meet(
-        self, rank: int, axis: str, signature: tuple[Any, ...], value: Value, location: str
-    ) -> list[Value]:
+    def meet(self, rank: int, axis: str, signature: tuple[Any, ...], value: Value, location: str) -> list[Value]:
         """Blocks until every rank of the group has brought its value; returns all, in rank order.
 
         Raises Violation when ranks of a group call different collectives, or when some will never arrive.

@@ -108,9 +108,7 @@ def local_part(port: Port, array: Array, rank: Rank) -> Array:
     count = len(rank.rendezvous.group(rank.number, axis))
     if array.shape[dim] % count:
         size = array.shape[dim]
-        raise RuntimeInputError(
-            f"'{port.name}': dimension {dim} of size {size} cannot be cut into {count} parts"
-        )
+        raise RuntimeInputError(f"'{port.name}': dimension {dim} of size {size} cannot be cut into {count} parts")
     size = array.shape[dim] // count
     start = rank.place(axis) * size
     return array[(*[slice(None)] * dim, slice(start, start + size))]

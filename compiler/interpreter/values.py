@@ -77,10 +77,7 @@ def same_planes(values: Sequence[Value]) -> list[Value]:
     most = max(len(value) for value in values)
     if all(len(value) == most for value in values):
         return list(values)
-    return [
-        value if len(value) == most else (value[0], np.zeros(np.shape(value[0]), np.bool_))
-        for value in values
-    ]
+    return [value if len(value) == most else (value[0], np.zeros(np.shape(value[0]), np.bool_)) for value in values]
 
 
 def broadcast(value: Value, shape: Sequence[int]) -> Value:

@@ -148,9 +148,7 @@ class ExactField(Domain):
             case "fma":
                 return self._finite("add", self._finite("mul", first, operands[1]), second)
             case "div":
-                return tuple(
-                    x * residues.inverse(y % m, m) % m for x, y, m in zip(first, second, MODULI, strict=True)
-                )
+                return tuple(x * residues.inverse(y % m, m) % m for x, y, m in zip(first, second, MODULI, strict=True))
             case "exp":
                 grown = residues.power(np.asarray(residues.BASE), np.maximum(first[1], 0), P)
                 return grown, self._unknown("exp", grown)[1]
@@ -199,10 +197,7 @@ class ExactField(Domain):
         for whole in range(-16, 17):
             is_whole = np.asarray(exponent[0]) == whole % P
             if np.any(is_whole):
-                raised = [
-                    residues.power(x % m, np.asarray(abs(whole)), m)
-                    for x, m in zip(base, MODULI, strict=True)
-                ]
+                raised = [residues.power(x % m, np.asarray(abs(whole)), m) for x, m in zip(base, MODULI, strict=True)]
                 if whole < 0:
                     raised = [residues.inverse(x, m) for x, m in zip(raised, MODULI, strict=True)]
                 result = tuple(np.where(is_whole, a, b) for a, b in zip(raised, result, strict=True))
@@ -233,9 +228,7 @@ def _constant(number: float, element: str) -> tuple[int, int]:
     simple = exact.limit_denominator(_SIMPLE_DENOMINATOR)
     if float(np.asarray(float(simple)).astype(storage(element))) == number:
         exact = simple
-    return exact.numerator * pow(exact.denominator, -1, P) % P, exact.numerator * pow(
-        exact.denominator, -1, Q
-    ) % Q
+    return exact.numerator * pow(exact.denominator, -1, P) % P, exact.numerator * pow(exact.denominator, -1, Q) % Q
 
 
 def _powers_of_two(exponent: Array, modulus: int) -> Array:

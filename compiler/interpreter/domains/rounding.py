@@ -44,9 +44,7 @@ class RoundingBound(Domain):
         return self.lift(array, element)
 
     def undefined(self, shape: Sequence[int], element: str) -> Undefined:
-        return Undefined(
-            (*_PLAIN.undefined(shape, element), np.broadcast_to(np.float64(np.inf), tuple(shape)))
-        )
+        return Undefined((*_PLAIN.undefined(shape, element), np.broadcast_to(np.float64(np.inf), tuple(shape))))
 
     def apply(self, function: str, element: str, *operands: Value) -> Value:
         v = FUNCTIONS[function](*(operand[0] for operand in operands))
@@ -136,9 +134,7 @@ class RoundingBound(Domain):
         total = count * self._unit(element)
         return total / (1.0 - total) if total < 0.5 else np.inf
 
-    def _rounded(
-        self, v: Array, propagated: Array, element: str, ulps: float, operands: Sequence[Value]
-    ) -> Array:
+    def _rounded(self, v: Array, propagated: Array, element: str, ulps: float, operands: Sequence[Value]) -> Array:
         """Adds one result's own rounding (an ulp is at most twice the unit roundoff) to what came in."""
         if not ulps:
             return _no_nan(propagated)
@@ -165,9 +161,7 @@ class RoundingBound(Domain):
         v = value[0].sum(axis=axes) + init[0]
         size = np.abs(value[0]).sum(axis=axes) + np.abs(init[0])
         spread = init[1] if known_zero(value[1]) else value[1].sum(axis=axes) + init[1]
-        return v, self._checked(
-            v, spread + self._gamma(count, element) * (size + spread), element, (value, init)
-        )
+        return v, self._checked(v, spread + self._gamma(count, element) * (size + spread), element, (value, init))
 
     def _product(self, element: str, value: Value, axes: tuple[int, ...], init: Value, count: int) -> Value:
         v = value[0].prod(axis=axes) * init[0]

@@ -21,9 +21,7 @@ class MapFacts:
 
 
 @operation("affine.apply", "affine.min", "affine.max")
-def evaluate(
-    machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Value]
-) -> Sequence[Value]:
+def evaluate(machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Value]) -> Sequence[Value]:
     if instruction.facts is None:
         affine_map = ir.AffineMapAttr(instruction.op.attributes["map"]).value
         instruction.facts = MapFacts(affine_map.n_dims, tuple(affine_function(e) for e in affine_map.results))
@@ -38,9 +36,7 @@ def evaluate(
 
 
 @operation("affine.delinearize_index")
-def delinearize(
-    machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Value]
-) -> Sequence[Value]:
+def delinearize(machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Value]) -> Sequence[Value]:
     """Splits an index by a basis; the outermost part is not bounded where the basis has one entry less."""
     basis = MixedList(integer_list(instruction.op, "static_basis")).resolve(operands[1:])
     inner = basis if len(basis) < len(instruction.results) else basis[1:]
@@ -54,9 +50,7 @@ def delinearize(
 
 
 @operation("affine.linearize_index")
-def linearize(
-    machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Value]
-) -> Sequence[Value]:
+def linearize(machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Value]) -> Sequence[Value]:
     static = MixedList(integer_list(instruction.op, "static_basis"))
     count = len(operands) - static.dynamic
     basis = static.resolve(operands[count:])

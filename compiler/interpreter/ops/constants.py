@@ -16,9 +16,7 @@ from stratagem.compiler.interpreter.values import Value
 
 
 @operation("arith.constant", "index.constant", "index.bool.constant", "ml_program.constant")
-def constant(
-    machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Any]
-) -> Sequence[Value]:
+def constant(machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Any]) -> Sequence[Value]:
     if instruction.facts is None:
         instruction.facts = read_constant(machine, instruction)
     return (instruction.facts,)
@@ -43,9 +41,7 @@ def array_constant(machine: Machine, attribute: Any, element: str) -> Value:
 
 
 @operation("ub.poison")
-def poison(
-    machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Any]
-) -> Sequence[Value]:
+def poison(machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Any]) -> Sequence[Value]:
     """A value that must not matter."""
     from stratagem.compiler.interpreter.ops.tensor_elements import undefined
 

@@ -17,9 +17,7 @@ from stratagem.compiler.interpreter.values import Array, Value, same_planes, sca
 
 
 @operation("scf.for")
-def run_for(
-    machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Any]
-) -> Sequence[Any]:
+def run_for(machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Any]) -> Sequence[Any]:
     machine.certain(instruction, operands[:3])
     low, high, step = (scalar(value) for value in operands[:3])
     if step <= 0:
@@ -33,9 +31,7 @@ def run_for(
 
 
 @operation("scf.while")
-def run_while(
-    machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Any]
-) -> Sequence[Any]:
+def run_while(machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Any]) -> Sequence[Any]:
     before, after = instruction.bodies
     carried = list(operands)
     while True:
@@ -47,9 +43,7 @@ def run_while(
 
 
 @operation("scf.if")
-def run_if(
-    machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Any]
-) -> Sequence[Any]:
+def run_if(machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Any]) -> Sequence[Any]:
     condition = operands[0]
     if np.ndim(condition[0]) > 0:
         return _run_both(machine, instruction, frame, condition)
@@ -80,9 +74,7 @@ def _run_both(machine: Machine, instruction: Instruction, frame: Frame, conditio
 
 
 @operation("scf.index_switch")
-def run_switch(
-    machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Any]
-) -> Sequence[Any]:
+def run_switch(machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Any]) -> Sequence[Any]:
     machine.certain(instruction, operands)
     cases = integer_list(instruction.op, "cases")
     chosen = scalar(operands[0])
@@ -91,9 +83,7 @@ def run_switch(
 
 
 @operation("scf.execute_region", "builtin.unrealized_conversion_cast")
-def run_region(
-    machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Any]
-) -> Sequence[Any]:
+def run_region(machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Any]) -> Sequence[Any]:
     return machine.run(instruction.bodies[0], frame, ()) if instruction.bodies else operands
 
 

@@ -72,36 +72,28 @@ FUNCTION_OF = ARITH | {f"math.{name}": name for name in MATH} | {"math.absf": "a
 
 
 @operation(*FUNCTION_OF)
-def elementwise(
-    machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Value]
-) -> Sequence[Value]:
+def elementwise(machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Value]) -> Sequence[Value]:
     if instruction.facts is None:
         instruction.facts = FUNCTION_OF[instruction.name]
     return (machine.domain.apply(instruction.facts, instruction.element, *operands),)
 
 
 @operation("arith.extf", "arith.truncf")
-def convert(
-    machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Value]
-) -> Sequence[Value]:
+def convert(machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Value]) -> Sequence[Value]:
     if instruction.facts is None:
         instruction.facts = element_of(instruction.op.operands[0].type)
     return (machine.domain.convert(operands[0], instruction.facts, instruction.element),)
 
 
 @operation("arith.cmpf")
-def compare(
-    machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Value]
-) -> Sequence[Value]:
+def compare(machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Value]) -> Sequence[Value]:
     if instruction.facts is None:
         instruction.facts = PREDICATES[integer_attribute(instruction.op, "predicate")]
     return (machine.domain.compare(instruction.facts, *operands),)
 
 
 @operation("arith.select")
-def select(
-    machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Any]
-) -> Sequence[Any]:
+def select(machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Any]) -> Sequence[Any]:
     """Elementwise; a scalar condition picks a whole tensor or memref."""
     condition, yes, no = operands
     if np.ndim(condition[0]) == 0 and len(condition) == 1:
@@ -123,25 +115,19 @@ def from_integer(
 
 
 @operation("arith.fptosi", "arith.fptoui")
-def to_integer(
-    machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Value]
-) -> Sequence[Value]:
+def to_integer(machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Value]) -> Sequence[Value]:
     if instruction.name == "arith.fptosi":
         return (machine.domain.to_integer(operands[0], instruction.element),)
     wide = machine.domain.to_integer(operands[0], "i64")
     dtype = storage(instruction.element)
     top = 1 if dtype == np.bool_ else 2 ** (8 * dtype.itemsize) - 1
     clipped = np.clip(wide[0], 0, min(top, 2**63 - 1))
-    narrow = (
-        clipped.astype(dtype) if dtype == np.bool_ else clipped.astype(np.dtype(f"u{dtype.name}")).view(dtype)
-    )
+    narrow = clipped.astype(dtype) if dtype == np.bool_ else clipped.astype(np.dtype(f"u{dtype.name}")).view(dtype)
     return (with_doubt(narrow, doubt_of(wide)),)
 
 
 @operation("arith.bitcast", "tensor.bitcast")
-def same_bits(
-    machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Value]
-) -> Sequence[Value]:
+def same_bits(machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Value]) -> Sequence[Value]:
     source, target = element_of(instruction.op.operands[0].type), instruction.element
     if source == target or (not is_float(source) and not is_float(target)):
         return (operands[0],)
@@ -164,18 +150,14 @@ def sine_and_cosine(
 
 
 @operation("math.clampf")
-def clamp(
-    machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Value]
-) -> Sequence[Value]:
+def clamp(machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Value]) -> Sequence[Value]:
     value, low, high = operands
     raised = machine.domain.apply("maximum", instruction.element, value, low)
     return (machine.domain.apply("minimum", instruction.element, raised, high),)
 
 
 @operation("math.isnan", "math.isinf", "math.isfinite", "math.isnormal")
-def classify(
-    machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Value]
-) -> Sequence[Value]:
+def classify(machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Value]) -> Sequence[Value]:
     """By comparison, so that every domain can answer: NaN differs from itself, infinities from what is below
     them.
     """
@@ -187,8 +169,4 @@ def classify(
     if instruction.name == "math.isnormal":
         zero = domain.compare("oeq", value, domain.constant(np.asarray(0.0), element))[0]
         return ((~(nan | infinite | zero),),)
-    return (
-        {"math.isnan": (nan,), "math.isinf": (infinite,), "math.isfinite": (~(nan | infinite),)}[
-            instruction.name
-        ],
-    )
+    return ({"math.isnan": (nan,), "math.isinf": (infinite,), "math.isfinite": (~(nan | infinite),)}[instruction.name],)

@@ -40,15 +40,11 @@ class ForallFacts:
     @staticmethod
     def of(op: Any) -> ForallFacts:
         low, high, step, outputs = segments(op)
-        lists = [
-            MixedList(integer_list(op, f"static{name}")) for name in ("LowerBound", "UpperBound", "Step")
-        ]
+        lists = [MixedList(integer_list(op, f"static{name}")) for name in ("LowerBound", "UpperBound", "Step")]
         return ForallFacts((lists[0], low), (lists[1], high), (lists[2], step), outputs)
 
     def units(self, operands: Sequence[Any]) -> list[range]:
-        low, high, step = (
-            numbers.resolve(operands[part]) for numbers, part in (self.low, self.high, self.step)
-        )
+        low, high, step = (numbers.resolve(operands[part]) for numbers, part in (self.low, self.high, self.step))
         return [range(a, b, c) for a, b, c in zip(low, high, step, strict=True)]
 
 
@@ -63,15 +59,11 @@ class Output:
 
     @staticmethod
     def of(value: Value) -> Output:
-        return Output(
-            value, [np.array(plane) for plane in value], np.full(shape_of(value), _NOBODY, np.int32)
-        )
+        return Output(value, [np.array(plane) for plane in value], np.full(shape_of(value), _NOBODY, np.int32))
 
 
 @operation("scf.forall")
-def run_forall(
-    machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Any]
-) -> Sequence[Any]:
+def run_forall(machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Any]) -> Sequence[Any]:
     if instruction.facts is None:
         instruction.facts = ForallFacts.of(instruction.op)
     facts: ForallFacts = instruction.facts
@@ -126,9 +118,7 @@ def _store(
         where = np.argwhere(earlier != _NOBODY)[0]
         element = [part.start + int(i) * part.step for i, part in zip(where, region, strict=True)]
         first = units[int(earlier[tuple(where)])]
-        raise store.violation(
-            f"element {element} is written by unit {list(first)} and by unit {list(units[number])}"
-        )
+        raise store.violation(f"element {element} is written by unit {list(first)} and by unit {list(units[number])}")
     if len(part) != len(output.planes):
         whole, part = same_planes([tuple(output.planes), part])
         output.planes = [np.array(plane) for plane in whole]
@@ -136,9 +126,7 @@ def _store(
     write(output.planes, region, part)
 
 
-def _check_output(
-    instruction: Instruction, position: int, output: Output, units: list[tuple[int, ...]]
-) -> None:
+def _check_output(instruction: Instruction, position: int, output: Output, units: list[tuple[int, ...]]) -> None:
     """Nothing is left undefined, and no unit read what another wrote."""
     if isinstance(output.initial, Undefined) and output.writer.size and output.writer.min() == _NOBODY:
         element = [int(i) for i in np.argwhere(output.writer == _NOBODY)[0]]

@@ -32,9 +32,7 @@ def signed(x: Array) -> Array:
 
 def _like(x: Array, result: Array) -> Array:
     dtype = np.asarray(x).dtype
-    return (
-        (np.asarray(result) & 1).astype(np.bool_) if dtype == np.bool_ else np.asarray(result).astype(dtype)
-    )
+    return (np.asarray(result) & 1).astype(np.bool_) if dtype == np.bool_ else np.asarray(result).astype(dtype)
 
 
 def _wrapping(function: Binary) -> Binary:
@@ -127,9 +125,7 @@ def _stem(name: str) -> str:
 
 
 @operation(*_names(BINARY))
-def binary(
-    machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Value]
-) -> Sequence[Value]:
+def binary(machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Value]) -> Sequence[Value]:
     if instruction.facts is None:
         instruction.facts = BINARY[_stem(instruction.name)]
     left, right = operands
@@ -138,9 +134,7 @@ def binary(
 
 
 @operation(*_names(DIVISIONS))
-def division(
-    machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Value]
-) -> Sequence[Value]:
+def division(machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Value]) -> Sequence[Value]:
     x, y = operands[0][0], np.asarray(operands[1][0])
     zero = y == 0
     if np.any(zero):
@@ -152,9 +146,7 @@ def division(
 
 
 @operation("arith.cmpi", "index.cmp")
-def compare(
-    machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Value]
-) -> Sequence[Value]:
+def compare(machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Value]) -> Sequence[Value]:
     if instruction.facts is None:
         instruction.facts = _predicate(instruction.op)
     result = compare_integers(instruction.facts, operands[0][0], operands[1][0])
@@ -176,9 +168,7 @@ def _predicate(op: Any) -> str:
     "index.casts",
     "index.castu",
 )
-def resize(
-    machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Value]
-) -> Sequence[Value]:
+def resize(machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Value]) -> Sequence[Value]:
     """Widens with or without sign, or keeps the low bits."""
     read = unsigned if instruction.name in ("arith.extui", "arith.index_castui", "index.castu") else signed
     dtype = storage(instruction.element)
@@ -219,16 +209,12 @@ UNARY: dict[str, Callable[[Array], Array]] = {
 
 
 @operation(*UNARY)
-def unary(
-    machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Value]
-) -> Sequence[Value]:
+def unary(machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Value]) -> Sequence[Value]:
     return (with_doubt(UNARY[instruction.name](operands[0][0]), doubt_of(operands[0])),)
 
 
 @operation("math.ipowi")
-def power(
-    machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Value]
-) -> Sequence[Value]:
+def power(machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Value]) -> Sequence[Value]:
     base, exponent = np.asarray(operands[0][0]), np.asarray(operands[1][0])
     if np.any((exponent < 0) & (base == 0)):
         raise instruction.violation("0 to a negative power")
@@ -238,9 +224,7 @@ def power(
 
 
 @operation("arith.addui_extended", "arith.mulsi_extended", "arith.mului_extended")
-def extended(
-    machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Value]
-) -> Sequence[Value]:
+def extended(machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Value]) -> Sequence[Value]:
     """Sum and carry, or low and high half of a product."""
     kind = instruction.name
     read = signed if kind == "arith.mulsi_extended" else unsigned

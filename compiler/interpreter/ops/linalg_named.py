@@ -17,9 +17,7 @@ from stratagem.compiler.interpreter.values import Array, Value, broadcast, map_p
 
 
 @operation("linalg.softmax")
-def softmax(
-    machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Value]
-) -> Sequence[Value]:
+def softmax(machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Value]) -> Sequence[Value]:
     machine.note_reads(instruction, operands[:1])
     dim = integer_attribute(instruction.op, "dimension")
     result = normalised_exponentials(machine.domain, instruction.element, operands[0], dim)
@@ -48,9 +46,7 @@ def _tiles(op: Any, operands: Sequence[Value]) -> tuple[list[int], list[int], li
 
 
 @operation("linalg.pack")
-def pack(
-    machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Value]
-) -> Sequence[Value]:
+def pack(machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Value]) -> Sequence[Value]:
     """Cuts dimensions into tiles that become inner dimensions; a ragged edge takes the padding value."""
     source, parts = operands[0], segments(instruction.op)
     dims, sizes, order = _tiles(instruction.op, operands)
@@ -84,9 +80,7 @@ def _packed(plane: Array, dims: list[int], sizes: list[int], order: list[int]) -
 
 
 @operation("linalg.unpack")
-def unpack(
-    machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Value]
-) -> Sequence[Value]:
+def unpack(machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Value]) -> Sequence[Value]:
     """The inverse of pack; what lies beyond the destination's shape is dropped."""
     source, destination = operands[0], operands[1]
     dims, sizes, order = _tiles(instruction.op, operands)

@@ -25,25 +25,19 @@ from stratagem.compiler.interpreter.values import Array, Value, scalar, shape_of
 
 
 @operation("memref.alloc", "memref.alloca")
-def allocate(
-    machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Any]
-) -> Sequence[Any]:
+def allocate(machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Any]) -> Sequence[Any]:
     sizes = operands[segments(instruction.op)[0]]
     shape = MixedList(static_shape(instruction.op.results[0].type)).resolve(sizes)
     return (unwritten(machine.domain, shape, instruction.element),)
 
 
 @operation("memref.dealloc", "memref.assume_alignment", "bufferization.dealloc_tensor")
-def release(
-    machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Any]
-) -> Sequence[Any]:
+def release(machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Any]) -> Sequence[Any]:
     return operands[:1] if instruction.results else ()
 
 
 @operation("memref.get_global")
-def constant(
-    machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Any]
-) -> Sequence[Any]:
+def constant(machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Any]) -> Sequence[Any]:
     if instruction.facts is None:
         name = str(ir.FlatSymbolRefAttr(instruction.op.attributes["name"]).value)
         source = machine.global_value(name)
@@ -55,22 +49,16 @@ def constant(
 
 
 @operation("memref.view")
-def typed_view(
-    machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Any]
-) -> Sequence[Any]:
+def typed_view(machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Any]) -> Sequence[Any]:
     arena, offset, *sizes = operands
     if not isinstance(arena, Arena):
-        raise UnsupportedError(
-            "memref.view of a buffer that is not the arena argument", location=instruction.location
-        )
+        raise UnsupportedError("memref.view of a buffer that is not the arena argument", location=instruction.location)
     shape = MixedList(static_shape(instruction.op.results[0].type)).resolve(sizes)
     return (arena.view(instruction, scalar(offset), shape, instruction.element),)
 
 
 @operation("memref.subview")
-def subview(
-    machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Any]
-) -> Sequence[Any]:
+def subview(machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Any]) -> Sequence[Any]:
     source: Buffer = operands[0]
     machine.certain(instruction, operands[1:])
     region = region_of(instruction, operands, shape_of(source), 1)
@@ -80,9 +68,7 @@ def subview(
 
 
 @operation("memref.reinterpret_cast")
-def reinterpret(
-    machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Any]
-) -> Sequence[Any]:
+def reinterpret(machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Any]) -> Sequence[Any]:
     """Any strided window of the allocation; it must lie within it."""
     source: Buffer = operands[0]
     if instruction.facts is None:
@@ -99,18 +85,14 @@ def reinterpret(
 
 
 @operation("memref.collapse_shape")
-def collapse(
-    machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Any]
-) -> Sequence[Any]:
+def collapse(machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Any]) -> Sequence[Any]:
     source: Buffer = operands[0]
     shape = [prod(shape_of(source)[i] for i in group) for group in groups_of(instruction.op)]
     return (Buffer.of([_reshaped(instruction, plane, shape) for plane in source], source.base),)
 
 
 @operation("memref.expand_shape")
-def expand(
-    machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Any]
-) -> Sequence[Any]:
+def expand(machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Any]) -> Sequence[Any]:
     source: Buffer = operands[0]
     shape = MixedList(integer_list(instruction.op, "static_output_shape")).resolve(operands[1:])
     if prod(shape) != source[0].size:
@@ -119,9 +101,7 @@ def expand(
 
 
 @operation("memref.transpose")
-def transpose(
-    machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Any]
-) -> Sequence[Any]:
+def transpose(machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Any]) -> Sequence[Any]:
     source: Buffer = operands[0]
     results = ir.AffineMapAttr(instruction.op.attributes["permutation"]).value.results
     order = [e.maybe_downcast().position for e in results]
@@ -132,16 +112,12 @@ def _reshaped(instruction: Instruction, plane: Array, shape: Sequence[int]) -> A
     """The same memory in another shape; refuses what would need a copy."""
     result = plane.reshape(tuple(shape))
     if plane.size and not np.shares_memory(plane, result):
-        raise instruction.violation(
-            f"strided buffer of shape {list(plane.shape)} is no view of shape {list(shape)}"
-        )
+        raise instruction.violation(f"strided buffer of shape {list(plane.shape)} is no view of shape {list(shape)}")
     return result
 
 
 @operation("memref.load")
-def load(
-    machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Any]
-) -> Sequence[Value]:
+def load(machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Any]) -> Sequence[Value]:
     source, *where = operands
     machine.certain(instruction, where)
     indices = checked_indices(instruction, [index[0] for index in where], shape_of(source), frame.mask)
@@ -170,16 +146,12 @@ def copy(machine: Machine, instruction: Instruction, frame: Frame, operands: Seq
 
 
 @operation("bufferization.to_tensor")
-def to_tensor(
-    machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Any]
-) -> Sequence[Value]:
+def to_tensor(machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Any]) -> Sequence[Value]:
     return (tuple(np.array(plane) for plane in operands[0]),)
 
 
 @operation("bufferization.to_buffer")
-def to_buffer(
-    machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Value]
-) -> Sequence[Any]:
+def to_buffer(machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Value]) -> Sequence[Any]:
     return (Buffer.copy_of(operands[0], shape_of(operands[0])),)
 
 
@@ -189,9 +161,7 @@ def clone(machine: Machine, instruction: Instruction, frame: Frame, operands: Se
 
 
 @operation("bufferization.materialize_in_destination")
-def materialize(
-    machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Any]
-) -> Sequence[Any]:
+def materialize(machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Any]) -> Sequence[Any]:
     if instruction.results:
         return (operands[0],)
     operands[1].store(operands[0])

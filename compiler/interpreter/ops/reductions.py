@@ -12,12 +12,8 @@ def _reduced(function: str, plane: Array, axes: tuple[int, ...]) -> Array:
     boolean = plane.dtype == np.bool_
     if function in ("add", "mul"):
         if boolean:
-            return np.asarray(
-                (np.logical_xor if function == "add" else np.logical_and).reduce(plane, axis=axes)
-            )
-        return np.asarray(
-            (np.add if function == "add" else np.multiply).reduce(plane, axis=axes, dtype=plane.dtype)
-        )
+            return np.asarray((np.logical_xor if function == "add" else np.logical_and).reduce(plane, axis=axes))
+        return np.asarray((np.add if function == "add" else np.multiply).reduce(plane, axis=axes, dtype=plane.dtype))
     if function in ("and", "or", "xor"):
         table = {"and": np.bitwise_and, "or": np.bitwise_or, "xor": np.bitwise_xor}
         return np.asarray(table[function].reduce(plane, axis=axes))

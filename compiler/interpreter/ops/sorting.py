@@ -20,9 +20,7 @@ from stratagem.compiler.interpreter.values import Array, Value, broadcast, same_
 
 
 @operation("tm_tensor.sort")
-def sort(
-    machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Value]
-) -> Sequence[Value]:
+def sort(machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Value]) -> Sequence[Value]:
     """Sorts every operand along one dimension by the first."""
     dim = integer_attribute(instruction.op, "dimension")
     order, spread, doubt = _ordered(machine, instruction, operands[0], dim)
@@ -30,9 +28,7 @@ def sort(
 
 
 @operation("tm_tensor.topk")
-def topk(
-    machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Value]
-) -> Sequence[Value]:
+def topk(machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Value]) -> Sequence[Value]:
     """The first k of what the outputs hold and the inputs bring, and their positions."""
     dim = integer_attribute(instruction.op, "dimension")
     values, held, positions = operands[0], operands[-2], operands[-1]
@@ -64,9 +60,7 @@ def _descending(instruction: Instruction) -> tuple[bool, bool]:
     comparison = body.instructions[-1] if body.instructions else None
     known = comparison is not None and comparison.name in ("arith.cmpf", "arith.cmpi")
     if comparison is None or not known or len(body.instructions) != 1:
-        raise UnsupportedError(
-            f"{instruction.name} whose region is not one comparison", location=instruction.location
-        )
+        raise UnsupportedError(f"{instruction.name} whose region is not one comparison", location=instruction.location)
     if sorted(comparison.operands) != sorted(body.arguments[:2]):
         raise UnsupportedError(
             f"{instruction.name} that compares something other than its first operand",
@@ -106,9 +100,7 @@ def _ordered(
     return order, spread, doubt
 
 
-def _taken(
-    value: Value, order: Array, dim: int, spread: Array | None, doubt: Array | None, *, is_key: bool
-) -> Value:
+def _taken(value: Value, order: Array, dim: int, spread: Array | None, doubt: Array | None, *, is_key: bool) -> Value:
     planes = tuple(np.take_along_axis(np.asarray(plane), order, axis=dim) for plane in value)
     if spread is None or doubt is None:
         return planes

@@ -32,9 +32,7 @@ def run_structured(
         instruction.facts = Structure.of(instruction)
     structure: Structure = instruction.facts
     sizes = iteration_sizes(instruction, structure.accesses, operands)
-    machine.note_reads(
-        instruction, [operand for operand, used in zip(operands, structure.used, strict=True) if used]
-    )
+    machine.note_reads(instruction, [operand for operand, used in zip(operands, structure.used, strict=True) if used])
     views = [
         access.view(operand, sizes, instruction) if used else None
         for access, operand, used in zip(structure.accesses, operands, structure.used, strict=True)
@@ -44,8 +42,7 @@ def run_structured(
     parts = [_evaluate(machine, instruction, frame, *piece) for piece in _pieces(structure, views, sizes)]
     frame.grid, frame.mask = outer
     results = [
-        _assembled(structure, position, [part[position] for part in parts])
-        for position in range(structure.outputs)
+        _assembled(structure, position, [part[position] for part in parts]) for position in range(structure.outputs)
     ]
     return store_results(instruction, operands[structure.inputs :], results)
 
@@ -112,9 +109,7 @@ def _arguments(structure: Structure, views: Views) -> list[Value | None]:
 def _over_parallel(structure: Structure, view: Value | None, kept: Sequence[int]) -> Value:
     """An output's initial value over the parallel dimensions."""
     assert view is not None, "reductions read their initial value"
-    return map_planes(
-        lambda plane: np.broadcast_to(np.squeeze(plane, structure.reduction), tuple(kept)), view
-    )
+    return map_planes(lambda plane: np.broadcast_to(np.squeeze(plane, structure.reduction), tuple(kept)), view)
 
 
 def _combined(
@@ -193,10 +188,7 @@ def _in_sequence(
                 frame.grid[dim] = grid[dim][(*[slice(None)] * dim, slice(index, index + 1))]
         state = machine.run(instruction.bodies[0], frame, [*here, *state])
     kept = tuple(1 if d in structure.reduction else n for d, n in enumerate(sizes))
-    return [
-        map_planes(lambda plane: np.squeeze(plane, structure.reduction), broadcast(value, kept))
-        for value in state
-    ]
+    return [map_planes(lambda plane: np.squeeze(plane, structure.reduction), broadcast(value, kept)) for value in state]
 
 
 def _assembled(structure: Structure, position: int, parts: list[Value]) -> Value:
@@ -213,9 +205,7 @@ def _assembled(structure: Structure, position: int, parts: list[Value]) -> Value
 
 
 @operation("linalg.index")
-def index(
-    machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Value]
-) -> Sequence[Value]:
+def index(machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Value]) -> Sequence[Value]:
     if instruction.facts is None:
         from stratagem.compiler.interpreter.attributes import integer_attribute
 
@@ -226,8 +216,6 @@ def index(
 
 
 @operation("linalg.fill")
-def fill(
-    machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Value]
-) -> Sequence[Value]:
+def fill(machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Value]) -> Sequence[Value]:
     """A broadcast view: a fill of any size costs nothing."""
     return store_results(instruction, operands[1:], [broadcast(tuple(operands[0]), shape_of(operands[1]))])

@@ -22,32 +22,22 @@ INTEGER_REDUCTIONS = {"sum": "add", "max": "maxs", "min": "mins", "prod": "mul"}
 
 
 @operation("system.transfer")
-def transfer(
-    machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Value]
-) -> Sequence[Value]:
+def transfer(machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Value]) -> Sequence[Value]:
     return (operands[0],)
 
 
 @operation("system.rank")
-def rank(
-    machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Value]
-) -> Sequence[Value]:
+def rank(machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Value]) -> Sequence[Value]:
     return (integer(_here(machine, instruction).place(text_attribute(instruction.op, "axis"))),)
 
 
 @operation("system.all_reduce", "system.all_gather", "system.reduce_scatter")
-def collective(
-    machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Value]
-) -> Sequence[Value]:
+def collective(machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Value]) -> Sequence[Value]:
     op, here = instruction.op, _here(machine, instruction)
     reduction = text_attribute(op, "reduction") if "reduction" in op.attributes else ""
     dim = integer_attribute(op, "dim") if "dim" in op.attributes else 0
     kind = op.name.removeprefix("system.")
-    return (
-        run_collective(
-            machine, instruction, here, kind, text_attribute(op, "axis"), reduction, dim, operands[0]
-        ),
-    )
+    return (run_collective(machine, instruction, here, kind, text_attribute(op, "axis"), reduction, dim, operands[0]),)
 
 
 def run_collective(
@@ -104,15 +94,11 @@ def _own_part(instruction: Instruction, total: Value, dim: int, place: int, coun
 
 def _here(machine: Machine, instruction: Instruction) -> Rank:
     if not isinstance(machine.rank, Rank):
-        raise UnsupportedError(
-            f"{instruction.name} needs several ranks; use run_spmd", location=instruction.location
-        )
+        raise UnsupportedError(f"{instruction.name} needs several ranks; use run_spmd", location=instruction.location)
     return machine.rank
 
 
-def runtime_call(
-    machine: Machine, instruction: Instruction, declaration: Any, operands: Sequence[Any]
-) -> list[Any]:
+def runtime_call(machine: Machine, instruction: Instruction, declaration: Any, operands: Sequence[Any]) -> list[Any]:
     """Calls of the physical level that the runtime serves: collectives on buffers, and the rank's number."""
     if "physical.collective" not in declaration.attributes:
         return [integer(_here(machine, instruction).place(""))]

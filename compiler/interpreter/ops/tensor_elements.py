@@ -64,32 +64,24 @@ def read_elements(
         return tuple(picked)
     if is_float(element):
         anything = machine.domain.undefined((), element)
-        known = tuple(
-            np.where(doubt, unknown, plane) for plane, unknown in zip(picked[1:], anything[1:], strict=True)
-        )
+        known = tuple(np.where(doubt, unknown, plane) for plane, unknown in zip(picked[1:], anything[1:], strict=True))
         return (picked[0], *known)
     own = doubt_of(picked)
     return with_doubt(picked[0], doubt if own is None else doubt | own)
 
 
 @operation("tensor.extract")
-def extract(
-    machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Value]
-) -> Sequence[Value]:
+def extract(machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Value]) -> Sequence[Value]:
     """One element, or in a vectorised body a gather."""
     source, *where = operands
     if isinstance(source, Shared):
         source.reads.append(tuple(slice(0, n, 1) for n in shape_of(source)))
     indices = checked_indices(instruction, [index[0] for index in where], shape_of(source), frame.mask)
-    return (
-        read_elements(machine, source, indices, instruction.element, doubt_of(*where) if where else None),
-    )
+    return (read_elements(machine, source, indices, instruction.element, doubt_of(*where) if where else None),)
 
 
 @operation("tensor.insert")
-def insert(
-    machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Value]
-) -> Sequence[Value]:
+def insert(machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Value]) -> Sequence[Value]:
     machine.certain(instruction, operands[2:])
     part, whole = same_planes(operands[:2])
     where = checked_indices(instruction, [index[0] for index in operands[2:]], shape_of(whole), None)
@@ -111,9 +103,7 @@ def from_elements(
 
 
 @operation("tensor.generate")
-def generate(
-    machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Value]
-) -> Sequence[Value]:
+def generate(machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Value]) -> Sequence[Value]:
     from stratagem.compiler.interpreter.ops.tensor_shapes import static_shape
 
     machine.certain(instruction, operands)
@@ -124,9 +114,7 @@ def generate(
 
 
 @operation("tensor.gather")
-def gather(
-    machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Value]
-) -> Sequence[Value]:
+def gather(machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Value]) -> Sequence[Value]:
     """Coordinates along `gather_dims`, whole slices along the others (kept as unit dimensions, or
     dropped).
     """
@@ -147,9 +135,7 @@ def gather(
 
 
 @operation("tensor.scatter")
-def scatter(
-    machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Any]
-) -> Sequence[Value]:
+def scatter(machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Any]) -> Sequence[Value]:
     """The inverse of gather; the operation is `unique` by definition, so a repeated coordinate is an
     error.
     """

@@ -22,9 +22,7 @@ def static_shape(kind: Any) -> tuple[int, ...]:
 
 
 @operation("tensor.empty", "bufferization.alloc_tensor")
-def empty(
-    machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Value]
-) -> Sequence[Value]:
+def empty(machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Value]) -> Sequence[Value]:
     if instruction.facts is None:
         instruction.facts = MixedList(static_shape(instruction.op.results[0].type))
     machine.certain(instruction, operands)
@@ -35,17 +33,13 @@ def empty(
 
 
 @operation("tensor.splat")
-def splat(
-    machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Value]
-) -> Sequence[Value]:
+def splat(machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Value]) -> Sequence[Value]:
     shape = MixedList(static_shape(instruction.op.results[0].type)).resolve(operands[1:])
     return (broadcast(operands[0], shape),)
 
 
 @operation("tensor.dim", "memref.dim")
-def dim(
-    machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Value]
-) -> Sequence[Value]:
+def dim(machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Value]) -> Sequence[Value]:
     machine.certain(instruction, operands[1:])
     which, shape = scalar(operands[1]), shape_of(operands[0])
     if not 0 <= which < len(shape):
@@ -54,16 +48,12 @@ def dim(
 
 
 @operation("tensor.rank", "memref.rank")
-def rank(
-    machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Value]
-) -> Sequence[Value]:
+def rank(machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Value]) -> Sequence[Value]:
     return (integer(len(shape_of(operands[0]))),)
 
 
 @operation("tensor.cast", "memref.cast")
-def cast(
-    machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Value]
-) -> Sequence[Value]:
+def cast(machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Value]) -> Sequence[Value]:
     """Keeps the value; the sizes that the new type claims must be true."""
     kind = instruction.op.results[0].type
     if not ir.ShapedType(kind).has_rank:
@@ -83,9 +73,7 @@ def groups_of(op: Any) -> list[list[int]]:
 
 
 @operation("tensor.collapse_shape")
-def collapse(
-    machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Value]
-) -> Sequence[Value]:
+def collapse(machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Value]) -> Sequence[Value]:
     if instruction.facts is None:
         instruction.facts = groups_of(instruction.op)
     shape = shape_of(operands[0])
@@ -99,9 +87,7 @@ def collapse(
 
 
 @operation("tensor.expand_shape")
-def expand(
-    machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Value]
-) -> Sequence[Value]:
+def expand(machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Value]) -> Sequence[Value]:
     if instruction.facts is None:
         instruction.facts = (
             MixedList(integer_list(instruction.op, "static_output_shape")),
@@ -114,16 +100,12 @@ def expand(
         for i in group:
             product *= shape[i]
         if product != source[dim]:
-            raise instruction.violation(
-                f"dimension {dim} of size {source[dim]} expands to {[shape[i] for i in group]}"
-            )
+            raise instruction.violation(f"dimension {dim} of size {source[dim]} expands to {[shape[i] for i in group]}")
     return (map_planes(lambda plane: plane.reshape(shape), operands[0]),)
 
 
 @operation("tensor.reshape")
-def reshape(
-    machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Value]
-) -> Sequence[Value]:
+def reshape(machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Value]) -> Sequence[Value]:
     machine.certain(instruction, operands[1:])
     shape = [int(n) for n in operands[1][0]]
     size = 1

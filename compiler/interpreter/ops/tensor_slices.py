@@ -43,9 +43,7 @@ def insert_slice(
 
 
 @operation("tensor.pad")
-def pad(
-    machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Value]
-) -> Sequence[Value]:
+def pad(machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Value]) -> Sequence[Value]:
     """The region gives the padding, as a function of the position in the result."""
     source, low, high = _padding(instruction, operands)
     if min([*low, *high], default=0) < 0:
@@ -65,16 +63,12 @@ def _padding(instruction: Instruction, operands: Sequence[Value]) -> tuple[Value
 
 
 @operation("tensor.concat")
-def concat(
-    machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Value]
-) -> Sequence[Value]:
+def concat(machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Value]) -> Sequence[Value]:
     dim = integer_attribute(instruction.op, "dim")
     parts = same_planes(operands)
     return (tuple(np.concatenate(planes, axis=dim) for planes in zip(*parts, strict=True)),)
 
 
 @operation("tensor.parallel_insert_slice")
-def misplaced(
-    machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Any]
-) -> Sequence[Any]:
+def misplaced(machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Any]) -> Sequence[Any]:
     raise instruction.violation("stands outside scf.forall.in_parallel")

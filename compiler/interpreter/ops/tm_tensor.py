@@ -16,9 +16,7 @@ from stratagem.compiler.interpreter.values import Array, Value, broadcast, map_p
 
 
 @operation("tm_tensor.scan")
-def scan(
-    machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Value]
-) -> Sequence[Value]:
+def scan(machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Value]) -> Sequence[Value]:
     """Running combination along one dimension: the results, and the last accumulator.
 
     Inclusive scans start from the first element, exclusive ones from the accumulator operand.
@@ -42,9 +40,7 @@ def scan(
 
 
 @operation("tm_tensor.scatter")
-def scatter(
-    machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Value]
-) -> Sequence[Value]:
+def scatter(machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Value]) -> Sequence[Value]:
     """Combines updates into the elements that index rows name; a repeated element is combined in row
     order.
     """
@@ -53,9 +49,7 @@ def scatter(
     updates, original = same_planes([updates, original])
     where = _addresses(instruction, updates, rows, shape_of(original))
     flat = np.ravel_multi_index([np.ravel(index) for index in where], shape_of(original))
-    if bool(ir.BoolAttr(instruction.op.attributes["unique_indices"]).value) and len(np.unique(flat)) != len(
-        flat
-    ):
+    if bool(ir.BoolAttr(instruction.op.attributes["unique_indices"]).value) and len(np.unique(flat)) != len(flat):
         raise instruction.violation("claims unique indices, but the same element is scattered to twice")
     planes = [np.array(plane).reshape(-1) for plane in original]
     for turn in _turns(flat):
@@ -67,18 +61,14 @@ def scatter(
     return (tuple(plane.reshape(shape_of(original)) for plane in planes),)
 
 
-def _addresses(
-    instruction: Instruction, updates: Value, rows: Value, shape: Sequence[int]
-) -> tuple[Array, ...]:
+def _addresses(instruction: Instruction, updates: Value, rows: Value, shape: Sequence[int]) -> tuple[Array, ...]:
     """One index array of the updates' shape per dimension of the original.
 
     The first axis of the updates counts rows; the others are the last dimensions of the original. A row
     gives offsets in the dimensions of `dimension_map`.
     """
     sizes = shape_of(updates)
-    offsets = dict(
-        zip(integer_list(instruction.op, "dimension_map"), np.moveaxis(rows[0], 1, 0), strict=True)
-    )
+    offsets = dict(zip(integer_list(instruction.op, "dimension_map"), np.moveaxis(rows[0], 1, 0), strict=True))
     indices = []
     for dim in range(len(shape)):
         index = np.zeros(sizes, np.int64)
@@ -86,9 +76,7 @@ def _addresses(
             index = index + offsets[dim].astype(np.int64).reshape(-1, *[1] * (len(sizes) - 1))
         axis = dim - (len(shape) - len(sizes))
         if axis > 0:
-            index = index + np.arange(sizes[axis]).reshape(
-                [-1 if a == axis else 1 for a in range(len(sizes))]
-            )
+            index = index + np.arange(sizes[axis]).reshape([-1 if a == axis else 1 for a in range(len(sizes))])
         indices.append(index)
     return checked_indices(instruction, indices, shape, None)
 
@@ -106,18 +94,14 @@ def _turns(flat: Array) -> list[Array]:
 
 
 @operation("tm_tensor.attention")
-def attention(
-    machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Value]
-) -> Sequence[Value]:
+def attention(machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Value]) -> Sequence[Value]:
     """softmax(Q K^T / sqrt(d) + mask) V, over any leading batch dimensions."""
     domain, element = machine.domain, instruction.element
     query, key, value, *rest = operands
     mask = rest[0] if len(rest) > 1 else None
     *batch, rows, depth = shape_of(query)
     columns = shape_of(key)[-2]
-    query, key, value = (
-        map_planes(lambda plane: plane.reshape(-1, *plane.shape[-2:]), v) for v in (query, key, value)
-    )
+    query, key, value = (map_planes(lambda plane: plane.reshape(-1, *plane.shape[-2:]), v) for v in (query, key, value))
     zero = domain.constant(np.asarray(0.0), element)
     count = shape_of(query)[0]
     flipped = map_planes(lambda plane: np.swapaxes(plane, 1, 2), key)
@@ -126,9 +110,7 @@ def attention(
     scores = domain.apply("mul", element, scores, scale)
     if mask is not None:
         full = broadcast(mask, (*batch, rows, columns))
-        scores = domain.apply(
-            "add", element, scores, map_planes(lambda p: p.reshape(count, rows, columns), full)
-        )
+        scores = domain.apply("add", element, scores, map_planes(lambda p: p.reshape(count, rows, columns), full))
     weights = normalised_exponentials(domain, element, scores, 2)
     result = domain.contract(element, weights, value, broadcast(zero, (count, rows, shape_of(value)[-1])))
     return (map_planes(lambda plane: plane.reshape(*batch, rows, plane.shape[-1]), result),)

@@ -200,7 +200,8 @@ func.func @main(%x: tensor<?x21xf32> {model.input = "x"}, %g: tensor<21xf32> {mo
     %1 = arith.addf %o, %d2 : f32
     linalg.yield %1 : f32
   } -> tensor<?xf32>
-  %y = linalg.generic {indexing_maps = [#id, #row, #row, #col, #id], iterator_types = ["parallel", "parallel"]}
+  %y = linalg.generic {indexing_maps = [#id, #row, #row, #col, #id],
+      iterator_types = ["parallel", "parallel"]}
       ins(%x, %sum, %sq, %g : tensor<?x21xf32>, tensor<?xf32>, tensor<?xf32>, tensor<21xf32>)
       outs(%e : tensor<?x21xf32>) {
   ^bb0(%p: f32, %q: f32, %s: f32, %w: f32, %o: f32):
@@ -293,7 +294,8 @@ func.func @main(%x: tensor<1x3x15x17xf32> {model.input = "x"}, %k: tensor<5x3x3x
       : (tensor<1x3x15x17xf32>, tensor<5x3x3x3xf32>, tensor<1x5x7x8xf32>) -> tensor<1x5x7x8xf32>
   return %y : tensor<1x5x7x8xf32>
 }
-func.func private @conv(%x: tensor<1x3x15x17xf32>, %k: tensor<5x3x3x3xf32>, %out: tensor<1x5x7x8xf32> {device.dest})
+func.func private @conv(%x: tensor<1x3x15x17xf32>, %k: tensor<5x3x3x3xf32>,
+                        %out: tensor<1x5x7x8xf32> {device.dest})
     -> tensor<1x5x7x8xf32> attributes {device.kernel = {class = "host", unit = "fma", function = "conv"}} {
   %zero = arith.constant 0.0 : f32
   %r = scf.forall (%c, %h) = (0, 0) to (5, 7) step (2, 3) shared_outs(%o = %out) -> (tensor<1x5x7x8xf32>) {

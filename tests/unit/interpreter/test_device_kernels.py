@@ -107,9 +107,7 @@ BUGS = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("name", "bug", "old", "new"), [b for b in BUGS if b[2]], ids=[b[1] for b in BUGS if b[2]]
-)
+@pytest.mark.parametrize(("name", "bug", "old", "new"), [b for b in BUGS if b[2]], ids=[b[1] for b in BUGS if b[2]])
 def test_planted_bug_is_caught_exactly(name: str, bug: str, old: str, new: str) -> None:
     plain, kernel, shapes = KERNELS[name]
     assert kernel.count(old) >= 1
@@ -132,9 +130,7 @@ def test_harmless_change_is_not_a_bug() -> None:
     assert equal_in_field(parse_module(plain), parse_module(changed), shapes=shapes) is None
 
 
-@pytest.mark.parametrize(
-    "bug", ["accumulator never initialised", "last k tile dropped", "wrong initial value"]
-)
+@pytest.mark.parametrize("bug", ["accumulator never initialised", "last k tile dropped", "wrong initial value"])
 def test_planted_bug_is_caught_in_floats(bug: str) -> None:
     name, _, old, new = next(b for b in BUGS if b[1] == bug)
     plain, kernel, shapes = KERNELS[name]

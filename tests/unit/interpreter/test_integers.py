@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from stratagem.compiler.interpreter.api import Violation
-from tests.unit.interpreter.support import result, results
+from tests.unit.interpreter.support import Array, result, results
 
 A = np.array([7, -7, 127, -128, 0, -1], np.int8)
 B = np.array([2, 2, 3, 7, 5, 3], np.int8)
 
 
-def binary(op: str, x: np.ndarray, y: np.ndarray, kind: str = "i8") -> np.ndarray:  # type: ignore[type-arg]
+def binary(op: str, x: Array, y: Array, kind: str = "i8") -> Array:
     t = f"tensor<{len(x)}x{kind}>"
     return result(f"(%a: {t}, %b: {t}) -> {t}", f"%r = {op} %a, %b : {t}\nreturn %r : {t}", x, y)
 
@@ -76,9 +76,7 @@ def test_i1_is_arithmetic_modulo_two(op: str, wanted: list[int]) -> None:
 )
 def test_compare(predicate: str, wanted: list[int]) -> None:
     t, i1 = "tensor<6xi8>", "tensor<6xi1>"
-    got = result(
-        f"(%a: {t}, %b: {t}) -> {i1}", f"%r = arith.cmpi {predicate}, %a, %b : {t}\nreturn %r : {i1}", A, B
-    )
+    got = result(f"(%a: {t}, %b: {t}) -> {i1}", f"%r = arith.cmpi {predicate}, %a, %b : {t}\nreturn %r : {i1}", A, B)
     np.testing.assert_array_equal(got, np.array(wanted, np.bool_))
 
 
@@ -96,9 +94,7 @@ def test_compare(predicate: str, wanted: list[int]) -> None:
 def test_conversions(op: str, source: str, target: str, values: list[int], wanted: list[int]) -> None:
     dtype = {"i1": np.bool_, "i8": np.int8, "i32": np.int32}[source]
     a, b = f"tensor<2x{source}>", f"tensor<2x{target}>"
-    got = result(
-        f"(%a: {a}) -> {b}", f"%r = arith.{op} %a : {a} to {b}\nreturn %r : {b}", np.array(values, dtype)
-    )
+    got = result(f"(%a: {a}) -> {b}", f"%r = arith.{op} %a : {a} to {b}\nreturn %r : {b}", np.array(values, dtype))
     np.testing.assert_array_equal(got, wanted)
 
 
@@ -108,13 +104,9 @@ def test_float_conversions() -> None:
     body = f"%r = arith.uitofp %a : {t} to {f}\nreturn %r : {f}"
     np.testing.assert_array_equal(result(f"(%a: {t}) -> {f}", body, x), [255.0, 100.0])
     body = f"%r = arith.fptosi %a : {f} to {t}\nreturn %r : {t}"
-    np.testing.assert_array_equal(
-        result(f"(%a: {f}) -> {t}", body, np.array([-2.7, 3e9], np.float32)), [-2, 127]
-    )
+    np.testing.assert_array_equal(result(f"(%a: {f}) -> {t}", body, np.array([-2.7, 3e9], np.float32)), [-2, 127])
     body = f"%r = arith.fptoui %a : {f} to {t}\nreturn %r : {t}"
-    np.testing.assert_array_equal(
-        result(f"(%a: {f}) -> {t}", body, np.array([200.9, -3.0], np.float32)), [-56, 0]
-    )
+    np.testing.assert_array_equal(result(f"(%a: {f}) -> {t}", body, np.array([200.9, -3.0], np.float32)), [-56, 0])
 
 
 @pytest.mark.parametrize(

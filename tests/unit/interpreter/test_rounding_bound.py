@@ -65,9 +65,7 @@ def test_bound_holds_for_perturbed_operands(function: str) -> None:
                 assert inside.all(), (function, spread, np.argwhere(~inside)[0])
 
 
-@pytest.mark.parametrize(
-    "function", sorted(set(FUNCTIONS) - {"rem", "tan", "atan2", "floor", "ceil", "trunc"})
-)
+@pytest.mark.parametrize("function", sorted(set(FUNCTIONS) - {"rem", "tan", "atan2", "floor", "ceil", "trunc"}))
 def test_bound_of_exact_operands_is_a_few_ulps(function: str) -> None:
     values = [x.astype(np.float64) for x in arguments(function, np.random.default_rng(1))]
     with np.errstate(all="ignore"):
@@ -84,9 +82,7 @@ def test_reductions_hold_in_any_order(element: str, function: str) -> None:
     terms = native.lift(terms, element)[0]
     start = 1.0 if function == "mul" else {"add": 0.0, "max": -np.inf, "min": np.inf}[function[:3]]
     init = np.full(5, start)
-    v, e = RoundingBound().reduce(
-        function, element, (terms, np.zeros(terms.shape)), (0,), (init, np.zeros(5))
-    )
+    v, e = RoundingBound().reduce(function, element, (terms, np.zeros(terms.shape)), (0,), (init, np.zeros(5)))
     for _ in range(10):
         total: tuple[Array, ...] = (init,)
         for row in rng.permutation(terms):

@@ -27,8 +27,10 @@ def test_convolution_with_strides_and_dilations() -> None:
     %z = arith.constant 0.0 : f32
     %e = tensor.empty() : tensor<2x4x4x4xf32>
     %f = linalg.fill ins(%z : f32) outs(%e : tensor<2x4x4x4xf32>) -> tensor<2x4x4x4xf32>
-    %y = linalg.conv_2d_nhwc_hwcf {strides = dense<[1, 2]> : tensor<2xi64>, dilations = dense<[2, 3]> : tensor<2xi64>}
-      ins(%x, %k : tensor<2x9x11x3xf32>, tensor<3x2x3x4xf32>) outs(%f : tensor<2x4x4x4xf32>) -> tensor<2x4x4x4xf32>
+    %y = linalg.conv_2d_nhwc_hwcf {strides = dense<[1, 2]> : tensor<2xi64>, dilations = dense<[2, 3]>
+        : tensor<2xi64>}
+      ins(%x, %k : tensor<2x9x11x3xf32>, tensor<3x2x3x4xf32>)
+          outs(%f : tensor<2x4x4x4xf32>) -> tensor<2x4x4x4xf32>
     return %y : tensor<2x4x4x4xf32>"""
     y = result("(%x: tensor<2x9x11x3xf32>, %k: tensor<3x2x3x4xf32>) -> tensor<2x4x4x4xf32>", body, x, k)
     wanted = np.zeros((2, 4, 4, 4))
@@ -46,22 +48,21 @@ def test_depthwise_convolution_and_pooling() -> None:
     %low = arith.constant 0xFF800000 : f32
     %e = tensor.empty() : tensor<1x3x4x4xf32>
     %f = linalg.fill ins(%z : f32) outs(%e : tensor<1x3x4x4xf32>) -> tensor<1x3x4x4xf32>
-    %y = linalg.depthwise_conv_2d_nchw_chw {strides = dense<1> : tensor<2xi64>, dilations = dense<1> : tensor<2xi64>}
-      ins(%x, %k : tensor<1x3x6x6xf32>, tensor<3x3x3xf32>) outs(%f : tensor<1x3x4x4xf32>) -> tensor<1x3x4x4xf32>
+    %y = linalg.depthwise_conv_2d_nchw_chw {strides = dense<1> : tensor<2xi64>, dilations = dense<1>
+        : tensor<2xi64>}
+      ins(%x, %k : tensor<1x3x6x6xf32>, tensor<3x3x3xf32>)
+          outs(%f : tensor<1x3x4x4xf32>) -> tensor<1x3x4x4xf32>
     %w = tensor.empty() : tensor<2x2xf32>
     %pe = tensor.empty() : tensor<1x3x2x2xf32>
     %p0 = linalg.fill ins(%low : f32) outs(%pe : tensor<1x3x2x2xf32>) -> tensor<1x3x2x2xf32>
     %p = linalg.pooling_nchw_max {strides = dense<2> : tensor<2xi64>, dilations = dense<1> : tensor<2xi64>}
-      ins(%y, %w : tensor<1x3x4x4xf32>, tensor<2x2xf32>) outs(%p0 : tensor<1x3x2x2xf32>) -> tensor<1x3x2x2xf32>
+      ins(%y, %w : tensor<1x3x4x4xf32>, tensor<2x2xf32>)
+          outs(%p0 : tensor<1x3x2x2xf32>) -> tensor<1x3x2x2xf32>
     return %y, %p : tensor<1x3x4x4xf32>, tensor<1x3x2x2xf32>"""
-    signature = (
-        "(%x: tensor<1x3x6x6xf32>, %k: tensor<3x3x3xf32>) -> (tensor<1x3x4x4xf32>, tensor<1x3x2x2xf32>)"
-    )
+    signature = "(%x: tensor<1x3x6x6xf32>, %k: tensor<3x3x3xf32>) -> (tensor<1x3x4x4xf32>, tensor<1x3x2x2xf32>)"
     y, p = results(signature, body, x, k)
     windows = np.lib.stride_tricks.sliding_window_view(x.astype(np.float64), (3, 3), (2, 3))
-    np.testing.assert_allclose(
-        y, np.einsum("nchwij,cij->nchw", windows, k.astype(np.float64)), rtol=1e-12, atol=1e-12
-    )
+    np.testing.assert_allclose(y, np.einsum("nchwij,cij->nchw", windows, k.astype(np.float64)), rtol=1e-12, atol=1e-12)
     np.testing.assert_array_equal(p, y.reshape(1, 3, 2, 2, 2, 2).max(axis=(3, 5)))
 
 
@@ -135,7 +136,8 @@ def test_argmax_of_uncertain_numbers_is_in_doubt() -> None:
 
 def test_transposed_output_and_constant_index() -> None:
     x = rand(4, 5)
-    maps = "#a = affine_map<(i, j) -> (i, j)>\n#b = affine_map<(i, j) -> (j, i)>\n#c = affine_map<(i, j) -> (0, j)>"
+    maps = "#a = affine_map<(i, j) -> (i, j)>\n#b = affine_map<(i, j) -> (j, i)>\n"
+    maps += "#c = affine_map<(i, j) -> (0, j)>"
     body = """
     %e = tensor.empty() : tensor<5x4xf32>
     %y = linalg.generic {indexing_maps = [#a, #c, #b], iterator_types = ["parallel", "parallel"]}
@@ -173,7 +175,8 @@ def test_named_elementwise_reduce_map_transpose_broadcast() -> None:
     %z = arith.constant 1.0 : f32
     %e = tensor.empty() : tensor<4x3xf32>
     %t = linalg.transpose ins(%x : tensor<3x4xf32>) outs(%e : tensor<4x3xf32>) permutation = [1, 0]
-    %a = linalg.add ins(%t, %t : tensor<4x3xf32>, tensor<4x3xf32>) outs(%e : tensor<4x3xf32>) -> tensor<4x3xf32>
+    %a = linalg.add ins(%t, %t : tensor<4x3xf32>, tensor<4x3xf32>)
+        outs(%e : tensor<4x3xf32>) -> tensor<4x3xf32>
     %er = tensor.empty() : tensor<4xf32>
     %r0 = linalg.fill ins(%z : f32) outs(%er : tensor<4xf32>) -> tensor<4xf32>
     %r = linalg.reduce {arith.mulf} ins(%a : tensor<4x3xf32>) outs(%r0 : tensor<4xf32>) dimensions = [1]
@@ -191,7 +194,8 @@ def test_integer_matmul_is_exact_and_wraps() -> None:
     %z = arith.constant 0 : i32
     %e = tensor.empty() : tensor<5x3xi32>
     %f = linalg.fill ins(%z : i32) outs(%e : tensor<5x3xi32>) -> tensor<5x3xi32>
-    %y = linalg.matmul ins(%a, %b : tensor<5x70xi8>, tensor<70x3xi8>) outs(%f : tensor<5x3xi32>) -> tensor<5x3xi32>
+    %y = linalg.matmul ins(%a, %b : tensor<5x70xi8>, tensor<70x3xi8>)
+        outs(%f : tensor<5x3xi32>) -> tensor<5x3xi32>
     return %y : tensor<5x3xi32>"""
     y = result("(%a: tensor<5x70xi8>, %b: tensor<70x3xi8>) -> tensor<5x3xi32>", body, a, b)
     np.testing.assert_array_equal(y, a.astype(np.int32) @ b.astype(np.int32))
@@ -204,7 +208,8 @@ def test_large_spaces_are_cut_without_changing_results(monkeypatch: pytest.Monke
     text = f"func.func @main{ARGMAX_SIGNATURE} {{\n{ARGMAX}\n}}"
     matmul = """
     func.func @main(%a: tensor<9x7xf32>, %b: tensor<7x5xf32>, %c: tensor<9x5xf32>) -> tensor<9x5xf32> {
-      %y = linalg.matmul ins(%a, %b : tensor<9x7xf32>, tensor<7x5xf32>) outs(%c : tensor<9x5xf32>) -> tensor<9x5xf32>
+      %y = linalg.matmul ins(%a, %b : tensor<9x7xf32>, tensor<7x5xf32>)
+          outs(%c : tensor<9x5xf32>) -> tensor<9x5xf32>
       return %y : tensor<9x5xf32>
     }"""
     cases = [(text, [rand(5, 13)]), (matmul, [rand(9, 7), rand(7, 5), rand(9, 5)])]
@@ -243,7 +248,8 @@ def test_divergent_branches_in_a_body() -> None:
 def test_sizes_that_disagree_are_a_violation() -> None:
     text = """
     func.func @main(%a: tensor<?x?xf32>, %b: tensor<?x?xf32>, %c: tensor<?x?xf32>) -> tensor<?x?xf32> {
-      %y = linalg.matmul ins(%a, %b : tensor<?x?xf32>, tensor<?x?xf32>) outs(%c : tensor<?x?xf32>) -> tensor<?x?xf32>
+      %y = linalg.matmul ins(%a, %b : tensor<?x?xf32>, tensor<?x?xf32>)
+          outs(%c : tensor<?x?xf32>) -> tensor<?x?xf32>
       return %y : tensor<?x?xf32>
     }"""
     with pytest.raises(Violation, match="iteration dimension 2 is 4 and, by operand 1, 5"):
@@ -255,7 +261,8 @@ def test_pack_and_unpack_are_inverse() -> None:
     body = """
     %pad = arith.constant 0.0 : f32
     %e = tensor.empty() : tensor<3x3x2x2xf32>
-    %p = linalg.pack %x padding_value(%pad : f32) outer_dims_perm = [1, 0] inner_dims_pos = [0, 1] inner_tiles = [2, 2]
+    %p = linalg.pack %x padding_value(%pad
+        : f32) outer_dims_perm = [1, 0] inner_dims_pos = [0, 1] inner_tiles = [2, 2]
         into %e : tensor<5x6xf32> -> tensor<3x3x2x2xf32>
     %u0 = tensor.empty() : tensor<5x6xf32>
     %u = linalg.unpack %p outer_dims_perm = [1, 0] inner_dims_pos = [0, 1] inner_tiles = [2, 2]
@@ -280,11 +287,12 @@ def test_batch_contraction_with_shared_batch_dimensions_in_the_field() -> None:
       %1 = arith.mulf %p, %q : f32
       %2 = arith.addf %1, %o : f32
       linalg.yield %2 : f32"""
-    slow = body.replace(
-        "arith.mulf %p, %q : f32", "arith.mulf %p, %q : f32\n %3 = arith.negf %1 : f32"
-    ).replace("arith.addf %1, %o", "arith.subf %o, %3")
+    slow = body.replace("arith.mulf %p, %q : f32", "arith.mulf %p, %q : f32\n %3 = arith.negf %1 : f32").replace(
+        "arith.addf %1, %o", "arith.subf %o, %3"
+    )
     template = """
-    func.func @main(%a: tensor<3x2x5xf32>, %b: tensor<5x4x2xf32>, %c: tensor<4x2x3xf32>) -> tensor<4x2x3xf32> {{
+    func.func @main(%a: tensor<3x2x5xf32>, %b: tensor<5x4x2xf32>, %c: tensor<4x2x3xf32>)
+        -> tensor<4x2x3xf32> {{
       %y = linalg.generic {{indexing_maps = [#a, #b, #c],
                            iterator_types = ["parallel", "parallel", "parallel", "reduction"]}}
           ins(%a, %b : tensor<3x2x5xf32>, tensor<5x4x2xf32>) outs(%c : tensor<4x2x3xf32>) {{ {body}
@@ -300,6 +308,7 @@ def test_batch_contraction_with_shared_batch_dimensions_in_the_field() -> None:
 
 
 def test_unknown_operations_are_refused_with_their_place() -> None:
-    text = "func.func @main(%x: f32) -> f32 {\n %v = vector.broadcast %x : f32 to vector<4xf32>\n return %x : f32\n}"
+    text = "func.func @main(%x: f32) -> f32 {\n %v = vector.broadcast %x : f32 to vector<4xf32>\n"
+    text += " return %x : f32\n}"
     with pytest.raises(UnsupportedError, match=r"-:2:7: vector.broadcast has no reference semantics"):
         reference(parse_module(text), [np.float32(1)])  # type: ignore[list-item]

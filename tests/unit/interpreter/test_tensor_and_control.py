@@ -227,7 +227,8 @@ def test_sort_and_topk() -> None:
     %v = linalg.fill ins(%high : f32) outs(%e : tensor<2x2xf32>) -> tensor<2x2xf32>
     %ei = tensor.empty() : tensor<2x2xi64>
     %w = linalg.fill ins(%zero : i64) outs(%ei : tensor<2x2xi64>) -> tensor<2x2xi64>
-    %r:2 = tm_tensor.topk dimension(1) ins(%x : tensor<2x4xf32>) outs(%v, %w : tensor<2x2xf32>, tensor<2x2xi64>) {
+    %r:2 = tm_tensor.topk dimension(1) ins(%x : tensor<2x4xf32>)
+        outs(%v, %w : tensor<2x2xf32>, tensor<2x2xi64>) {
     ^bb0(%a: f32, %b: f32):
       %s = arith.cmpf olt, %a, %b : f32
       tm_tensor.yield %s : i1
@@ -240,7 +241,8 @@ def test_sort_and_topk() -> None:
 
 def test_attention_equals_its_parts_in_the_field() -> None:
     fused = """
-    func.func @main(%q: tensor<2x3x4xf32>, %k: tensor<2x5x4xf32>, %v: tensor<2x5x4xf32>) -> tensor<2x3x4xf32> {
+    func.func @main(%q: tensor<2x3x4xf32>, %k: tensor<2x5x4xf32>, %v: tensor<2x5x4xf32>)
+        -> tensor<2x3x4xf32> {
       %e = tensor.empty() : tensor<2x3x4xf32>
       %r = tm_tensor.attention ins(%q, %k, %v : tensor<2x3x4xf32>, tensor<2x5x4xf32>, tensor<2x5x4xf32>)
           outs(%e : tensor<2x3x4xf32>) -> tensor<2x3x4xf32>
@@ -248,7 +250,8 @@ def test_attention_equals_its_parts_in_the_field() -> None:
     }"""
     parts = """
     #i = affine_map<(b, i, j) -> (b, i, j)>
-    func.func @main(%q: tensor<2x3x4xf32>, %k: tensor<2x5x4xf32>, %v: tensor<2x5x4xf32>) -> tensor<2x3x4xf32> {
+    func.func @main(%q: tensor<2x3x4xf32>, %k: tensor<2x5x4xf32>, %v: tensor<2x5x4xf32>)
+        -> tensor<2x3x4xf32> {
       %z = arith.constant 0.0 : f32
       %half = arith.constant 0.5 : f32
       %es = tensor.empty() : tensor<2x3x5xf32>
@@ -263,7 +266,8 @@ def test_attention_equals_its_parts_in_the_field() -> None:
         %1 = arith.mulf %a, %half : f32
         linalg.yield %1 : f32
       } -> tensor<2x3x5xf32>
-      %p = linalg.softmax dimension(2) ins(%t : tensor<2x3x5xf32>) outs(%es : tensor<2x3x5xf32>) -> tensor<2x3x5xf32>
+      %p = linalg.softmax dimension(2) ins(%t : tensor<2x3x5xf32>)
+          outs(%es : tensor<2x3x5xf32>) -> tensor<2x3x5xf32>
       %e = tensor.empty() : tensor<2x3x4xf32>
       %r0 = linalg.fill ins(%z : f32) outs(%e : tensor<2x3x4xf32>) -> tensor<2x3x4xf32>
       %r = linalg.batch_matmul ins(%p, %v : tensor<2x3x5xf32>, tensor<2x5x4xf32>)
