@@ -56,11 +56,7 @@ class Builder:
         cache = knobs.current().cache
         if cache == "off":
             return Builder(Path(tempfile.mkdtemp(prefix="stratagem-upmem-")))
-        base = (
-            Path(cache)
-            if cache
-            else Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "stratagem"
-        )
+        base = Path(cache) if cache else Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "stratagem"
         return Builder(base / "upmem")
 
     def simulator(self) -> Path:
@@ -145,17 +141,11 @@ def _compiler() -> str:
 def _compile(arguments: list[str], target: Path) -> None:
     """Runs the compiler; the result appears under its name only when complete."""
     part = target.with_name(f"{target.name}.{os.getpid()}.part")
-    done = subprocess.run(
-        [_compiler(), *arguments, "-o", str(part)], capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([_compiler(), *arguments, "-o", str(part)], capture_output=True, text=True, check=False)
     if done.returncode or done.stderr:
         part.unlink(missing_ok=True)
-        first = next(
-            (line for line in done.stderr.splitlines() if "error" in line or "warning" in line), done.stderr
-        )
-        raise ResourceError(
-            f"building {target.name} failed: {first.strip()}", hint=f"sources are in {target.parent}"
-        )
+        first = next((line for line in done.stderr.splitlines() if "error" in line or "warning" in line), done.stderr)
+        raise ResourceError(f"building {target.name} failed: {first.strip()}", hint=f"sources are in {target.parent}")
     os.replace(part, target)
 
 

@@ -70,7 +70,7 @@ def host_file(emitted: list[EmittedKernel]) -> str:
 
 def refusal(function: Any, device: Device) -> str | None:
     """Why `function` cannot run on `device`, None when it can: for placing kernels without trying to compile all."""
-    copy = clone_module(ir.Module.parse(str(_root(function)), function.context))
+    copy = ir.Module.parse(str(_root(function)), function.context)
     run_pipeline(copy, PASSES)
     try:
         emit_kernel(find_function(copy, symbol_name(function)), device_facts(device))

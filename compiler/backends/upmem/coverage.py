@@ -101,9 +101,7 @@ def _loop_writes(op: Any, number: int, scope: Scope) -> bool:
     if made is None or made.name != "tensor.insert_slice" or made.operands[1] != arguments[1 + number]:
         return _source_written(value, scope)
     loops = {arguments[0]: _bind_loop(scope, arguments[0], *list(op.operands)[:3])}
-    return _source_written(made.operands[0], scope) and _insert_covers(
-        made, arguments[1 + number], loops, scope
-    )
+    return _source_written(made.operands[0], scope) and _insert_covers(made, arguments[1 + number], loops, scope)
 
 
 def _tiles_cover(offset: Index, size: Index, low: Index, high: Index, step: Index, extent: Index) -> bool:

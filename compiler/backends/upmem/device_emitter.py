@@ -41,9 +41,7 @@ class DeviceEmitter(DeviceMemory):
         found = super().destination(value, op, read)
         if found.storage.space != MRAM or self._inside_tasklet or op.name != "linalg.generic":
             return found
-        shared = self._shared(
-            found.sizes, found.storage.dtype
-        )  # tasklet 0's own tile would be invisible to the others
+        shared = self._shared(found.sizes, found.storage.dtype)  # tasklet 0's own tile would be invisible to the others
         if read:
             self.copy(found, shared)
         return shared
@@ -87,9 +85,7 @@ class DeviceEmitter(DeviceMemory):
                 return True
             operands = list(user.operands)
             first = len(operands) - len(user.results)
-            if any(
-                o == value and (n < first or reads_output(user, n - first)) for n, o in enumerate(operands)
-            ):
+            if any(o == value and (n < first or reads_output(user, n - first)) for n, o in enumerate(operands)):
                 return True
         return False
 
@@ -190,9 +186,7 @@ class DeviceEmitter(DeviceMemory):
         arguments = list(block_of(op).arguments)
         rank = len(bounds.lower)
         outputs = [self.destination(value, op, read=True) for value in bounds.outputs]
-        lower, upper, step = (
-            [self.scope.entry(e) for e in part] for part in (bounds.lower, bounds.upper, bounds.step)
-        )
+        lower, upper, step = ([self.scope.entry(e) for e in part] for part in (bounds.lower, bounds.upper, bounds.step))
         self._barrier()
         self._inside_tasklet = True
         with ExitStack() as stack:
@@ -210,9 +204,7 @@ class DeviceEmitter(DeviceMemory):
         for result, output in zip(op.results, outputs, strict=True):
             self.scope.bind(result, output)
 
-    def _share_out(
-        self, stack: ExitStack, lower: list[Index], upper: list[Index], step: list[Index]
-    ) -> list[Index]:
+    def _share_out(self, stack: ExitStack, lower: list[Index], upper: list[Index], step: list[Index]) -> list[Index]:
         """Opens the loop over this tasklet's iterations; returns the induction values."""
         if len(lower) == 1:
             name = self.scope.fresh("u")
@@ -224,9 +216,7 @@ class DeviceEmitter(DeviceMemory):
             )
             stack.enter_context(self.scope.block(head))
             return [loop_variable(name, lower[0], upper[0], step[0])]
-        counts = [
-            self.scope.divide(u - low, s, up=True) for low, u, s in zip(lower, upper, step, strict=True)
-        ]
+        counts = [self.scope.divide(u - low, s, up=True) for low, u, s in zip(lower, upper, step, strict=True)]
         name = self.scope.fresh("u")
         start, end = f"{self.scope.integer} {name} = tasklet", product_text(counts)
         head = f"for ({start}; {name} < {end}; {name} += NR_TASKLETS)"
@@ -244,9 +234,7 @@ class DeviceEmitter(DeviceMemory):
             position = Variable(self.scope.fresh("u"), 0)
             self.scope.line(f"const {self.scope.integer} {position.name} = {part};")
             name = self.scope.fresh("j")
-            value = f"{position.name} * {step[axis]}" + (
-                f" + {lower[axis]}" if lower[axis] != Index(0) else ""
-            )
+            value = f"{position.name} * {step[axis]}" + (f" + {lower[axis]}" if lower[axis] != Index(0) else "")
             self.scope.line(f"const {self.scope.integer} {name} = {value};")
             indices.append(loop_variable(name, lower[axis], upper[axis], step[axis]))
         return indices
@@ -260,11 +248,7 @@ class DeviceEmitter(DeviceMemory):
                 outside = is_tensor(value) and value not in seen and _defined_outside(value, op, inside)
                 seen.add(value)
                 found = self.scope.find(value) if outside else None
-                if (
-                    isinstance(found, View)
-                    and found.storage.space == MRAM
-                    and _computes_inside(value, inside)
-                ):
+                if isinstance(found, View) and found.storage.space == MRAM and _computes_inside(value, inside):
                     self.scope.bind(value, self.stage(found, read=True))
 
 

@@ -82,9 +82,7 @@ class DeviceMemory(TensorEmitter):
         extents = tuple(sizes) or (Index(1),)
         bounds = [bound_of(size, "a tile") for size in extents]
         strides = row_major([*bounds[:-1], self.rules.rounded(bounds[-1], dtype.size)])
-        elements = max(
-            self.rules.rounded(bounds[-1], dtype.size), bounds[0] * strides[0] if len(bounds) > 1 else 0
-        )
+        elements = max(self.rules.rounded(bounds[-1], dtype.size), bounds[0] * strides[0] if len(bounds) > 1 else 0)
         name = self._declare(max(elements, 1), dtype)
         storage = Storage(name, WRAM, dtype, extents, tuple(Index(s) for s in strides), tuple(bounds))
         return storage.whole() if sizes else View(storage, (Index(0),), (), ())
@@ -163,17 +161,9 @@ class DeviceMemory(TensorEmitter):
         transfer = Transfer(self.scope, self.rules, window, tile, lead, name in self.arrays.written)
         transfer.write(to_mram)
         self.arrays.edges = self.arrays.edges or transfer.needs_edges
-        kind = (
-            "merged at its edges"
-            if transfer.needs_edges
-            else "aligned"
-            if window.aligned
-            else "read with a lead"
-        )
+        kind = "merged at its edges" if transfer.needs_edges else "aligned" if window.aligned else "read with a lead"
         longest = "?" if window.length.high is None else window.length.high * tile.storage.dtype.size
-        self.arrays.transfers.append(
-            f"{'write' if to_mram else 'read'} {name}: rows of at most {longest} B, {kind}"
-        )
+        self.arrays.transfers.append(f"{'write' if to_mram else 'read'} {name}: rows of at most {longest} B, {kind}")
         (self.arrays.written if to_mram else self.arrays.read).add(name)
 
     def copy(self, source: View, target: View) -> None:
@@ -191,11 +181,7 @@ class DeviceMemory(TensorEmitter):
             tile = self.stage(target, read=False)
             self.copy_elements(source, tile)
             source = tile
-        row = (
-            source.offsets[-1]
-            if window.row_axis is None
-            else source.offsets[source.axes[window.row_axis] or 0]
-        )
+        row = source.offsets[-1] if window.row_axis is None else source.offsets[source.axes[window.row_axis] or 0]
         lead = Index(0) if window.aligned else row
         self._transfer(window, source, lead, to_mram=True)
 
@@ -208,14 +194,10 @@ class DeviceMemory(TensorEmitter):
         lane = window.row_axis is None
         if len(storage.strides) != source.rank + lane or (not lane and window.row_axis != source.rank - 1):
             return False
-        if any(not stride.divisible_by(unit) for stride in storage.strides[:-1]) or (
-            storage.lead is None and lane
-        ):
+        if any(not stride.divisible_by(unit) for stride in storage.strides[:-1]) or (storage.lead is None and lane):
             return False
         if window.aligned:
-            return source.offsets[-1].divisible_by(unit) and (
-                storage.lead is None or storage.lead.divisible_by(unit)
-            )
+            return source.offsets[-1].divisible_by(unit) and (storage.lead is None or storage.lead.divisible_by(unit))
         return storage.lead is not None and (storage.lead - window.start).divisible_by(unit)
 
     def copy_elements(self, source: View, target: View) -> None:

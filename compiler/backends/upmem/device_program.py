@@ -78,9 +78,7 @@ class DeviceProgram:
                 scope.bind_outer(value, view)
             scope.bind_outer(argument, _output_window(view, part, scope))
         emitter.phase(op)
-        phase = Phase(
-            op, number, distribution, places, scope.lines, emitter.slabs.sizes, self._sent(op, distribution)
-        )
+        phase = Phase(op, number, distribution, places, scope.lines, emitter.slabs.sizes, self._sent(op, distribution))
         self.phases.append(phase)
         return phase
 
@@ -154,16 +152,10 @@ class DeviceProgram:
             "",
             "__host struct arguments args;",
             "",
-            *(
-                f"__mram_noinit SG_ALIGNED uint8_t {name}[{size}];"
-                for name, size in self.arrays.mram.items()
-            ),
+            *(f"__mram_noinit SG_ALIGNED uint8_t {name}[{size}];" for name, size in self.arrays.mram.items()),
             "",
             "BARRIER_INIT(barrier, NR_TASKLETS);",
-            *(
-                f"static SG_ALIGNED {t.c} {name}[{count}];"
-                for name, (t, count) in self.arrays.shared.items()
-            ),
+            *(f"static SG_ALIGNED {t.c} {name}[{count}];" for name, (t, count) in self.arrays.shared.items()),
             *self.arrays.constants.values(),
             "",
         ]
@@ -181,9 +173,7 @@ class DeviceProgram:
         ]
 
     def _main_text(self) -> list[str]:
-        calls = [
-            f"  if (args.phase == {phase.number}) phase{phase.number}(tasklet);" for phase in self.phases
-        ]
+        calls = [f"  if (args.phase == {phase.number}) phase{phase.number}(tasklet);" for phase in self.phases]
         return [
             "int main(void) {",
             "  const int32_t tasklet = (int32_t)me();",

@@ -67,9 +67,7 @@ def window_of(view: View, rules: Rules) -> Window:
     last = len(storage.extents) - 1
     row_axis = next((a for a, d in enumerate(view.axes) if d == last and view.steps[a] == 1), None)
     if row_axis is None and last in view.axes:
-        raise UnsupportedError(
-            f"a slice with a stride along the rows of {storage.name} cannot be moved by DMA"
-        )
+        raise UnsupportedError(f"a slice with a stride along the rows of {storage.name} cannot be moved by DMA")
     start = view.offsets[last]
     length = Index(1) if row_axis is None else view.sizes[row_axis]
     unit = rules.elements(storage.dtype.size)
@@ -140,9 +138,7 @@ class Transfer:
         written: whether other tasklets may write the array meanwhile (then unaligned reads take the mutex).
     """
 
-    def __init__(
-        self, scope: Scope, rules: Rules, window: Window, tile: View, lead: Index, written: bool
-    ) -> None:
+    def __init__(self, scope: Scope, rules: Rules, window: Window, tile: View, lead: Index, written: bool) -> None:
         self.scope, self.rules, self.window, self.tile, self.lead = scope, rules, window, tile, lead
         self.written = written
         self.needs_edges = False
@@ -161,9 +157,7 @@ class Transfer:
         if size == Index(1):
             return Index(0)
         name = self.scope.fresh("r")
-        stack.enter_context(
-            self.scope.block(f"for ({self.scope.integer} {name} = 0; {name} < {size}; ++{name})")
-        )
+        stack.enter_context(self.scope.block(f"for ({self.scope.integer} {name} = 0; {name} < {size}; ++{name})"))
         return Index.of(Variable(name, 0, None if size.high is None else size.high - 1))
 
     def _merge(self) -> tuple[list[int], Index]:
@@ -174,9 +168,7 @@ class Transfer:
             return [], run
         for axis in reversed(self.window.outer_axes):
             here = self.tile.axis_stride(axis)
-            if here != view.axis_stride(axis) or (
-                merged and view.offsets[view.axes[merged[-1]] or 0] != Index(0)
-            ):
+            if here != view.axis_stride(axis) or (merged and view.offsets[view.axes[merged[-1]] or 0] != Index(0)):
                 break
             merged.append(axis)
             run = view.sizes[axis].scaled(here.constant)
@@ -214,11 +206,7 @@ class Transfer:
 
     def _is_one_burst(self, length: Index) -> bool:
         bytes_known = length.is_constant and self.lead == Index(0)
-        return (
-            bytes_known
-            and 0 < length.constant <= self.rules.burst
-            and length.divisible_by(self.rules.granule)
-        )
+        return bytes_known and 0 < length.constant <= self.rules.burst and length.divisible_by(self.rules.granule)
 
     @staticmethod
     def _position(view: View, indices: list[Index]) -> Index:

@@ -54,9 +54,7 @@ class Driver:
         builder: Builder | None = None,
     ) -> None:
         self.files = _read_files(files)
-        self.facts = (
-            device if isinstance(device, DeviceFacts) else DeviceFacts.from_json(self._file("device.json"))
-        )
+        self.facts = device if isinstance(device, DeviceFacts) else DeviceFacts.from_json(self._file("device.json"))
         self.kernels: dict[str, Any] = json.loads(self._file("kernels.json"))
         self._check_mode(mode)
         self.builder = builder or Builder.default()
@@ -79,9 +77,7 @@ class Driver:
 
     def _file(self, name: str) -> bytes:
         if name not in self.files:
-            raise ArtifactError(
-                f"the artifact's near-memory code has no {name}", hint="compile the model again"
-            )
+            raise ArtifactError(f"the artifact's near-memory code has no {name}", hint="compile the model again")
         return self.files[name]
 
     def run(self, kernel: str, inputs: Sequence[Array], outputs: Sequence[Array]) -> RunReport:
@@ -92,9 +88,7 @@ class Driver:
         rule of the device, with the line of the emitted C, HardwareError when the device is too small.
         """
         if kernel not in self.kernels:
-            raise ArtifactError(
-                f"the artifact has no near-memory kernel '{kernel}'", hint="compile the model again"
-            )
+            raise ArtifactError(f"the artifact has no near-memory kernel '{kernel}'", hint="compile the model again")
         entry = self.kernels[kernel]
         arrays = [*inputs, *outputs]
         _check_arguments(kernel, entry["arguments"], arrays)
@@ -184,9 +178,7 @@ def _check_arguments(kernel: str, expected: list[dict[str, Any]], arrays: Sequen
             len(shape) == array.ndim and all(w in (-1, n) for w, n in zip(shape, array.shape, strict=True))
         )
         if not fits or str(array.dtype) != dtype_named(want["dtype"]).numpy:
-            form = (
-                "a scalar" if shape is None else "x".join("?" if n < 0 else str(n) for n in shape) or "rank 0"
-            )
+            form = "a scalar" if shape is None else "x".join("?" if n < 0 else str(n) for n in shape) or "rank 0"
             raise RuntimeInputError(
                 f"kernel {kernel}, argument {number}: wants {form} of {want['dtype']}, "
                 f"got shape {tuple(array.shape)} of {array.dtype}"
@@ -200,9 +192,7 @@ def _with_lines(text: str, program: Path) -> str:
         tool = shutil.which("addr2line")
         if tool is None:
             return ""
-        done = subprocess.run(
-            [tool, "-e", str(program), match[1]], capture_output=True, text=True, check=False
-        )
+        done = subprocess.run([tool, "-e", str(program), match[1]], capture_output=True, text=True, check=False)
         place = done.stdout.strip().rsplit("/", 1)[-1].split(" ")[0]
         return f"at {place}" if place and not place.startswith("?") else ""
 

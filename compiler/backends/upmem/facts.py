@@ -93,8 +93,7 @@ def device_facts(device: Device) -> DeviceFacts:
     groups = device.groups()
     if len(groups) < 2:
         raise HardwareError(
-            f"device {device.name} has {len(groups)} group levels, "
-            "this backend needs two: units and their threads"
+            f"device {device.name} has {len(groups)} group levels, this backend needs two: units and their threads"
         )
     unit, thread = groups[0], groups[1]
     memories = device.memories()
@@ -149,9 +148,7 @@ def _need(device: Device, value: int | None, what: str) -> int:
 
 def _target(device: Device, key: str) -> int:
     if key not in device.target:
-        raise HardwareError(
-            f"device {device.name} has no `target: {{{key}: ...}}`", hint="add it to the device file"
-        )
+        raise HardwareError(f"device {device.name} has no `target: {{{key}: ...}}`", hint="add it to the device file")
     return int(device.target[key])
 
 

@@ -77,9 +77,7 @@ class HostEmitter(TensorEmitter):
 
     def _buffer(self, c: str, name: str, count: str) -> None:
         """Memory that the end of the function gives back."""
-        self.scope.line(
-            f"{c} *const {name} = buffers[{self.buffers}] = calloc((size_t)({count}), sizeof *{name});"
-        )
+        self.scope.line(f"{c} *const {name} = buffers[{self.buffers}] = calloc((size_t)({count}), sizeof *{name});")
         self.scope.line(f"SG_NEED({name});")
         self.buffers += 1
 
@@ -116,9 +114,7 @@ class HostEmitter(TensorEmitter):
         self._bind_arguments()
         self.run(body_operations(self.function)[:-1])
         returned = list(terminator(self.function).operands)
-        for value, argument in zip(
-            returned, self.arguments[len(self.arguments) - len(returned) :], strict=True
-        ):
+        for value, argument in zip(returned, self.arguments[len(self.arguments) - len(returned) :], strict=True):
             source, target = self.placed(value), self.scope.find(argument)
             assert isinstance(target, View)
             if not source.same_place(target):

@@ -58,11 +58,7 @@ class LinalgNest:
         for affine_map, operand in zip(self.maps, self.operands, strict=True):
             for axis, result in enumerate(affine_map.results):
                 one = result.maybe_downcast()
-                if (
-                    isinstance(one, ir.AffineDimExpr)
-                    and one.position == dimension
-                    and isinstance(operand, View)
-                ):
+                if isinstance(one, ir.AffineDimExpr) and one.position == dimension and isinstance(operand, View):
                     return operand.sizes[axis]
         raise UnsupportedError(
             f"loop {dimension} of {self.op.name} is the plain index of no operand, so its extent is unknown",
@@ -128,14 +124,11 @@ class LinalgNest:
                 self.scope.bind(argument, self._load(number, argument))
         for op in body_operations(self.op):
             if op.name == "linalg.index":
-                self.scope.bind(
-                    op.results[0], self.variables[int(ir.IntegerAttr(op.attributes["dim"]).value)]
-                )
+                self.scope.bind(op.results[0], self.variables[int(ir.IntegerAttr(op.attributes["dim"]).value)])
         results = [self.scope.scalar(value).text for value in terminator(self.op).operands]
         if len(results) > 1:
             results = [
-                self._held(text, value)
-                for text, value in zip(results, terminator(self.op).operands, strict=True)
+                self._held(text, value) for text, value in zip(results, terminator(self.op).operands, strict=True)
             ]
         for target, text in zip(targets, results, strict=True):
             self.scope.line(f"{target} = {text};")

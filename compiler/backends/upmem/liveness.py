@@ -43,10 +43,7 @@ def returns_to_parent(extract: Any) -> bool:
     if len(others) != 1:
         return False
     insert = others[0]
-    if (
-        insert.name not in ("tensor.insert_slice", "tensor.parallel_insert_slice")
-        or insert.operands[1] != parent
-    ):
+    if insert.name not in ("tensor.insert_slice", "tensor.parallel_insert_slice") or insert.operands[1] != parent:
         return False
     return slice_of(insert) == slice_of(extract)
 

@@ -19,8 +19,7 @@ from stratagem.compiler.ir import DYNAMIC, location_text
 def reshape_view(op: Any, view: View, scope: Scope) -> View:
     """The view that `op`, a collapse or expand of `view`, stands for."""
     groups = [
-        [int(ir.IntegerAttr(i).value) for i in ir.ArrayAttr(g)]
-        for g in ir.ArrayAttr(op.attributes["reassociation"])
+        [int(ir.IntegerAttr(i).value) for i in ir.ArrayAttr(g)] for g in ir.ArrayAttr(op.attributes["reassociation"])
     ]
     shape = static_shape(op.results[0])
     if op.name == "tensor.collapse_shape":
@@ -61,16 +60,10 @@ def _expand(groups: list[list[int]], shape: list[int], view: View) -> View | Non
 
 def _flat(op: Any, view: View, shape: list[int]) -> View:
     """Any reshape of a dense, whole storage of static shape."""
-    dense = tuple(s.constant for s in view.storage.strides) == row_major(
-        [e.constant for e in view.storage.extents]
-    )
-    fixed = (
-        all(e.is_constant for e in (*view.storage.extents, *view.storage.strides)) and DYNAMIC not in shape
-    )
+    dense = tuple(s.constant for s in view.storage.strides) == row_major([e.constant for e in view.storage.extents])
+    fixed = all(e.is_constant for e in (*view.storage.extents, *view.storage.strides)) and DYNAMIC not in shape
     if view.storage.space == MRAM or not (fixed and dense and view.same_place(view.storage.whole())):
-        raise UnsupportedError(
-            f"{op.name} of a padded or partial tensor needs a copy", location=location_text(op)
-        )
+        raise UnsupportedError(f"{op.name} of a padded or partial tensor needs a copy", location=location_text(op))
     storage: Storage = replace(
         view.storage,
         extents=tuple(Index(n) for n in shape or [1]),

@@ -53,7 +53,7 @@ _EXTREME = {"maxsi": ">", "minsi": "<", "maxnumf": ">", "minnumf": "<"}
 _UNSIGNED_EXTREME = {"maxui": ">", "minui": "<"}
 _CASTS = ("extf", "truncf", "sitofp", "fptosi", "extsi", "trunci", "index_cast")
 _COMPARE_INTEGER = ("==", "!=", "<", "<=", ">", ">=", "<", "<=", ">", ">=")
-_COMPARE_FLOAT = (None, "==", ">", ">=", "<", "<=", "!=", None, None, ">", ">=", "<", "<=", "!=")
+_COMPARE_FLOAT = (None, "==", ">", ">=", "<", "<=", "!=", None, "==", ">", ">=", "<", "<=", "!=")
 _MATH = {name: f"sg_{name}f" for name in ("exp", "sqrt", "rsqrt", "log", "tanh")} | {"absf": "sg_absf"}
 _ORDERED_FALSE_ON_NAN = range(1, 8)
 

@@ -150,9 +150,7 @@ class Scope:
             a, b = text, value.text
             text = f"({a} {'>' if largest else '<'} {b} ? {a} : {b})"
         alternatives = () if largest else tuple(unique)
-        return self.define(
-            "n", text.removeprefix("(").removesuffix(")"), low, high, alternatives=alternatives
-        )
+        return self.define("n", text.removeprefix("(").removesuffix(")"), low, high, alternatives=alternatives)
 
     def _arithmetic(self, op: Any, operands: list[Index]) -> Index:
         name = op.name.removeprefix("arith.")
@@ -175,9 +173,7 @@ class Scope:
             return b.scaled(a.constant) if a.is_constant else a.scaled(b.constant)
         known = None not in (a.low, a.high, b.low, b.high) and (a.low or 0) >= 0 and (b.low or 0) >= 0
         high = (a.high or 0) * (b.high or 0) if known else None
-        return self.define(
-            "n", f"{a.text} * {b.text}", 0 if known else None, high, divisor=a.divisor * b.divisor
-        )
+        return self.define("n", f"{a.text} * {b.text}", 0 if known else None, high, divisor=a.divisor * b.divisor)
 
     def divide(self, a: Index, b: Index, up: bool) -> Index:
         """a / b rounded down (or up), b > 0 and a >= 0 as slices have them."""
@@ -194,9 +190,7 @@ class Scope:
             return Index(-(-a.constant // b.constant) if up else a.constant // b.constant)
         raised = (a + b - 1) if up else a
         divisor = b.low if b.low else 1
-        bounds = [
-            None if edge is None or divisor < 1 else edge // divisor for edge in (raised.low, raised.high)
-        ]
+        bounds = [None if edge is None or divisor < 1 else edge // divisor for edge in (raised.low, raised.high)]
         low = 0 if (raised.low or -1) >= 0 else None
         return self.define("n", f"{raised.text} / {b.text}", low, bounds[1])
 
@@ -239,9 +233,7 @@ class Scope:
         if op.name.startswith("linalg."):
             tensors = [o for o in operands if is_tensor(o)]
             return self.dimension(tensors[len(tensors) - len(op.results) + number], axis)
-        raise UnsupportedError(
-            f"size {axis} of the result of {op.name} is not known", location=location_text(op)
-        )
+        raise UnsupportedError(f"size {axis} of the result of {op.name} is not known", location=location_text(op))
 
     def scalar(self, value: Any) -> Scalar:
         """A C expression for the scalar `value`, writing what is needed to compute it."""

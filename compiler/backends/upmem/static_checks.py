@@ -121,9 +121,7 @@ def usage_of(program: DeviceProgram, facts: DeviceFacts, tasklets: int, text: st
 
 def estimate_instructions(text: str) -> int:
     """Instructions of a program, from its C text; within a factor of two."""
-    statements = sum(
-        1 for line in text.splitlines() if line.rstrip().endswith((";", "{")) and "SG_COUNT" not in line
-    )
+    statements = sum(1 for line in text.splitlines() if line.rstrip().endswith((";", "{")) and "SG_COUNT" not in line)
     calls = len(re.findall(r"\bsg_(?:read|write)\w*\(", text))
     functions = len(set(re.findall(r"\bsg_(?:exp|sqrt|rsqrt|log|tanh)f\b", text)))
     floats = 4 if "float" in text else 0

@@ -80,9 +80,7 @@ class TensorEmitter:
         raise NotImplementedError
 
     def forall(self, op: Any) -> None:
-        raise UnsupportedError(
-            "an scf.forall inside a tile has no units left to run on", location=location_text(op)
-        )
+        raise UnsupportedError("an scf.forall inside a tile has no units left to run on", location=location_text(op))
 
     def sliced(self, op: Any, view: View) -> View:
         """Called with the window of every extract_slice; may stage it."""
@@ -214,17 +212,11 @@ class TensorEmitter:
             flat = [attribute.get_splat_value().value] * int(np.prod(shape, dtype=int))
         else:
             flat = np.asarray(attribute).reshape(-1).tolist()
-        literals = [
-            float_literal(v, dtype) if dtype.is_float else integer_literal(int(v), dtype) for v in flat
-        ]
+        literals = [float_literal(v, dtype) if dtype.is_float else integer_literal(int(v), dtype) for v in flat]
         name = f"c{len(self.constants)}"
-        self.constants[name] = (
-            f"static const {dtype.c} {name}[{max(len(flat), 1)}] = {{{', '.join(literals)}}};"
-        )
+        self.constants[name] = f"static const {dtype.c} {name}[{max(len(flat), 1)}] = {{{', '.join(literals)}}};"
         extents, strides = [Index(n) for n in shape or [1]], row_major(shape or [1])
-        storage = Storage(
-            name, WRAM, dtype, tuple(extents), tuple(Index(s) for s in strides), tuple(shape or [1])
-        )
+        storage = Storage(name, WRAM, dtype, tuple(extents), tuple(Index(s) for s in strides), tuple(shape or [1]))
         whole = storage.whole()
         return whole if shape else View(storage, whole.offsets, (), ())
 

@@ -45,9 +45,7 @@ def test_matvec(m: int, k: int, unit: int, tile: int, dtype: str) -> None:
         (17, 33, 64, (16, 32), (8, 8), 16),
     ],
 )
-def test_matmul(
-    m: int, n: int, k: int, unit: tuple[int, int], tile: tuple[int, int], depth: int, dtype: str
-) -> None:
+def test_matmul(m: int, n: int, k: int, unit: tuple[int, int], tile: tuple[int, int], depth: int, dtype: str) -> None:
     check(
         kernels.matmul(m, n, k, unit, tile, depth, dtype),
         [random((m, k), dtype, 1), random((k, n), dtype, 2)],

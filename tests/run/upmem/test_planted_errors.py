@@ -76,7 +76,9 @@ def test_a_transfer_longer_than_the_burst_is_refused() -> None:
 
 
 def test_a_missing_barrier_is_a_race_in_wram() -> None:
-    planted = Planted("race", "reduction.dpu.c", r"  barrier_wait\(&barrier\);\n  if \(tasklet == 0\) \{", "  if (tasklet == 0) {")
+    planted = Planted(
+        "race", "reduction.dpu.c", r"  barrier_wait\(&barrier\);\n  if \(tasklet == 0\) \{", "  if (tasklet == 0) {"
+    )
     message = broken(kernels.reduction(1009, 100, 5), planted, [random((1009,), "i32", 1)], random((), "i32"))
     assert "race: WRAM was " in message
     assert "by another tasklet since the last barrier at reduction.dpu.c:" in message

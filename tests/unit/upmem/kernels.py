@@ -53,9 +53,7 @@ func.func private @va(%a: {t}, %b: {t}, %out: {t} {{device.dest}}) -> {t} {HEAD}
 }}"""
 
 
-def matmul(
-    m: int, n: int, k: int, unit: tuple[int, int], tile: tuple[int, int], depth: int, dtype: str = "i32"
-) -> str:
+def matmul(m: int, n: int, k: int, unit: tuple[int, int], tile: tuple[int, int], depth: int, dtype: str = "i32") -> str:
     """out = a @ b: blocks of `unit` per DPU, of `tile` per tasklet turn, the sum in steps of `depth`."""
     um, un = unit
     tm, tn = tile
@@ -258,7 +256,8 @@ func.func private @elementwise({inputs}%out: {o} {{device.dest}}) -> {o} {HEAD} 
     %z = scf.forall (%t) = (0) to (1) step (1) shared_outs(%o2 = %op) -> ({o}) {{
 {slices}
       %ot = tensor.extract_slice %o2[%t] [{n}] [1] : {o} to {o}
-      %v = linalg.generic {{indexing_maps = [{maps}], iterator_types = ["parallel"]}} ins({names} : {kinds}) outs(%ot : {o}) {{
+      %v = linalg.generic {{indexing_maps = [{maps}], iterator_types = ["parallel"]}}
+          ins({names} : {kinds}) outs(%ot : {o}) {{
       ^bb0({scalars}%old: {result}):
         {body}
         linalg.yield %y : {result}

@@ -1,0 +1,61 @@
+/* Host side of the kernels: scatter, launch, gather. */
+#include "stratagem_host.h"
+
+#include "stratagem_math.h"
+
+int va(void *const *data, const int64_t *shapes, const char *program);
+void stratagem_close(void);
+
+void stratagem_close(void) { sg_close(); }
+
+struct va_arguments {
+  uint32_t phase;
+  uint32_t active;
+  int32_t unit0;
+} __attribute__((aligned(8)));
+
+int va(void *const *data, const int64_t *shapes, const char *program) {
+  int status = DPU_OK;
+  void *buffers[4] = {NULL};
+  (void)shapes;
+  int32_t *const arg0 = data[0];
+  int32_t *const arg1 = data[1];
+  int32_t *const arg2 = data[2];
+  {
+    const int64_t units = 32;
+    SG_TRY(sg_open(units, "va", program));
+    struct va_arguments *const args = buffers[0] = calloc((size_t)(sg_set_size), sizeof *args);
+    SG_NEED(args);
+    uint8_t *const mram_arg0 = buffers[1] = calloc((size_t)(sg_set_size * 128), sizeof *mram_arg0);
+    SG_NEED(mram_arg0);
+    uint8_t *const mram_arg1 = buffers[2] = calloc((size_t)(sg_set_size * 128), sizeof *mram_arg1);
+    SG_NEED(mram_arg1);
+    uint8_t *const mram_arg2 = buffers[3] = calloc((size_t)(sg_set_size * 128), sizeof *mram_arg2);
+    SG_NEED(mram_arg2);
+    for (int64_t base = 0; base < units; base += sg_set_size) {
+      for (int64_t i = 0; i < sg_set_size; ++i) {
+        args[i].phase = 0;
+        args[i].active = base + i < units;
+        if (!args[i].active) continue;
+        const int64_t place0 = (base + i) * 32;
+        args[i].unit0 = (int32_t)place0;
+        const int64_t n0 = (1009 - place0) < 32 ? (1009 - place0) : 32;
+        sg_copy_box(&((int32_t *)(mram_arg0 + i * 128))[0], (const int64_t[]){1}, &arg0[place0], (const int64_t[]){1}, (const int64_t[]){n0}, 1, 4);
+        sg_copy_box(&((int32_t *)(mram_arg1 + i * 128))[0], (const int64_t[]){1}, &arg1[place0], (const int64_t[]){1}, (const int64_t[]){n0}, 1, 4);
+      }
+      SG_TRY(sg_push(DPU_XFER_TO_DPU, "args", args, sizeof *args, sizeof *args));
+      SG_TRY(sg_push(DPU_XFER_TO_DPU, "mram_arg0", mram_arg0, 128, 128));
+      SG_TRY(sg_push(DPU_XFER_TO_DPU, "mram_arg1", mram_arg1, 128, 128));
+      SG_TRY(dpu_launch(sg_set, DPU_SYNCHRONOUS));
+      SG_TRY(sg_push(DPU_XFER_FROM_DPU, "mram_arg2", mram_arg2, 128, 128));
+      for (int64_t i = 0; i < sg_set_size && base + i < units; ++i) {
+        const int64_t place1 = (base + i) * 32;
+        const int64_t n1 = (1009 - place1) < 32 ? (1009 - place1) : 32;
+        sg_copy_box(&arg2[place1], (const int64_t[]){1}, &((int32_t *)(mram_arg2 + i * 128))[0], (const int64_t[]){1}, (const int64_t[]){n1}, 1, 4);
+      }
+    }
+  }
+finish:
+  for (size_t i = 0; i < 4; ++i) free(buffers[i]);
+  return status;
+}
