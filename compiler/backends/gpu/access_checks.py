@@ -68,9 +68,7 @@ class AccessChecker:
         """Records one load or store of the current program; returns the lanes that may touch memory."""
         addresses = np.asarray(addresses, np.uint64)
         active = (
-            np.ones(addresses.shape, bool)
-            if mask is None
-            else np.broadcast_to(np.asarray(mask, bool), addresses.shape)
+            np.ones(addresses.shape, bool) if mask is None else np.broadcast_to(np.asarray(mask, bool), addresses.shape)
         )
         wanted = addresses[active]
         self.lanes += wanted.size
@@ -96,9 +94,7 @@ class AccessChecker:
         for region in self.regions:
             if region.covered and region.written is not None and not region.written.all():
                 missing = int((~region.written).sum())
-                self._found(
-                    "output not covered", f"{region.name}: {missing} of {region.nbytes} bytes never written"
-                )
+                self._found("output not covered", f"{region.name}: {missing} of {region.nbytes} bytes never written")
 
     def _record(self, region: Region, addresses: Array, itemsize: int, writes: bool) -> None:
         offsets = (addresses - np.uint64(region.base)).astype(np.int64)
@@ -136,9 +132,7 @@ class AccessChecker:
         nearest = self.regions[max(int(region[0]), 0)]
         offset = int(addresses[0]) - nearest.base
         kind = f"out-of-bounds {'write' if writes else 'read'}"
-        self._found(
-            kind, f"{addresses.size} lanes, first at {nearest.name} + {offset} of {nearest.nbytes} bytes"
-        )
+        self._found(kind, f"{addresses.size} lanes, first at {nearest.name} + {offset} of {nearest.nbytes} bytes")
 
     def _found(self, kind: str, detail: str) -> None:
         self.problems.setdefault(kind, f"{kind}: {detail} ({self.launch}, program {self.program})")

@@ -13,11 +13,15 @@ from typing import Any
 
 from stratagem.compiler import knobs
 from stratagem.compiler.backends.gpu.plan import Launch
-from stratagem.compiler.backends.gpu.worker import Worker
+from stratagem.compiler.backends.gpu.worker import Worker, WorkerDiedError
 from stratagem.compiler.errors import HardwareError, UnsupportedError
 
 FORMAT = 1
 """Part of every cache key: raised when what is compiled from the same source changes."""
+
+
+_COMPILED: dict[str, CompiledFunction] = {}
+"""What this process compiled: a kernel is compiled once to see whether it fits, and again for its code."""
 
 
 @dataclass(frozen=True)
@@ -90,8 +94,7 @@ class AheadOfTimeCompiler:
     def compile(self, source: str, launch: Launch, warps: int, stages: int) -> CompiledFunction:
         """Compiles the function of one launch.
 
-        Raises UnsupportedError with Triton's message when it refuses the source, ResourceError when it
-        crashes.
+        Raises UnsupportedError with Triton's message when it refuses the source or crashes.
         """
         request = {
             "source": source,
@@ -103,19 +106,23 @@ class AheadOfTimeCompiler:
             "warp_size": self._warp_size,
         }
         key = hashlib.sha256(json.dumps([FORMAT, _triton_version(), request]).encode()).hexdigest()
-        return self._cached(key) or self._compiled(key, request)
+        if key not in _COMPILED:
+            _COMPILED[key] = self._cached(key) or self._compiled(key, request)
+        return _COMPILED[key]
 
     def _compiled(self, key: str, request: dict[str, Any]) -> CompiledFunction:
-        answer, blobs = self._worker.ask(request)
+        try:
+            answer, blobs = self._worker.ask(request)
+        except WorkerDiedError as error:
+            problem = f"Triton crashed on '{request['function']}': {error.problem}"
+            raise UnsupportedError(problem, hint=error.hint) from None
         if "error" in answer:
             raise UnsupportedError(
                 f"Triton cannot compile '{request['function']}': {answer['error']}",
                 hint="the kernel can run on the host member instead",
             )
         if answer["scratch"] or answer["ctas"] != 1:
-            raise UnsupportedError(
-                f"Triton wants device scratch or block clusters for '{request['function']}'"
-            )
+            raise UnsupportedError(f"Triton wants device scratch or block clusters for '{request['function']}'")
         compiled = CompiledFunction(
             symbol=answer["symbol"],
             capability=self.capability,

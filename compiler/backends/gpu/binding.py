@@ -48,17 +48,14 @@ def bind(plan: KernelPlan, arguments: Sequence[Array | int | float]) -> BoundCal
     Raises RuntimeInputError when count, dtype or shape differ, or when an extent is too large for the kernel.
     """
     if len(arguments) != len(plan.arguments):
-        raise RuntimeInputError(
-            f"kernel '{plan.name}' takes {len(plan.arguments)} arguments, got {len(arguments)}"
-        )
+        raise RuntimeInputError(f"kernel '{plan.name}' takes {len(plan.arguments)} arguments, got {len(arguments)}")
     for index, (argument, expected) in enumerate(zip(arguments, plan.arguments, strict=True)):
         if expected.shape is not None:
             _check(plan.name, index, np.asarray(argument), expected)
     shapes = [a.shape if isinstance(a, np.ndarray) else () for a in arguments]
     launches = tuple(_bound(plan, launch, shapes, arguments) for launch in plan.launches)
     scratch = tuple(
-        evaluate(s.elements, shapes, arguments) * np.dtype(NUMPY_TYPES[s.dtype]).itemsize
-        for s in plan.scratch
+        evaluate(s.elements, shapes, arguments) * np.dtype(NUMPY_TYPES[s.dtype]).itemsize for s in plan.scratch
     )
     return BoundCall(plan, launches, scratch)
 
@@ -97,8 +94,7 @@ def _check(kernel: str, index: int, array: Array, expected: Argument) -> None:
     dynamic = [have for have, want in zip(array.shape, expected.shape, strict=True) if want is None]
     if max(dynamic, default=0) >= EXTENT_LIMIT:
         raise RuntimeInputError(
-            f"argument {index} of kernel '{kernel}' has an extent of {max(dynamic)}, the limit is "
-            f"{EXTENT_LIMIT}",
+            f"argument {index} of kernel '{kernel}' has an extent of {max(dynamic)}, the limit is {EXTENT_LIMIT}",
             hint="split the input",
         )
 
@@ -115,9 +111,7 @@ def _bound(
             f"kernel '{plan.name}' needs {grid} programs, a grid has fewer than {GRID_LIMIT}",
             hint="compile with larger tiles, or split the input",
         )
-    return BoundLaunch(
-        launch, grid, tuple(_value(p.value, p.type, shapes, arguments) for p in launch.parameters)
-    )
+    return BoundLaunch(launch, grid, tuple(_value(p.value, p.type, shapes, arguments) for p in launch.parameters))
 
 
 def _value(

@@ -58,9 +58,7 @@ def compile_kernels(module: Any, device: Device) -> tuple[dict[str, bytes], dict
     with AheadOfTimeCompiler(limits.arch, limits.warp_size, cache_folder()) as compiler:
         for printed in print_kernels(module, device):
             started = time.perf_counter()
-            launches = [
-                compile_launch(compiler, printed.source, launch, limits) for launch in printed.plan.launches
-            ]
+            launches = [compile_launch(compiler, printed.source, launch, limits) for launch in printed.plan.launches]
             files[f"{printed.plan.name}.py"] = printed.source.encode()
             for launch in launches:
                 files[f"{launch.compiled.symbol}.cubin"] = launch.compiled.cubin
@@ -76,9 +74,7 @@ def compile_kernels(module: Any, device: Device) -> tuple[dict[str, bytes], dict
     return files, {"arch": limits.arch, "kernels": report}
 
 
-def compile_launch(
-    compiler: AheadOfTimeCompiler, source: str, launch: Launch, limits: Limits
-) -> CompiledLaunch:
+def compile_launch(compiler: AheadOfTimeCompiler, source: str, launch: Launch, limits: Limits) -> CompiledLaunch:
     """The first schedule, from the wished one on, whose code fits the device without register spills."""
     wished = Schedule(launch.warps, launch.stages)
     schedule: Schedule | None = wished

@@ -62,9 +62,7 @@ def _sections(cubin: bytes) -> Iterator[_Section]:
     headers = [struct.unpack_from("<IIQQQQIIQQ", cubin, table + 64 * i) for i in range(count)]
     for header in headers:
         offset, size = header[4], header[5]
-        stored = (
-            b"" if header[1] == 8 else cubin[offset : offset + size]
-        )  # type 8 occupies no space in the file
+        stored = b"" if header[1] == 8 else cubin[offset : offset + size]  # type 8 occupies no space in the file
         yield _Section(_text(cubin, headers[names][4] + header[0]), stored, size)
 
 
@@ -73,11 +71,7 @@ def _text(data: bytes, offset: int) -> str:
 
 
 def _kernel_names(sections: dict[str, _Section]) -> list[str]:
-    return [
-        s.removeprefix(".text.")
-        for s in sections
-        if s.startswith(".text.") and f".nv.info.{s[6:]}" in sections
-    ]
+    return [s.removeprefix(".text.") for s in sections if s.startswith(".text.") and f".nv.info.{s[6:]}" in sections]
 
 
 def _facts(name: str, sections: dict[str, _Section]) -> KernelFacts:

@@ -90,9 +90,7 @@ class Driver:
         arguments = [*inputs, *outputs]
         lanes = 0
         if self._cuda is not None:
-            self._run_on_gpu(
-                self._cuda, bind(self._plans[kernel], _scalars(self._plans[kernel], arguments)), arguments
-            )
+            self._run_on_gpu(self._cuda, bind(self._plans[kernel], _scalars(self._plans[kernel], arguments)), arguments)
         else:
             lanes = self._interpret(kernel, arguments)
         return RunReport(kernel, self.where, self._cuda is not None, time.perf_counter() - started, lanes)

@@ -75,7 +75,5 @@ def evaluate(expression: Expression, shapes: Sequence[Sequence[int]], scalars: S
     if head == "arg":
         return int(scalars[rest[0]])
     if head not in _OPERATIONS:
-        raise ArtifactError(
-            f"the launch plan holds the unknown operation '{head}'", hint="compile the model again"
-        )
+        raise ArtifactError(f"the launch plan holds the unknown operation '{head}'", hint="compile the model again")
     return _OPERATIONS[head](*(evaluate(part, shapes, scalars) for part in rest))

@@ -83,9 +83,7 @@ class CheckedInterpreter:
         request = _request(source, call, buffers, 0)
         for launch in request["launches"]:
             last = launch["grid"] - 1
-            launch["programs"] = sorted(
-                {last * i // max(samples - 1, 1) for i in range(samples)} if last >= 0 else ()
-            )
+            launch["programs"] = sorted({last * i // max(samples - 1, 1) for i in range(samples)} if last >= 0 else ())
         answer, _ = self._worker.ask(request)
         return _read(plan, answer, tolerant=True)
 
@@ -163,7 +161,5 @@ def _read(plan: KernelPlan, answer: dict[str, Any], tolerant: bool) -> Interpret
         raise ResourceError(f"the checked interpreter cannot run kernel '{plan.name}': {answer['error']}")
     run = InterpretedRun(dict(answer["problems"]), int(answer["lanes"]))
     if run.problems and not tolerant:
-        raise VerificationError(
-            f"kernel '{plan.name}' breaks its contract: " + "; ".join(run.problems.values())
-        )
+        raise VerificationError(f"kernel '{plan.name}' breaks its contract: " + "; ".join(run.problems.values()))
     return run

@@ -46,9 +46,7 @@ class Limits:
 def limits_of(device: Device) -> Limits:
     """Reads the limits from a device description; HardwareError names what the description lacks."""
     target = device.target
-    missing = [
-        k for k in ("arch", "warp-size", "max-threads-per-block", "registers-per-thread") if k not in target
-    ]
+    missing = [k for k in ("arch", "warp-size", "max-threads-per-block", "registers-per-thread") if k not in target]
     scratchpads = [level for level in device.memories() if level.kind == "scratchpad" and level.size]
     if missing or not scratchpads or not device.groups():
         lacks = [f"target.{key}" for key in missing]
@@ -90,17 +88,11 @@ def checked_facts(compiled: CompiledFunction, launch: Launch) -> KernelFacts:
     facts = read_kernels(compiled.cubin).get(compiled.symbol)
     if facts is None:
         raise ArtifactError(f"the cubin of '{launch.function}' holds no kernel '{compiled.symbol}'")
-    expected = [
-        _POINTER_BYTES if p.type.startswith("*") else _PARAMETER_BYTES[p.type] for p in launch.parameters
-    ]
+    expected = [_POINTER_BYTES if p.type.startswith("*") else _PARAMETER_BYTES[p.type] for p in launch.parameters]
     sizes = [size for _, size in facts.parameters]
     hidden = sizes[len(expected) :]
     if sizes[: len(expected)] != expected or len(hidden) > _HIDDEN_POINTERS or set(hidden) - {_POINTER_BYTES}:
-        raise ArtifactError(
-            f"'{launch.function}' takes parameters of {sizes} bytes, the plan packs {expected}"
-        )
+        raise ArtifactError(f"'{launch.function}' takes parameters of {sizes} bytes, the plan packs {expected}")
     if facts.threads not in (None, (compiled.threads, 1, 1)):
-        raise ArtifactError(
-            f"'{launch.function}' requires blocks of {facts.threads}, the plan has {compiled.threads}"
-        )
+        raise ArtifactError(f"'{launch.function}' requires blocks of {facts.threads}, the plan has {compiled.threads}")
     return facts

@@ -96,15 +96,11 @@ class KernelPlan:
             return KernelPlan(
                 name=data["name"],
                 arguments=tuple(_argument(a) for a in data["arguments"]),
-                scratch=tuple(
-                    Scratch(s["dtype"], s["elements"], tuple(s["messages"])) for s in data["scratch"]
-                ),
+                scratch=tuple(Scratch(s["dtype"], s["elements"], tuple(s["messages"])) for s in data["scratch"]),
                 launches=tuple(_launch(item) for item in data["launches"]),
             )
         except (KeyError, TypeError) as error:
-            raise ArtifactError(
-                f"the launch plan is damaged: {error}", hint="compile the model again"
-            ) from None
+            raise ArtifactError(f"the launch plan is damaged: {error}", hint="compile the model again") from None
 
 
 def _argument(data: dict[str, Any]) -> Argument:

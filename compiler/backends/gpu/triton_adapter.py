@@ -118,9 +118,7 @@ def tf32_values(values: Array) -> Array:
 def _cast(self: Any, source: Any, target: Any) -> Any:
     if tl.bfloat16 not in (source.dtype.scalar, target.scalar):
         return _stock_cast(self, source, target)
-    values = (
-        bf16_values(source.data) if source.dtype.scalar == tl.bfloat16 else source.data.astype(np.float32)
-    )
+    values = bf16_values(source.data) if source.dtype.scalar == tl.bfloat16 else source.data.astype(np.float32)
     if target.scalar == tl.bfloat16:
         return Handle(bf16_bits(values), tl.bfloat16)
     return Handle(values.astype(interpreter._get_np_dtype(target)), target.scalar)

@@ -54,9 +54,7 @@ def _power_of_two(n: int) -> int:
     return 1 << max(0, n - 1).bit_length()
 
 
-def next_schedule(
-    current: Schedule, wished: Schedule, limits: Limits, shared_exceeded: bool
-) -> Schedule | None:
+def next_schedule(current: Schedule, wished: Schedule, limits: Limits, shared_exceeded: bool) -> Schedule | None:
     """The schedule to try after one that did not fit: fewer stages for less shared memory, else more warps
     for fewer
     registers per thread; None when there is none left."""

@@ -36,6 +36,10 @@ def require_triton() -> None:
         )
 
 
+class WorkerDiedError(ResourceError):
+    """The worker process ended instead of answering."""
+
+
 class Worker:
     """One worker process, started on first use and closed with the object (or the `with` block).
 
@@ -61,7 +65,7 @@ class Worker:
     def ask(self, data: dict[str, Any], blobs: Sequence[bytes] = ()) -> Message:
         """Sends a request and waits for the answer.
 
-        Raises ResourceError with the end of the worker's output when it died instead of answering.
+        Raises WorkerDiedError with the end of the worker's output when it died instead of answering.
         """
         process = self._started()
         assert process.stdin is not None and process.stdout is not None
@@ -102,14 +106,14 @@ class Worker:
             )
         return self._process
 
-    def _died(self) -> ResourceError:
+    def _died(self) -> WorkerDiedError:
         assert self._process is not None and self._log is not None
         code = self._process.wait()
         self._log.seek(0)
         tail = self._log.read().decode(errors="replace")[-TAIL:].strip()
         self.close()
         how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
-        return ResourceError(
+        return WorkerDiedError(
             f"the process that runs Triton ended with {how}" + (f":\n{tail}" if tail else ""),
             hint="the kernel can run on the host member instead",
         )

@@ -5,7 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from stratagem.compiler.backends.gpu.binding import Array
 from stratagem.compiler.backends.gpu.interpreter import CheckedInterpreter
+from stratagem.compiler.errors import RuntimeInputError
+from stratagem.runtime.signature import NUMPY_TYPES
 from tests.unit.gpu import kernels
 from tests.unit.gpu.support import arguments, check_run, needs_triton, printed
 
@@ -88,3 +91,29 @@ def test_no_programs_for_no_rows(interpreter: CheckedInterpreter) -> None:
     kernel = printed(kernels.softmax("?", 8))
     empty = np.zeros((0, 8), np.float32)
     assert interpreter.run(kernel.source, kernel.plan, [empty, empty.copy()]).lanes == 0
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("n", "window", "stride"), [(11, 3, 2), (8, 2, 1), (5, 5, 3)])
+def test_windows(interpreter: CheckedInterpreter, n: int, window: int, stride: int, dtype: str) -> None:
+    check_run(interpreter, lambda t: kernels.window_maximum(3, n, window, stride, t), dtype)
+
+
+def gathered(interpreter: CheckedInterpreter, index: list[int]) -> tuple[Array, Array]:
+    kernel = printed(kernels.gather(7, len(index), 5, "bf16"))
+    table, out = arguments(kernel.plan, 0)[0], np.zeros((len(index), 5), NUMPY_TYPES["bf16"])
+    interpreter.run(kernel.source, kernel.plan, [table, np.array(index, np.int64), out])
+    return table, out
+
+
+def test_gather(interpreter: CheckedInterpreter) -> None:
+    table, out = gathered(interpreter, [6, 0, 3, 3, 1])
+    assert np.array_equal(out, table[[6, 0, 3, 3, 1]])
+
+
+@pytest.mark.parametrize(
+    ("index", "message"), [([0, 1, 2, 3, 7], "index is past the table"), ([-1, 1], "index is negative")]
+)
+def test_failed_assertions_are_raised(interpreter: CheckedInterpreter, index: list[int], message: str) -> None:
+    with pytest.raises(RuntimeInputError, match=f"kernel 'gather': {message}$"):
+        gathered(interpreter, index)

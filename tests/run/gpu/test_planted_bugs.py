@@ -62,9 +62,7 @@ def test_bug_is_named(interpreter: CheckedInterpreter, finding: str, old: str, n
 def test_findings_are_errors_that_name_kernel_and_program(interpreter: CheckedInterpreter) -> None:
     kernel = matmul()
     source = kernel.source.replace("i1 = (pid0 % 2) * 32", "i1 = (pid0 % 2) * 16")
-    with pytest.raises(
-        VerificationError, match=r"kernel 'matmul_gelu' breaks its contract: .*race write-write: out0"
-    ):
+    with pytest.raises(VerificationError, match=r"kernel 'matmul_gelu' breaks its contract: .*race write-write: out0"):
         interpreter.run(source, kernel.plan, arguments(kernel.plan, 67))
 
 

@@ -29,9 +29,7 @@ module attributes {{stratagem.level = "device"}} {{
 """
 
 
-def matmul_gelu(
-    m: Extent, k: int, n: int, dtype: str = "f32", tile: tuple[int, int, int] = (48, 32, 32)
-) -> str:
+def matmul_gelu(m: Extent, k: int, n: int, dtype: str = "f32", tile: tuple[int, int, int] = (48, 32, 32)) -> str:
     """out[m,n] = gelu(a[m,k] @ w[k,n] + bias[n]), the tanh form, with constants that bf16 can hold."""
     tm, tn, tk = tile
     a, w, out = f"tensor<{m}x{k}x{dtype}>", f"tensor<{k}x{n}x{dtype}>", f"tensor<{m}x{n}x{dtype}>"
@@ -87,15 +85,11 @@ def batch_matmul(b: int, m: int, k: int, n: int, dtype: str = "f32", transposed:
     """out[b] = a[b] @ w[b], or a[b] @ w[b]^T; one program per matrix, everything in one tile."""
     w = f"{n}x{k}" if transposed else f"{k}x{n}"
     right = (
-        "affine_map<(d0, d1, d2, d3) -> (d0, d2, d3)>"
-        if transposed
-        else "affine_map<(d0, d1, d2, d3) -> (d0, d3, d2)>"
+        "affine_map<(d0, d1, d2, d3) -> (d0, d2, d3)>" if transposed else "affine_map<(d0, d1, d2, d3) -> (d0, d3, d2)>"
     )
     ta, tw, to = f"tensor<{b}x{m}x{k}x{dtype}>", f"tensor<{b}x{w}x{dtype}>", f"tensor<{b}x{m}x{n}x{dtype}>"
     sa, sw, so = f"tensor<1x{m}x{k}x{dtype}>", f"tensor<1x{w}x{dtype}>", f"tensor<1x{m}x{n}x{dtype}>"
-    maps = (
-        f"affine_map<(d0, d1, d2, d3) -> (d0, d1, d3)>, {right}, affine_map<(d0, d1, d2, d3) -> (d0, d1, d2)>"
-    )
+    maps = f"affine_map<(d0, d1, d2, d3) -> (d0, d1, d3)>, {right}, affine_map<(d0, d1, d2, d3) -> (d0, d1, d2)>"
     wsize = f"{n}, {k}" if transposed else f"{k}, {n}"
     body = f"""\
     %zero = arith.constant {ZEROS[dtype]}
@@ -164,9 +158,7 @@ def _reduce(name: str, source: str, init: str, op: str, full: str, rows: str, dt
       }} -> {rows}"""
 
 
-def _with_row(
-    name: str, source: str, row: str, lines: str, full: str, rows: str, dtype: str, out: str
-) -> str:
+def _with_row(name: str, source: str, row: str, lines: str, full: str, rows: str, dtype: str, out: str) -> str:
     return f"""\
       %{name} = linalg.generic {{indexing_maps = [{ID2}, {ROW}, {ID2}], {PARALLEL}}}
           ins(%{source}, %{row} : {full}, {rows}) outs(%{out} : {full}) {{
@@ -332,9 +324,7 @@ def two_phases(m: int, n: int) -> str:
     return _kernel("two_phases", f"%in: {whole}, %out: {whole} {{device.dest}}", whole, body)
 
 
-def attention(
-    heads: int, length: int, depth: int, dtype: str = "f32", tile: tuple[int, int] = (32, 16)
-) -> str:
+def attention(heads: int, length: int, depth: int, dtype: str = "f32", tile: tuple[int, int] = (32, 16)) -> str:
     """out[h] = softmax(q[h] @ k[h]^T) @ v[h], one pass over the keys with a running maximum and sum."""
     tq, tk = tile
     whole = f"tensor<{heads}x{length}x{depth}x{dtype}>"
@@ -431,3 +421,62 @@ def attention(
     return %r : {whole}"""
     signature = f"%q: {whole}, %k: {whole}, %v: {whole}, %out: {whole} {{device.dest}}"
     return _kernel("attention", signature, whole, body, "tensor")
+
+
+def gather(rows: int, count: int, width: int, dtype: str = "f32") -> str:
+    """out[i] = table[index[i]], with assertions that every index is one of the table's rows."""
+    table, index, out = f"tensor<{rows}x{width}x{dtype}>", f"tensor<{count}xi64>", f"tensor<{count}x{width}x{dtype}>"
+    body = f"""\
+    %zero = arith.constant 0 : i64
+    %rows = arith.constant {rows} : i64
+    %r = scf.forall (%i) = (0) to ({count}) step (4) shared_outs(%o = %out) -> ({out}) {{
+      %nt = affine.min affine_map<(d0) -> ({count} - d0, 4)>(%i)
+      %is = tensor.extract_slice %index[%i] [%nt] [1] : {index} to tensor<?xi64>
+      %e = tensor.empty(%nt) : tensor<?x{width}x{dtype}>
+      %g = linalg.generic {{indexing_maps = [{ROW}, {ID2}], {PARALLEL}}}
+          ins(%is : tensor<?xi64>) outs(%e : tensor<?x{width}x{dtype}>) {{
+      ^bb0(%n: i64, %old: {dtype}):
+        %low = arith.cmpi sge, %n, %zero : i64
+        cf.assert %low, "index is negative"
+        %high = arith.cmpi slt, %n, %rows : i64
+        cf.assert %high, "index is past the table"
+        %row = arith.index_cast %n : i64 to index
+        %j = linalg.index 1 : index
+        %v = tensor.extract %table[%row, %j] : {table}
+        linalg.yield %v : {dtype}
+      }} -> tensor<?x{width}x{dtype}>
+      scf.forall.in_parallel {{
+        tensor.parallel_insert_slice %g into %o[%i, 0] [%nt, {width}] [1, 1] : tensor<?x{width}x{dtype}> into {out}
+      }}
+    }} {{device.tier = "sm"}}
+    return %r : {out}"""
+    return _kernel("gather", f"%table: {table}, %index: {index}, %out: {out} {{device.dest}}", out, body)
+
+
+def window_maximum(m: int, n: int, window: int, stride: int, dtype: str = "f32") -> str:
+    """out[i,j] = max over k of x[i, stride*j + k], k < window; one row per program."""
+    count = (n - window) // stride + 1
+    whole, out = f"tensor<{m}x{n}x{dtype}>", f"tensor<{m}x{count}x{dtype}>"
+    row, part, taps = f"tensor<1x{n}x{dtype}>", f"tensor<1x{count}x{dtype}>", f"tensor<{window}x{dtype}>"
+    read = f"affine_map<(d0, d1, d2) -> (d0, d1 * {stride} + d2)>"
+    maps = f"{read}, affine_map<(d0, d1, d2) -> (d2)>, affine_map<(d0, d1, d2) -> (d0, d1)>"
+    body = f"""\
+    %lowest = arith.constant {LOWEST[dtype]}
+    %r = scf.forall (%i) in ({m}) shared_outs(%o = %out) -> ({out}) {{
+      %xs = tensor.extract_slice %x[%i, 0] [1, {n}] [1, 1] : {whole} to {row}
+      %taps = tensor.empty() : {taps}
+      %e = tensor.empty() : {part}
+      %m0 = linalg.fill ins(%lowest : {dtype}) outs(%e : {part}) -> {part}
+      %y = linalg.generic {{indexing_maps = [{maps}],
+          iterator_types = ["parallel", "parallel", "reduction"]}}
+          ins(%xs, %taps : {row}, {taps}) outs(%m0 : {part}) {{
+      ^bb0(%a: {dtype}, %k: {dtype}, %acc: {dtype}):
+        %t = arith.maximumf %acc, %a : {dtype}
+        linalg.yield %t : {dtype}
+      }} -> {part}
+      scf.forall.in_parallel {{
+        tensor.parallel_insert_slice %y into %o[%i, 0] [1, {count}] [1, 1] : {part} into {out}
+      }}
+    }} {{device.tier = "sm"}}
+    return %r : {out}"""
+    return _kernel("window_maximum", f"%x: {whole}, %out: {out} {{device.dest}}", out, body)

@@ -42,9 +42,7 @@ class StandIn:
         self.library.standin_block_size.argtypes = [ctypes.c_uint64]
         self.launches: list[tuple[str, int, int, int]] = []
         self.problems: dict[str, str] = {}
-        self._functions = {
-            launch.function: (launch, name) for name, p in plans.items() for launch in p.launches
-        }
+        self._functions = {launch.function: (launch, name) for name, p in plans.items() for launch in p.launches}
         self._sources = sources
         self._worker = Worker("interpreter_worker", {"TRITON_INTERPRET": "1"})
         self._callback = _CALLBACK(self._launched)
@@ -77,9 +75,7 @@ class StandIn:
             ctypes.memmove(address, output, len(output))
         return 0
 
-    def _request(
-        self, launch: Launch, grid: int, parameters: Any
-    ) -> tuple[dict[str, Any], list[int], list[bytes]]:
+    def _request(self, launch: Launch, grid: int, parameters: Any) -> tuple[dict[str, Any], list[int], list[bytes]]:
         """Reads the raw parameter cells as the device would, by the types of the plan alone."""
         buffers: list[dict[str, Any]] = []
         values: list[dict[str, Any]] = []

@@ -10,24 +10,16 @@ from stratagem.compiler.backends.gpu.access_checks import AccessChecker, Region
 BASE, OUT, SCRATCH = 0x1000, 0x9000, 0xF000
 
 
-def region(
-    name: str, base: int, writable: bool = True, covered: bool = False, initialised: bool = False
-) -> Region:
+def region(name: str, base: int, writable: bool = True, covered: bool = False, initialised: bool = False) -> Region:
     return Region(name, base, 64, writable, covered, initialised, np.zeros(64, bool))
 
 
 def checker() -> AccessChecker:
     made = AccessChecker(
         [
-            Region(
-                "in0", BASE, 64, writable=False, covered=False, initialised=True, written=np.zeros(64, bool)
-            ),
-            Region(
-                "out0", OUT, 64, writable=True, covered=True, initialised=False, written=np.zeros(64, bool)
-            ),
-            Region(
-                "scratch0", SCRATCH, 64, True, covered=False, initialised=False, written=np.zeros(64, bool)
-            ),
+            Region("in0", BASE, 64, writable=False, covered=False, initialised=True, written=np.zeros(64, bool)),
+            Region("out0", OUT, 64, writable=True, covered=True, initialised=False, written=np.zeros(64, bool)),
+            Region("scratch0", SCRATCH, 64, True, covered=False, initialised=False, written=np.zeros(64, bool)),
         ]
     )
     made.begin_launch("k_0")

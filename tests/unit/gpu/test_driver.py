@@ -49,9 +49,7 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
             files |= dict(code.files)
             index |= json.loads(code.files["kernels.json"])["kernels"]
     files["kernels.json"] = json.dumps({"arch": "sm_90", "kernels": index}).encode()
-    plans = {
-        n: KernelPlan.from_json(e["plan"]) for n, e in json.loads(files["kernels.json"])["kernels"].items()
-    }
+    plans = {n: KernelPlan.from_json(e["plan"]) for n, e in json.loads(files["kernels.json"])["kernels"].items()}
     standin = StandIn(folder, plans, {n: files[f"{n}.py"].decode() for n in plans})
     yield Rig(files, standin)
     standin.close()
@@ -120,9 +118,7 @@ def test_empty_inputs_launch_nothing(rig: Rig) -> None:
         (1, 100, "the code is for compute capability 9.0, stand-in device has 10.0"),
     ],
 )
-def test_without_a_fitting_device_the_interpreter_runs(
-    rig: Rig, devices: int, capability: int, reason: str
-) -> None:
+def test_without_a_fitting_device_the_interpreter_runs(rig: Rig, devices: int, capability: int, reason: str) -> None:
     rig.standin.setup(devices, capability)
     driver = Driver(rig.files, library=rig.standin.path)
     values, out = softmax_arrays(4)

@@ -40,9 +40,7 @@ PLAN = KernelPlan(
         ("min", ["dim", 0, 0], 1, ["min", ["dim", 0, 0], 1]),
     ],
 )
-def test_make_folds_only_what_is_equal(
-    operation: str, a: Expression, b: Expression, expected: Expression
-) -> None:
+def test_make_folds_only_what_is_equal(operation: str, a: Expression, b: Expression, expected: Expression) -> None:
     assert make(operation, a, b) == expected
 
 

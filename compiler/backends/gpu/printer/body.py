@@ -105,9 +105,7 @@ class BodyPrinter:
         wanted = computed_in(lanes.element)
         if lanes.literal is not None or lanes.held == wanted:
             return lanes
-        return Lanes(
-            converted(lanes.text, lanes.held, wanted), lanes.axes, lanes.element, wanted, None, lanes.padding
-        )
+        return Lanes(converted(lanes.text, lanes.held, wanted), lanes.axes, lanes.element, wanted, None, lanes.padding)
 
     def _lanes(self, op: Any) -> Lanes:
         name = op.name

@@ -21,6 +21,7 @@ from stratagem.compiler.backends.gpu.printer.reshapes import sliced
 from stratagem.compiler.backends.gpu.printer.scalars import Scalar, combine, constant, without_parentheses
 from stratagem.compiler.backends.gpu.printer.structured import Iteration, permuted, replace_held
 from stratagem.compiler.backends.gpu.printer.values import Number, Shaped, Tile, View
+from stratagem.compiler.backends.gpu.printer.windows import MapDim
 
 DOT_TYPES = ("f32", "f16", "bf16")
 FMA_DEPTH = 16
@@ -39,7 +40,10 @@ class Roles:
 
 
 def is_contraction(op: Any) -> bool:
-    """Whether the body is `acc + a * b` over two inputs, widening casts of a and b aside."""
+    """Whether it computes `acc + a * b` over two inputs read by dimension, widening casts of a and b aside."""
+    maps = [ir.AffineMapAttr(m).value for m in ir.ArrayAttr(op.attributes["indexing_maps"])]
+    if not all(m.is_projected_permutation for m in maps):
+        return False
     block = op.regions[0].blocks[0]
     if len(block.arguments) != 3:
         return False
@@ -65,7 +69,7 @@ def _unwidened(value: Any) -> Any:
 
 def dot_roles(iteration: Iteration) -> Roles | None:
     """Which iteration dimension plays which part; None when the shapes do not make a dot."""
-    a, b, c = (set(m) & set(iteration.axes) for m in iteration.maps)
+    a, b, c = ({d for d in m if isinstance(d, int)} & set(iteration.axes) for m in iteration.maps)
     batch, m, n, k = a & b & c, (a & c) - b, (b & c) - a, (a & b) - c
     if len(batch) > 1 or not len(m) == len(n) == len(k) == 1 or len(batch | m | n | k) != iteration.rank:
         return None
@@ -174,19 +178,19 @@ class _Dot:
         return Tile(text, accumulator.dims, accumulator.element, computed_in(accumulator.element))
 
 
-def _own(tile: Tile, dims: Sequence[int | None], writer: FunctionWriter) -> list[int]:
+def _own(tile: Tile, dims: Sequence[MapDim], writer: FunctionWriter) -> list[int]:
     """The iteration dimension of each axis of a tile."""
     return [_some(dims[d]) for d in tile_axes(tile.dims, writer.smallest_extent)]
 
 
-def _some(dim: int | None) -> int:
-    assert dim is not None, "a broadcast dimension has extent one"
+def _some(dim: MapDim) -> int:
+    assert isinstance(dim, int), "a broadcast dimension has extent one"
     return dim
 
 
 def _operand(
     tile: Tile,
-    dims: Sequence[int | None],
+    dims: Sequence[MapDim],
     wanted: Sequence[int],
     k: int,
     iteration: Iteration,

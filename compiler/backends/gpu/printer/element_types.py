@@ -38,9 +38,7 @@ _TYPES = {
 def element_type(name: str) -> ElementType:
     """The element type MLIR prints as `name`; UnsupportedError when the GPU backend has no such type."""
     if name not in _TYPES:
-        raise UnsupportedError(
-            f"the GPU backend has no element type {name}", hint=f"it has {', '.join(_TYPES)}"
-        )
+        raise UnsupportedError(f"the GPU backend has no element type {name}", hint=f"it has {', '.join(_TYPES)}")
     return _TYPES[name]
 
 

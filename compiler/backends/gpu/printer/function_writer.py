@@ -88,19 +88,13 @@ class FunctionWriter:
         """The text of a number; one computed by the host becomes a parameter of the function."""
         if scalar.constant is not None:
             return str(scalar.constant)
-        return (
-            scalar.text if scalar.host is None else self.number(scalar.host, "i64" if scalar.wide else "i32")
-        )
+        return scalar.text if scalar.host is None else self.number(scalar.host, "i64" if scalar.wide else "i32")
 
     def number(self, value: Expression, type_name: str) -> str:
         """The parameter that carries a host-computed number of the given Triton type."""
         key = f"{value}:{type_name}"
         if key not in self._numbers:
-            name = (
-                f"dim{value[1]}_{value[2]}"
-                if isinstance(value, list) and value[0] == "dim"
-                else self.fresh("arg")
-            )
+            name = f"dim{value[1]}_{value[2]}" if isinstance(value, list) and value[0] == "dim" else self.fresh("arg")
             self._numbers[key] = Parameter(name, type_name, value=value)
         return self._numbers[key].name
 

@@ -230,9 +230,7 @@ class KernelPrinter:
                 )
         has_dot = any(o.name == "linalg.generic" and is_contraction(o) for o in walk(op))
         number = len(self.writers)
-        writer = FunctionWriter(
-            f"{self.name}_{number}", SMALLEST_DOT_EXTENT if has_dot else 1, self.assertions
-        )
+        writer = FunctionWriter(f"{self.name}_{number}", SMALLEST_DOT_EXTENT if has_dot else 1, self.assertions)
         phase = PhasePrinter(self.values, writer, self.precision)
         grid = phase.forall(op, buffers)
         chosen = self.schedule(op, PhaseFacts(has_dot, writer.largest_tile, writer.stage_bytes))
@@ -261,9 +259,7 @@ class KernelPrinter:
     def _view(self, value: Any) -> View:
         known = self.values.get(value)
         if not isinstance(known, View):
-            raise UnsupportedError(
-                f"kernel '{self.name}' uses a tensor that is not in device memory between phases"
-            )
+            raise UnsupportedError(f"kernel '{self.name}' uses a tensor that is not in device memory between phases")
         return known
 
 

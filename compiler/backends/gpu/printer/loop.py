@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from torch_mlir import ir
+
 from stratagem.compiler.backends.gpu.printer.contraction import is_contraction
 from stratagem.compiler.backends.gpu.printer.element_types import computed_in
 from stratagem.compiler.backends.gpu.printer.extents import tile_shape
@@ -23,10 +25,7 @@ def print_loop(phase: PhasePrinter, op: Any) -> None:
     lower, upper, step = (phase.scalar(o) for o in list(op.operands)[:3])
     block = op.regions[0].blocks[0]
     induction, *carried = block.arguments
-    names = [
-        _enter(phase, init, argument, op)
-        for init, argument in zip(list(op.operands)[3:], carried, strict=True)
-    ]
+    names = [_enter(phase, init, argument, op) for init, argument in zip(list(op.operands)[3:], carried, strict=True)]
     _load_invariants(phase, block)
     variable = writer.fresh("k")
     phase.values[induction] = Scalar(max(upper.high - 1, 1), variable)
@@ -64,9 +63,11 @@ def _load_invariants(phase: PhasePrinter, block: Any) -> None:
         if op.operation.name != "linalg.generic" or (is_contraction(op.operation) and _multiplies_f32(op)):
             continue
         arguments = op.regions[0].blocks[0].arguments
-        for operand, argument in zip(op.operands, arguments, strict=True):
+        maps = ir.ArrayAttr(op.attributes["indexing_maps"])
+        for operand, argument, access in zip(op.operands, arguments, maps, strict=True):
             known = phase.values.get(operand)
-            if isinstance(known, View) and list(argument.uses):
+            whole = ir.AffineMapAttr(access).value.is_projected_permutation
+            if isinstance(known, View) and list(argument.uses) and whole:
                 phase.tile_of(known)
 
 
@@ -85,9 +86,7 @@ def _carry(phase: PhasePrinter, yielded: list[Any], names: list[str | None], op:
         known = phase.shaped(value)
         if name is None:
             if not isinstance(known, View):
-                raise UnsupportedError(
-                    "a loop must pass on the destination it updates", location=location_text(op)
-                )
+                raise UnsupportedError("a loop must pass on the destination it updates", location=location_text(op))
             continue
         tile = phase.tile_of(known)
         before = phase.shaped(init)

@@ -58,11 +58,11 @@ def elements(shape: Sequence[Scalar]) -> int:
 def access(view: View, writer: FunctionWriter, writes: bool = False) -> Access:
     """Address and mask of the tile a view covers."""
     shape = tile_shape(view.dims, writer.smallest_extent)
-    corner = _corner(view, writer)
+    offset = corner(view, writer)
     pointer = writer.pointer(view.buffer, writes)
-    base = pointer if not corner else f"{pointer} + {corner}"
+    base = pointer if not offset else f"{pointer} + {offset}"
     inside = [t for t in _lane_offsets(view, writer) if t]
-    address = " + ".join([f"({base})" if corner and inside else base, *inside])
+    address = " + ".join([f"({base})" if offset and inside else base, *inside])
     return Access(address, mask_text(view.dims, writer), shape)
 
 
@@ -91,9 +91,7 @@ def load(view: View, writer: FunctionWriter, prefix: str = "x") -> Tile:
 def store(tile: Tile, view: View, writer: FunctionWriter) -> None:
     """Stores a tile of the view's shape, rounding it to the buffer's element type."""
     if not view.buffer.writable:
-        raise UnsupportedError(
-            f"the kernel stores to {view.buffer.name}, which is not one of its destinations"
-        )
+        raise UnsupportedError(f"the kernel stores to {view.buffer.name}, which is not one of its destinations")
     place = access(view, writer, writes=True)
     if tile_shape(tile.dims, writer.smallest_extent) != place.shape:
         raise UnsupportedError("the kernel stores a tile into a slice of another shape")
@@ -106,7 +104,7 @@ def converted(text: str, held: str, wanted: str) -> str:
     return text if held == wanted else f"{text}.to({element_type(wanted).tl})"
 
 
-def _corner(view: View, writer: FunctionWriter) -> str:
+def corner(view: View, writer: FunctionWriter) -> str:
     """The offset of the view's first element, empty for zero."""
     total = constant(0)
     for offset, stride in zip(view.offsets, strides(view.buffer, writer), strict=True):

@@ -79,9 +79,7 @@ class PhasePrinter:
     def scalar(self, value: Any) -> Scalar:
         known = self.values.get(value)
         if not isinstance(known, Scalar):
-            raise UnsupportedError(
-                "the GPU backend cannot compute an index from tensor contents outside a generic"
-            )
+            raise UnsupportedError("the GPU backend cannot compute an index from tensor contents outside a generic")
         return known
 
     def shaped(self, value: Any) -> Shaped:
@@ -175,9 +173,7 @@ class PhasePrinter:
     def _dim(self, op: Any) -> None:
         at = self.scalar(op.operands[1]).constant
         if at is None:
-            raise UnsupportedError(
-                "tensor.dim of a dimension only known at run time", location=location_text(op)
-            )
+            raise UnsupportedError("tensor.dim of a dimension only known at run time", location=location_text(op))
         self.values[op.results[0]] = self.shaped(op.operands[0]).dims[at]
 
     def _empty(self, op: Any) -> None:
@@ -263,9 +259,7 @@ class PhasePrinter:
         if isinstance(known, Scalar):
             return Number(self._show(known), "index", known.constant)
         if isinstance(known, Number) and known.host is not None:
-            return Number(
-                self.writer.number(known.host, element_type(known.element).signature), known.element
-            )
+            return Number(self.writer.number(known.host, element_type(known.element).signature), known.element)
         return known if isinstance(known, Number) else self.shaped(value)
 
     def _outer_lanes(self, value: Any) -> Lanes:
@@ -278,22 +272,15 @@ class PhasePrinter:
         return print_gather(self.shaped(source), at, conditions, iteration, self.writer)
 
 
-def forall_bounds(
-    op: Any, scalar_of: Callable[[Any], Scalar]
-) -> tuple[list[Scalar], list[Scalar], list[Scalar]]:
+def forall_bounds(op: Any, scalar_of: Callable[[Any], Scalar]) -> tuple[list[Scalar], list[Scalar], list[Scalar]]:
     """Lower bounds, upper bounds and steps of a forall."""
     operands = iter(op.operands)
     lower, upper, step = (
-        [
-            scalar_of(next(operands)) if n == DYNAMIC else constant(n)
-            for n in ir.DenseI64ArrayAttr(op.attributes[key])
-        ]
+        [scalar_of(next(operands)) if n == DYNAMIC else constant(n) for n in ir.DenseI64ArrayAttr(op.attributes[key])]
         for key in ("staticLowerBound", "staticUpperBound", "staticStep")
     )
     if any(s.host is None for s in (*lower, *upper, *step)):
-        raise UnsupportedError(
-            "the bounds of a phase must be computable before it starts", location=location_text(op)
-        )
+        raise UnsupportedError("the bounds of a phase must be computable before it starts", location=location_text(op))
     return lower, upper, step
 
 

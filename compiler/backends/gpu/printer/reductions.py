@@ -32,12 +32,8 @@ REDUCTIONS: dict[str, Reduction] = {
     "arith.ori": Reduction("_any", lambda a, b: f"({a} | {b})", 0.0, lambda _: 0),
     "arith.addf": Reduction("tl.sum", lambda a, b: f"({a} + {b})", 0.0, lambda _: 0),
     "arith.addi": Reduction("tl.sum", lambda a, b: f"({a} + {b})", 0.0, lambda _: 0),
-    "arith.maximumf": Reduction(
-        "_nan_max", lambda a, b: f"tl.maximum({a}, {b}{_ALL_NAN})", -float("inf"), _SMALLEST
-    ),
-    "arith.minimumf": Reduction(
-        "_nan_min", lambda a, b: f"tl.minimum({a}, {b}{_ALL_NAN})", float("inf"), _LARGEST
-    ),
+    "arith.maximumf": Reduction("_nan_max", lambda a, b: f"tl.maximum({a}, {b}{_ALL_NAN})", -float("inf"), _SMALLEST),
+    "arith.minimumf": Reduction("_nan_min", lambda a, b: f"tl.minimum({a}, {b}{_ALL_NAN})", float("inf"), _LARGEST),
     "arith.maxnumf": Reduction("tl.max", lambda a, b: f"tl.maximum({a}, {b})", -float("inf"), _SMALLEST),
     "arith.minnumf": Reduction("tl.min", lambda a, b: f"tl.minimum({a}, {b})", float("inf"), _LARGEST),
     "arith.maxsi": Reduction("tl.max", lambda a, b: f"tl.maximum({a}, {b})", -float("inf"), _SMALLEST),

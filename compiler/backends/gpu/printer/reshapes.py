@@ -22,16 +22,11 @@ def slice_numbers(op: Any, scalar_of: ScalarOf) -> tuple[list[Scalar], list[Scal
     start = sum(segments[:-3])
     operands = iter(list(op.operands)[start:])
     offsets, sizes, strides = (
-        [
-            scalar_of(next(operands)) if n == DYNAMIC else constant(n)
-            for n in ir.DenseI64ArrayAttr(op.attributes[key])
-        ]
+        [scalar_of(next(operands)) if n == DYNAMIC else constant(n) for n in ir.DenseI64ArrayAttr(op.attributes[key])]
         for key in ("static_offsets", "static_sizes", "static_strides")
     )
     if any(s.constant is None for s in strides):
-        raise UnsupportedError(
-            "the GPU backend needs slice strides that are constants", location=location_text(op)
-        )
+        raise UnsupportedError("the GPU backend needs slice strides that are constants", location=location_text(op))
     return offsets, sizes, [s.constant or 0 for s in strides]
 
 

@@ -26,7 +26,8 @@ from stratagem.compiler.backends.gpu.printer.function_writer import FunctionWrit
 from stratagem.compiler.backends.gpu.printer.memory import converted, mask_text
 from stratagem.compiler.backends.gpu.printer.reductions import REDUCTIONS, Reduction
 from stratagem.compiler.backends.gpu.printer.scalars import Scalar, constant, without_parentheses
-from stratagem.compiler.backends.gpu.printer.values import Number, Shaped, Tile
+from stratagem.compiler.backends.gpu.printer.values import Number, Shaped, Tile, View
+from stratagem.compiler.backends.gpu.printer.windows import MapDim, Window, load_window, read_window
 from stratagem.compiler.errors import UnsupportedError
 from stratagem.compiler.ir import location_text
 
@@ -35,13 +36,13 @@ from stratagem.compiler.ir import location_text
 class Iteration:
     """The iteration space of a structured operation.
 
-    `maps` holds, per operand, the iteration dimension of each operand dimension (None for a broadcast
+    `maps` holds, per operand, how each operand dimension is indexed (None for a broadcast
     constant).
     """
 
     sizes: tuple[Scalar, ...]
     parallel: tuple[bool, ...]
-    maps: tuple[tuple[int | None, ...], ...]
+    maps: tuple[tuple[MapDim, ...], ...]
     axes: tuple[int, ...]
     shape: tuple[int, ...]
 
@@ -62,32 +63,41 @@ def iteration_of(op: Any, operands: Sequence[Shaped | Number], writer: FunctionW
         if isinstance(operand, Number):
             continue
         for dim, size in zip(dims, operand.dims, strict=True):
-            if dim is not None and (dim not in sizes or size.constant is not None):
+            if isinstance(dim, int) and (dim not in sizes or size.constant is not None):
                 sizes[dim] = size
+    if len(sizes) < len(kinds):
+        raise UnsupportedError("an iteration dimension has no operand of its size", location=location_text(op))
     known = tuple(sizes[d] for d in range(len(kinds)))
     axes = tuple(tile_axes(known, writer.smallest_extent))
     shape = tuple(padded_extent(known[d], writer.smallest_extent) for d in axes)
     return Iteration(known, tuple("parallel" in k for k in kinds), maps, axes, shape)
 
 
-def _dims_of(op: Any, attribute: Any) -> tuple[int | None, ...]:
-    dims: list[int | None] = []
+def _dims_of(op: Any, attribute: Any) -> tuple[MapDim, ...]:
+    dims: list[MapDim] = []
     for result in ir.AffineMapAttr(attribute).value.results:
-        kind = type(result).__name__
-        if kind == "AffineDimExpr" and int(result.position) not in dims:
+        window = read_window(result)
+        if type(result).__name__ == "AffineDimExpr" and int(result.position) not in dims:
             dims.append(int(result.position))
-        elif kind == "AffineConstantExpr" and int(result.value) == 0:
+        elif type(result).__name__ == "AffineConstantExpr" and int(result.value) == 0:
             dims.append(None)
+        elif window is not None:
+            dims.append(window)
         else:
             raise UnsupportedError(
                 f"the GPU backend cannot read an operand at {result}",
-                hint="windows (as in convolutions) and diagonals are left to the host member",
+                hint="the kernel can run on the host member instead",
                 location=location_text(op),
             )
     return tuple(dims)
 
 
-def expand(tile: Tile, dims: Sequence[int | None], iteration: Iteration, writer: FunctionWriter) -> Lanes:
+def has_window(dims: Sequence[MapDim]) -> bool:
+    """Whether an operand is read through a sum of iteration dimensions."""
+    return any(isinstance(d, Window) for d in dims)
+
+
+def expand(tile: Tile, dims: Sequence[MapDim], iteration: Iteration, writer: FunctionWriter) -> Lanes:
     """A tile lined up with the iteration axes: permuted to iteration order, `None` where it does not vary."""
     own = [dims[d] for d in tile_axes(tile.dims, writer.smallest_extent)]
     order = sorted(range(len(own)), key=lambda p: iteration.position(_some(own[p])))
@@ -106,8 +116,8 @@ def permuted(text: str, order: Sequence[int]) -> str:
     return f"tl.trans({text})" if len(order) == 2 else f"tl.permute({text}, {shape_text(order)})"
 
 
-def _some(dim: int | None) -> int:
-    assert dim is not None, "a broadcast dimension has extent one"
+def _some(dim: MapDim) -> int:
+    assert isinstance(dim, int), "a broadcast dimension has extent one, and windows are loaded apart"
     return dim
 
 
@@ -154,6 +164,10 @@ class StructuredPrinter:
         if isinstance(operand, Number):
             body.values[argument] = number_lanes(operand)
             return
+        dims = self.iteration.maps[position]
+        if has_window(dims):
+            body.values[argument] = self._window(operand, dims)
+            return
         tile = self.tile_of(operand)
         if tile.filled is not None:
             held = computed_in(tile.element)
@@ -161,7 +175,16 @@ class StructuredPrinter:
                 literal_text(tile.filled), frozenset(), tile.element, held, tile.filled, tile.filled
             )
             return
-        body.values[argument] = expand(tile, self.iteration.maps[position], self.iteration, self.writer)
+        body.values[argument] = expand(tile, dims, self.iteration, self.writer)
+
+    def _window(self, operand: Shaped, dims: Sequence[MapDim]) -> Lanes:
+        if not isinstance(operand, View):
+            raise UnsupportedError(
+                "the GPU backend reads windows of tensors in memory only",
+                hint="the kernel can run on the host member instead",
+                location=location_text(self.op),
+            )
+        return load_window(operand, dims, self.iteration.sizes, self.iteration.axes, self.writer)
 
     def _index_lanes(self, dim: int) -> Lanes:
         if dim not in self.iteration.axes:
@@ -179,9 +202,9 @@ class StructuredPrinter:
         name = self.writer.assign("y", permuted(self._spread(value), order))
         return Tile(name, out_dims, value.element, value.held, value.padding)
 
-    def _sizes(self, dims: Sequence[int | None]) -> tuple[Scalar, ...]:
+    def _sizes(self, dims: Sequence[MapDim]) -> tuple[Scalar, ...]:
         """Sizes of a result, one where its map has a constant."""
-        return tuple(constant(1) if d is None else self.iteration.sizes[d] for d in dims)
+        return tuple(constant(1) if d is None else self.iteration.sizes[_some(d)] for d in dims)
 
     def _spread(self, value: Lanes) -> str:
         """The value with all iteration axes."""
@@ -217,9 +240,7 @@ class StructuredPrinter:
         kind, operand = reduction
         value = body.computed(operand)
         if kind.call in ("_all", "_any") and value.element != "i1":
-            raise UnsupportedError(
-                "the GPU backend reduces by and/or on i1 only", location=location_text(self.op)
-            )
+            raise UnsupportedError("the GPU backend reduces by and/or on i1 only", location=location_text(self.op))
         dims = self.iteration.maps[self.inputs + output]
         out_dims = self._sizes(dims)
         text = self._masked(value, kind)
