@@ -6,12 +6,10 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from stratagem.runtime.errors import ResourceError
+
 LIBRARY = "libstratagem_runtime.so"
 BUILD_COMMAND = "cmake -B build/runtime -DCMAKE_BUILD_TYPE=Release && cmake --build build/runtime"
-
-
-class RuntimeLibraryError(RuntimeError):
-    """The runtime's shared library was not found; the message names the places searched and how to build it."""
 
 
 def search_paths() -> list[Path]:
@@ -28,12 +26,14 @@ def search_paths() -> list[Path]:
 
 
 def find_library() -> Path:
-    """The library's path; raises RuntimeLibraryError when it is nowhere."""
+    """The library's path; raises ResourceError with the places searched and how to build it when it is nowhere."""
     paths = search_paths()
     for path in paths:
         if path.is_file():
             return path
-    raise RuntimeLibraryError(_missing(paths))
+    places = ", ".join(str(path) for path in paths)
+    hint = f"build it in the repository with `{BUILD_COMMAND}`, or set STRATAGEM_RUNTIME to the library or its folder"
+    raise ResourceError(f"the runtime library {LIBRARY} was not found; searched {places}", hint=hint)
 
 
 def _development_builds(package_folder: Path) -> Iterable[Path]:
@@ -43,12 +43,3 @@ def _development_builds(package_folder: Path) -> Iterable[Path]:
         return []
     built = [*root.glob(f"build/{LIBRARY}"), *root.glob(f"build/*/{LIBRARY}")]
     return sorted(built, key=lambda path: path.stat().st_mtime, reverse=True)
-
-
-def _missing(paths: Iterable[Path]) -> str:
-    places = "\n  ".join(str(path) for path in paths)
-    return (
-        f"the runtime library {LIBRARY} was not found; searched:\n  {places}\n"
-        f"build it in the repository with: {BUILD_COMMAND}\n"
-        "or set STRATAGEM_RUNTIME to the library or its folder"
-    )

@@ -18,6 +18,4 @@ class Backend(BackendBase):
         from stratagem.compiler.ir import functions, symbol_name
 
         code = compile_kernels(module, device)
-        return KernelCode(
-            {"kernels.o": code.data}, tuple(symbol_name(f) for f in functions(module)), code.report
-        )
+        return KernelCode({"kernels.o": code.data}, tuple(symbol_name(f) for f in functions(module)), code.report)

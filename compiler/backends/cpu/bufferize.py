@@ -52,11 +52,7 @@ def destination_arguments(function: Any) -> list[int]:
     """Positions of the arguments marked `device.dest`, in order."""
     if "arg_attrs" not in function.attributes:
         return []
-    return [
-        i
-        for i, d in enumerate(ir.ArrayAttr(function.attributes["arg_attrs"]))
-        if "device.dest" in ir.DictAttr(d)
-    ]
+    return [i for i, d in enumerate(ir.ArrayAttr(function.attributes["arg_attrs"])) if "device.dest" in ir.DictAttr(d)]
 
 
 def _mark_arguments(function: Any) -> list[int]:

@@ -20,7 +20,6 @@ from stratagem.compiler.backends.cpu.target import CpuTarget
 from stratagem.compiler.ir import clone_module, find_function, functions, run_pipeline, symbol_name
 from stratagem.hwmodels import Device
 
-
 _INNER = ".kernel"
 """Suffix of a kernel's own function: a kernel called `exp` must not become the C library's."""
 

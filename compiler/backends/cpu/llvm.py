@@ -61,13 +61,9 @@ def _machine(target: CpuTarget, speed: int) -> Any:
         found = llvm.Target.from_triple(triple)
     except RuntimeError as error:
         hint = "correct `target.triple` in the hardware description"
-        raise HardwareError(
-            f"no code generator for triple '{triple}': {str(error).strip()}", hint=hint
-        ) from None
+        raise HardwareError(f"no code generator for triple '{triple}': {str(error).strip()}", hint=hint) from None
     features = host_features() if target.cpu == "native" and not target.features else target.features
-    return found.create_target_machine(
-        cpu=cpu, features=features, opt=speed, reloc="pic", codemodel="default"
-    )
+    return found.create_target_machine(cpu=cpu, features=features, opt=speed, reloc="pic", codemodel="default")
 
 
 def host_features() -> str:

@@ -29,7 +29,7 @@ LIBRARY_ULP = 4.0
 
 
 def max_ulp(function: str, dtype: str) -> float:
-    """The bound for `function` ("exp", "tanh" ...) on `dtype`; narrow floats are bounded by f32's rounding and theirs."""
+    """The bound for `function` ("exp", "tanh" ...) on `dtype`; a narrow float adds its own rounding only."""
     if dtype in ("f16", "bf16"):
         return 0.51
     return MAX_ULP_F32.get(function, LIBRARY_ULP) if dtype == "f32" else LIBRARY_ULP

@@ -89,9 +89,7 @@ def _outline(module: Any, function: Any, forall: Any, name: str) -> PhaseBody:
     captured = captured_values(forall)
     bounds = ForallBounds.of(forall)
     captured += [
-        v
-        for v in (*bounds.lower, *bounds.upper, *bounds.step)
-        if not isinstance(v, int) and v not in captured
+        v for v in (*bounds.lower, *bounds.upper, *bounds.step) if not isinstance(v, int) and v not in captured
     ]
     body = _make_body(module, forall, bounds, captured, name + BODY_SUFFIX)
     _make_thunk(module, body, captured, name)
@@ -159,9 +157,7 @@ def _make_body(module: Any, forall: Any, bounds: ForallBounds, captured: list[An
     entry = function.add_entry_block()
     inner = dict(zip(captured, entry.arguments, strict=False))
     begin, end = entry.arguments[len(captured)], entry.arguments[len(captured) + 1]
-    local = ForallBounds(
-        *([inner.get(v, v) for v in part] for part in (bounds.lower, bounds.upper, bounds.step))
-    )
+    local = ForallBounds(*([inner.get(v, v) for v in part] for part in (bounds.lower, bounds.upper, bounds.step)))
     with ir.InsertionPoint(entry):
         counts = _counts(local)
         loop = scf.ForOp(begin, end, constant_index(1))
@@ -185,9 +181,7 @@ def _delinearise(unit: Any, counts: list[Any], bounds: ForallBounds) -> list[Any
     for d in range(len(counts) - 1, -1, -1):
         position = rest if d == 0 else arith.remui(rest, counts[d])
         rest = rest if d == 0 else arith.divui(rest, counts[d])
-        lower, step = (
-            constant_index(v) if isinstance(v, int) else v for v in (bounds.lower[d], bounds.step[d])
-        )
+        lower, step = (constant_index(v) if isinstance(v, int) else v for v in (bounds.lower[d], bounds.step[d]))
         ivs.insert(0, arith.addi(arith.muli(position, step), lower))
     return ivs
 

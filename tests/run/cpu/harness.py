@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from stratagem.compiler.backends.cpu.compile import compile_kernels, link
+from stratagem.compiler.errors import ResourceError
 from stratagem.compiler.ir import parse_module
 from stratagem.hwmodels import Device, Level, Unit
 from stratagem.runtime.bindings import Runtime, load_runtime
@@ -25,11 +26,9 @@ GUARD = 64
 @cache
 def runtime() -> Runtime:
     """The C++ runtime, or a skip that says how to build it."""
-    from stratagem.runtime.errors import StratagemError
-
     try:
         return load_runtime()
-    except (StratagemError, RuntimeError) as error:
+    except ResourceError as error:
         pytest.skip(str(error))
 
 

@@ -56,9 +56,7 @@ def structured(
     }}"""
 
 
-def matmul(
-    m: int | None, n: int | None, k: int | None, turned_a: bool = False, turned_b: bool = False
-) -> str:
+def matmul(m: int | None, n: int | None, k: int | None, turned_a: bool = False, turned_b: bool = False) -> str:
     """C[m,n] = sum A[m,k] B[k,n]; either operand stored transposed."""
     a = shape_text((k, m) if turned_a else (m, k))
     b = shape_text((n, k) if turned_b else (k, n))

@@ -20,9 +20,7 @@ def correlate(x: Array, w: Array, stride: int, dilation: int) -> Array:
     for i in range(kh):
         for j in range(kw):
             top, left = i * dilation, j * dilation
-            part = x[
-                :, :, top : top + (oh - 1) * stride + 1 : stride, left : left + (ow - 1) * stride + 1 : stride
-            ]
+            part = x[:, :, top : top + (oh - 1) * stride + 1 : stride, left : left + (ow - 1) * stride + 1 : stride]
             out += np.einsum("nchw,fc->nfhw", part.astype(np.float64), w[:, :, i, j].astype(np.float64))
     return out
 
@@ -95,9 +93,7 @@ def test_depthwise_and_grouped(stride: int) -> None:
     exact = np.concatenate([correlate(x[:, i : i + 1], weights[i : i + 1], stride, 1) for i in range(6)], 1)
     loops, at = "(n,c,h,w,p,q)", f"h*{stride}+p,w*{stride}+q"
     maps = [f"{loops}->(n,c,{at})", f"{loops}->(c,p,q)", f"{loops}->(n,c,h,w)"]
-    text = structured(
-        [shape_text(x.shape), "6x3x3xf32"], shape_text(exact.shape), maps, "pppprr", MULTIPLY_ADD, "0.0"
-    )
+    text = structured([shape_text(x.shape), "6x3x3xf32"], shape_text(exact.shape), maps, "pppprr", MULTIPLY_ADD, "0.0")
     got = Kernels(text).guarded("k", x, weights[:, 0].copy(), np.zeros(exact.shape, np.float32))[0]
     assert np.abs(got - exact).max() <= 11 * UNIT * 9 * np.abs(x).max() * np.abs(weights).max()
 
@@ -125,9 +121,7 @@ def test_largest_of_a_window(stride: int) -> None:
     loops = "(n,c,h,w,p,q)"
     maps = [f"{loops}->(n,c,h*{stride}+p,w*{stride}+q)", f"{loops}->(p,q)", f"{loops}->(n,c,h,w)"]
     body = "%m = arith.maximumf %x0, %s : f32\nlinalg.yield %m : f32"
-    text = structured(
-        [shape_text(x.shape), "3x3xf32"], shape_text(exact.shape), maps, "pppprr", body, "0xFF800000"
-    )
+    text = structured([shape_text(x.shape), "3x3xf32"], shape_text(exact.shape), maps, "pppprr", body, "0xFF800000")
     shape = np.zeros((3, 3), np.float32)
     got = Kernels(text).guarded("k", x, shape, np.zeros(exact.shape, np.float32))[0]
     assert (got == exact).all()

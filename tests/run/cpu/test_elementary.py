@@ -1,4 +1,4 @@
-"""Elementary functions over the whole f32 range: errors within the table that the checker uses, special values exact."""
+"""Elementary functions over the whole f32 range: errors within the checker's table, special values exact."""
 
 from __future__ import annotations
 
@@ -79,9 +79,7 @@ def test_special_values(name: str) -> None:
     assert np.isfinite(got[~special]).all()
 
 
-@pytest.mark.parametrize(
-    "exponent, power", [("2.0", 2), ("3.0", 3), ("-1.0", -1), ("2.5", 2.5), ("0.5", 0.5)]
-)
+@pytest.mark.parametrize("exponent, power", [("2.0", 2), ("3.0", 3), ("-1.0", -1), ("2.5", 2.5), ("0.5", 0.5)])
 def test_powers(exponent: str, power: float) -> None:
     body = f"%e = arith.constant {exponent} : f32\n%y = math.powf %x0, %e : f32\nlinalg.yield %y : f32"
     text = structured(["?xf32"], "?xf32", ["(i)->(i)"] * 2, "p", body)
@@ -94,9 +92,7 @@ def test_powers(exponent: str, power: float) -> None:
 def test_other_types(dtype: str) -> None:
     import ml_dtypes
 
-    kind = {"f16": np.dtype(np.float16), "bf16": np.dtype(ml_dtypes.bfloat16), "f64": np.dtype(np.float64)}[
-        dtype
-    ]
+    kind = {"f16": np.dtype(np.float16), "bf16": np.dtype(ml_dtypes.bfloat16), "f64": np.dtype(np.float64)}[dtype]
     body = f"%y = math.exp %x0 : {dtype}\n%w = math.erf %y : {dtype}\nlinalg.yield %w : {dtype}"
     text = structured([f"?x{dtype}"], f"?x{dtype}", ["(i)->(i)"] * 2, "p", body)
     x = np.linspace(-5, 1, 45).astype(kind)

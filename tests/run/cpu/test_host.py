@@ -143,9 +143,7 @@ def test_the_c_loader_runs_an_artifact(tmp_path: Path, code: bytes) -> None:
     given, taken = Tensor(x.ctypes.data, 1), Tensor()
     given.shape[0] = 10
     with runtime().driver(lambda *_: True):
-        assert functions.sg_program_run(program, ctypes.byref(given), ctypes.byref(taken)) == 0, (
-            functions.sg_error()
-        )
+        assert functions.sg_program_run(program, ctypes.byref(given), ctypes.byref(taken)) == 0, functions.sg_error()
     got = np.ctypeslib.as_array((ctypes.c_float * taken.shape[0]).from_address(taken.data)).tolist()
     assert got == [42.0, *(2 * x[1:]).tolist()]
     functions.sg_free(taken.data)

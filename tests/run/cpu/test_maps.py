@@ -85,8 +85,10 @@ def test_indexing_with_a_division_takes_the_plain_path() -> None:
 
 
 def test_gather_reads_by_computed_index() -> None:
-    text = """func.func private @k(%t: tensor<11x7xf32>, %i: tensor<6xi64>, %o: tensor<6x7xf32> {device.dest}) -> tensor<6x7xf32> {
-      %r = linalg.generic {indexing_maps = [affine_map<(a,b)->(a)>, affine_map<(a,b)->(a,b)>], iterator_types = ["parallel", "parallel"]}
+    text = """func.func private @k(%t: tensor<11x7xf32>, %i: tensor<6xi64>, %o: tensor<6x7xf32> {device.dest})
+        -> tensor<6x7xf32> {
+      %r = linalg.generic {indexing_maps = [affine_map<(a,b)->(a)>, affine_map<(a,b)->(a,b)>],
+          iterator_types = ["parallel", "parallel"]}
         ins(%i : tensor<6xi64>) outs(%o : tensor<6x7xf32>) {
       ^bb0(%n: i64, %s: f32):
         %row = arith.index_cast %n : i64 to index

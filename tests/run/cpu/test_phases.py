@@ -9,7 +9,8 @@ from stratagem.compiler.errors import PassError
 from tests.run.cpu.harness import Kernels, runtime
 
 TILED = """
-func.func private @k(%a: tensor<?x70xf32>, %w: tensor<70x90xf32>, %b: tensor<90xf32>, %out: tensor<?x90xf32> {device.dest})
+func.func private @k(
+    %a: tensor<?x70xf32>, %w: tensor<70x90xf32>, %b: tensor<90xf32>, %out: tensor<?x90xf32> {device.dest})
     -> tensor<?x90xf32> attributes {device.kernel = {class = "test", unit = "fma", function = "matmul"}} {
   %c0 = arith.constant 0 : index
   %c70 = arith.constant 70 : index

@@ -67,9 +67,7 @@ def test_whole_numbers_are_exact(operation: str, axis: int) -> None:
 def test_nan_is_the_largest() -> None:
     x = np.zeros((3, 40), np.float32)
     x[1, 33] = np.nan
-    got = Kernels(reduction("maximumf", "f32", 1, "0xFF800000", 3, 40)).guarded(
-        "k", x, np.zeros(3, np.float32)
-    )[0]
+    got = Kernels(reduction("maximumf", "f32", 1, "0xFF800000", 3, 40)).guarded("k", x, np.zeros(3, np.float32))[0]
     assert np.isnan(got).tolist() == [False, True, False]
 
 
@@ -82,13 +80,15 @@ def test_all_elements_to_one() -> None:
 
 
 def test_place_of_the_largest() -> None:
-    text = """func.func private @k(%x: tensor<?x?xf32>, %v: tensor<?xf32> {device.dest}, %p: tensor<?xi64> {device.dest})
+    text = """func.func private @k(
+        %x: tensor<?x?xf32>, %v: tensor<?xf32> {device.dest}, %p: tensor<?xi64> {device.dest})
         -> (tensor<?xf32>, tensor<?xi64>) {
       %low = arith.constant 0xFF800000 : f32
       %zero = arith.constant 0 : i64
       %v0 = linalg.fill ins(%low : f32) outs(%v : tensor<?xf32>) -> tensor<?xf32>
       %p0 = linalg.fill ins(%zero : i64) outs(%p : tensor<?xi64>) -> tensor<?xi64>
-      %r:2 = linalg.generic {indexing_maps = [affine_map<(i,j)->(i,j)>, affine_map<(i,j)->(i)>, affine_map<(i,j)->(i)>],
+      %r:2 = linalg.generic {
+          indexing_maps = [affine_map<(i,j)->(i,j)>, affine_map<(i,j)->(i)>, affine_map<(i,j)->(i)>],
           iterator_types = ["parallel", "reduction"]}
           ins(%x : tensor<?x?xf32>) outs(%v0, %p0 : tensor<?xf32>, tensor<?xi64>) {
       ^bb0(%a: f32, %best: f32, %at: i64):

@@ -193,9 +193,7 @@ def test_a_rank_that_gives_up_wakes_the_others() -> None:
 def test_unequal_counts_are_an_error_on_every_rank() -> None:
     def work(library: Any, rank: int) -> None:
         data = np.zeros(8, np.float32)
-        library.sg_all_reduce(
-            ctypes.c_int64(0), pointer(data), pointer(data), ctypes.c_int64(4 + rank), F32, SUM
-        )
+        library.sg_all_reduce(ctypes.c_int64(0), pointer(data), pointer(data), ctypes.c_int64(4 + rank), F32, SUM)
         assert b"all_reduce failed in group 0 with status 4" in library.sg_error()
 
     on_ranks(2, work)

@@ -65,7 +65,7 @@ def exp2(x: Real) -> Real:
 
 
 def expm1(x: Real) -> Real:
-    # s = 2^(n-1) keeps n = 128 in range: s*p + (s - 1/2), doubled. Where n = 0 nothing cancels: that sum is p/2 exactly.
+    # s = 2^(n-1) keeps n = 128 in range: s*p + (s - 1/2), doubled. Where n = 0 nothing cancels: that sum is p/2.
     count, rest = _split_exponent(x.clamped(-18.0, 89.0))
     part = rest * rest * polynomial(rest, EXP) + rest
     half = _power_of_two(count - 1)

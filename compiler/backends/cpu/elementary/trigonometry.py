@@ -35,10 +35,7 @@ def _quarter_turns(x: Real, ahead: int) -> Real:
     shifted = wide * (2.0 / math.pi) + _ROUND
     count = shifted - _ROUND
     rest = (wide - count * _HALF_PI_HIGH - count * _HALF_PI_LOW).to(ir.F32Type.get())
-    turns = (
-        Whole(arith.trunci(like(x.value, _i32()), arith.bitcast(like(x.value, _i64()), shifted.value)))
-        + ahead
-    )
+    turns = Whole(arith.trunci(like(x.value, _i32()), arith.bitcast(like(x.value, _i64()), shifted.value))) + ahead
     value = choose((turns & 1).is_nonzero(), cos_of_part(rest), sin_of_part(rest))
     flip = (turns & 2) << 30
     return (value.bits() ^ flip).as_real()

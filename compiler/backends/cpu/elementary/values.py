@@ -82,9 +82,7 @@ class Real:
     def to(self, element: Any) -> Real:
         """Converted to a wider or narrower floating-point type."""
         wider = int(element.width) > int(element_of(self.value.type).width)
-        return Real(
-            _operation("arith.extf" if wider else "arith.truncf", [self.value], like(self.value, element))
-        )
+        return Real(_operation("arith.extf" if wider else "arith.truncf", [self.value], like(self.value, element)))
 
 
 class Whole:

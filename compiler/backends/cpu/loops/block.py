@@ -43,9 +43,7 @@ class _Columns:
 def emit_block(nest: Nest, plan: Plan) -> None:
     """Emits: loops that move the vector operands, blocks of columns (with packing), the other loops, blocks of rows."""
     parallel = [d for d in written_order(nest, nest.loops(True)) if d not in (plan.vector, plan.rows)]
-    moving = [
-        a for i, a in enumerate(nest.inputs) if a.moves_with(plan.vector) and reads_argument(nest.body, i)
-    ]
+    moving = [a for i, a in enumerate(nest.inputs) if a.moves_with(plan.vector) and reads_argument(nest.body, i)]
     outside = [d for d in parallel if any(a.moves_with(d) for a in moving)]
     inside = [d for d in parallel if d not in outside]
     panel = allocate_panel(nest, plan) if plan.packed is not None else None
@@ -132,9 +130,7 @@ class _Block:
             for row in range(self.height):
                 for v in range(self.columns.vectors):
                     offset, active = self._place(access, row, v), self._active(v)
-                    sums.append(
-                        splat(access.load_vector(offset, 1, self.plan.lanes, active), self.plan.lanes)
-                    )
+                    sums.append(splat(access.load_vector(offset, 1, self.plan.lanes, active), self.plan.lanes))
         sums = self._reduce(self.nest.loops(False), self.counters, sums)
         values = iter(sums)
         for access in self.nest.outputs:
@@ -179,9 +175,7 @@ class _Block:
                     result[slot] = splat(widen(value), self.plan.lanes)
         return result
 
-    def _operand(
-        self, i: int, row: int, v: int, counters: list[Size], loaded: dict[tuple[int, int, int], Any]
-    ) -> Any:
+    def _operand(self, i: int, row: int, v: int, counters: list[Size], loaded: dict[tuple[int, int, int], Any]) -> Any:
         access, plan = self.nest.inputs[i], self.plan
         if not reads_argument(self.nest.body, i):
             return None

@@ -56,9 +56,7 @@ def _emit(op: Any, values: dict[Any, Any], index_of: IndexOf) -> list[Any]:
     if op.name == "arith.constant":
         return [_constant(op)]
     operands = [_lookup(v, values) for v in op.operands]
-    lanes = max(
-        (ir.VectorType(v.type).shape[0] for v in operands if isinstance(v.type, ir.VectorType)), default=0
-    )
+    lanes = max((ir.VectorType(v.type).shape[0] for v in operands if isinstance(v.type, ir.VectorType)), default=0)
     if lanes:
         operands = [splat(v, lanes) for v in operands]
     kinds = [_widened(element_of(r.type)) for r in op.results]

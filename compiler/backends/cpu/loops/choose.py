@@ -26,8 +26,8 @@ class Plan:
     """A strategy and its loops.
 
     Attributes:
-        kind: "map" (no reduction), "turn" (no reduction, operands dense along different loops), "block" (lanes along a parallel loop, sums in registers), "lanes" (lanes along a
-            reduction), "scalar".
+        kind: "map" (no reduction), "turn" (no reduction, operands dense along different loops), "block" (lanes along a
+            parallel loop, sums in registers), "lanes" (lanes along a reduction), "scalar".
         vector: the loop whose iterations are lanes. rows: the loop unrolled into registers, if any.
         lanes: elements of a vector. vectors: vectors side by side. height: rows of a register block.
         packed: the input copied to a dense panel first, if any; must: in place it cannot be read as vectors.
@@ -117,9 +117,7 @@ def _best_block(nest: Nest, target: CpuTarget, lanes: int, vectors: list[int]) -
 
 def _wide(nest: Nest, target: CpuTarget, block: Plan) -> Plan | None:
     """The same block with few rows and long ones, for operands that are read once or twice."""
-    moving = [
-        i for i, a in enumerate(nest.inputs) if a.moves_with(block.vector) and reads_argument(nest.body, i)
-    ]
+    moving = [i for i, a in enumerate(nest.inputs) if a.moves_with(block.vector) and reads_argument(nest.body, i)]
     if len(moving) != 1 or len(nest.outputs) != 1:
         return None
     height = 2
@@ -136,9 +134,7 @@ def _too_narrow(nest: Nest, plan: Plan) -> bool:
 
 def _reuse_loop(nest: Nest, vector: int, operands: list[int]) -> int | None:
     """The longest other parallel loop along which none of these inputs moves, inner ones first."""
-    able = [
-        d for d in nest.loops(True) if d != vector and not any(nest.inputs[i].moves_with(d) for i in operands)
-    ]
+    able = [d for d in nest.loops(True) if d != vector and not any(nest.inputs[i].moves_with(d) for i in operands)]
     return max(able, key=lambda d: (nest.known_size(d) or 1 << 30, d), default=None)
 
 
@@ -149,7 +145,7 @@ def _panel_candidate(nest: Nest, vector: int) -> int | None:
     if len(moving) != 1 or rows is None or not nest.inputs[moving[0]].is_unit(vector):
         return None
     steps = [nest.inputs[moving[0]].coefficients[k] for k in nest.loops(False)]
-    far = any(not isinstance(s, int) or s >= PACK_STRIDE for s in steps)
+    far = all(not isinstance(s, int) or s >= PACK_STRIDE for s in steps)
     return moving[0] if far and (nest.known_size(rows) or 1 << 30) >= 2 * MOST_ROWS else None
 
 
@@ -167,9 +163,7 @@ def _shape(nest: Nest, target: CpuTarget, lanes: int, vector: int, packed: int |
     vectors = min(vectors, -(-size // lanes)) if size is not None else vectors
     spare = target.registers - 2 - vectors * max(1, len(moving))
     height = max(1, min(most, spare // (vectors * len(nest.outputs))))
-    return Plan(
-        "block", vector, rows, lanes, max(1, vectors), height if rows is not None else 1, packed, must
-    )
+    return Plan("block", vector, rows, lanes, max(1, vectors), height if rows is not None else 1, packed, must)
 
 
 def _reduction(nest: Nest, lanes: int) -> Plan | None:

@@ -13,9 +13,7 @@ from stratagem.compiler.backends.cpu.loops.body import IndexOf, reads_argument
 from stratagem.compiler.backends.cpu.loops.nest import Nest
 
 
-def nested_loops(
-    nest: Nest, order: Sequence[int], counters: list[Size], inner: Callable[[list[Size]], None]
-) -> None:
+def nested_loops(nest: Nest, order: Sequence[int], counters: list[Size], inner: Callable[[list[Size]], None]) -> None:
     """Loops over `order`, outermost first; `inner` gets the counters of all loops."""
     if not order:
         inner(counters)
@@ -43,11 +41,9 @@ def index_reader(nest: Nest, counters: Sequence[Size], vector: int = -1, lanes: 
     return read
 
 
-def load_inputs(
-    nest: Nest, counters: Sequence[Size], vector: int, lanes: int, active: Any = None
-) -> list[Any]:
+def load_inputs(nest: Nest, counters: Sequence[Size], vector: int, lanes: int, active: Any = None) -> list[Any]:
     """The inputs at these counters, as vectors along `vector`; None for inputs that the body does not read."""
-    values = []
+    values: list[Any] = []
     for i, access in enumerate(nest.inputs):
         if not reads_argument(nest.body, i):
             values.append(None)

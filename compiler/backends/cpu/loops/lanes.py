@@ -106,15 +106,9 @@ class _Rows:
         def rest(position: Size, carried: list[Any]) -> list[Any]:
             return self._combine(counters, position, carried, 1, i64(sub(size, position)))
 
-        return (
-            sums
-            if isinstance(size, int) and size == full
-            else carrying_loop(full, size, plan.lanes, sums, rest)
-        )
+        return sums if isinstance(size, int) and size == full else carrying_loop(full, size, plan.lanes, sums, rest)
 
-    def _combine(
-        self, counters: list[Size], position: Size, sums: list[Any], vectors: int, active: Any
-    ) -> list[Any]:
+    def _combine(self, counters: list[Size], position: Size, sums: list[Any], vectors: int, active: Any) -> list[Any]:
         plan, nest = self.plan, self.nest
         result = list(sums)
         for row in range(self.height):

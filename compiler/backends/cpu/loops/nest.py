@@ -21,8 +21,7 @@ class Nest:
     Attributes:
         sizes: trip count per loop. parallel: whether the loop's iterations are independent.
         inputs, outputs: operands in order. body: the scalar computation.
-        counters: original loop -> (loop now, factor pairs) is kept simple: `position[d]` is the current loop of
-            original loop d, None when it was dropped as a loop of one iteration.
+        position: original loop -> its loop now; None when it was dropped as a loop of one iteration.
     """
 
     sizes: list[Size]
@@ -56,7 +55,7 @@ def read_nest(op: Any) -> Nest:
     maps = [ir.AffineMapAttr(a).value for a in ir.ArrayAttr(op.attributes["indexing_maps"])]
     kinds = ["parallel" in str(t) for t in ir.ArrayAttr(op.attributes["iterator_types"])]
     linear = [[_linear(expression, len(kinds)) for expression in one.results] for one in maps]
-    n_inputs = list(ir.DenseI32ArrayAttr(op.attributes["operandSegmentSizes"]))[0]
+    n_inputs = int(ir.DenseI32ArrayAttr(op.attributes["operandSegmentSizes"])[0])
     buffers = [_Buffer.of(v) for v in op.operands]
     sizes = [_loop_size(d, linear, buffers) for d in range(len(kinds))]
     accesses = [b.access(m, len(kinds)) for b, m in zip(buffers, linear, strict=True)]
@@ -134,9 +133,7 @@ def _linear(expression: Any, count: int) -> _Linear:
     if isinstance(expression, ir.AffineAddExpr | ir.AffineMulExpr):
         a, b = _linear(expression.lhs, count), _linear(expression.rhs, count)
         if isinstance(expression, ir.AffineAddExpr):
-            return _Linear(
-                a.constant + b.constant, tuple(x + y for x, y in zip(a.factors, b.factors, strict=True))
-            )
+            return _Linear(a.constant + b.constant, tuple(x + y for x, y in zip(a.factors, b.factors, strict=True)))
         for one, other in ((a, b), (b, a)):
             if not any(one.factors):
                 return _Linear(one.constant * other.constant, tuple(one.constant * x for x in other.factors))
@@ -163,11 +160,7 @@ class _Buffer:
         pointer = llvm.ExtractValueOp(parse_type("!llvm.ptr"), descriptor, [1]).result
         sizes = [_field(descriptor, 3, i, n) for i, n in enumerate(kind.shape)]
         steps = [_field(descriptor, 4, i, n) for i, n in enumerate(strides)]
-        start = (
-            int(offset)
-            if offset != DYNAMIC
-            else llvm.ExtractValueOp(parse_type("i64"), descriptor, [2]).result
-        )
+        start = int(offset) if offset != DYNAMIC else llvm.ExtractValueOp(parse_type("i64"), descriptor, [2]).result
         access = Access(kind.element_type, pointer, ())
         pointer = element_pointer(pointer, start, access.stored)
         return _Buffer(kind.element_type, pointer, tuple(sizes), tuple(steps), None)
@@ -204,10 +197,7 @@ def _loop_size(d: int, linear: list[list[_Linear]], buffers: list[_Buffer]) -> S
         buffer.sizes[r]
         for expressions, buffer in zip(linear, buffers, strict=True)
         for r, e in enumerate(expressions)
-        if buffer.pointer is not None
-        and e.constant == 0
-        and sum(map(abs, e.factors)) == 1
-        and e.factors[d] == 1
+        if buffer.pointer is not None and e.constant == 0 and sum(map(abs, e.factors)) == 1 and e.factors[d] == 1
     ]
     if not sizes:
         raise NotLinear(f"loop {d} has no dimension of its own")

@@ -1,4 +1,4 @@
-"""Copying a panel of an operand to dense scratch memory, so that register blocks read whole vectors from near caches."""
+"""Copying a panel of an operand to dense scratch memory, so that blocks read whole vectors from near caches."""
 
 from __future__ import annotations
 
@@ -39,9 +39,7 @@ def allocate_panel(nest: Nest, plan: Plan) -> Any:
     size = arith.index_cast(ir.IndexType.get(), i64(count))
     buffer = memref.AllocOp(kind, [size], []).result
     struct = parse_type("!llvm.struct<(ptr, ptr, i64, array<1 x i64>, array<1 x i64>)>")
-    descriptor = ir.Operation.create(
-        "builtin.unrealized_conversion_cast", results=[struct], operands=[buffer]
-    ).result
+    descriptor = ir.Operation.create("builtin.unrealized_conversion_cast", results=[struct], operands=[buffer]).result
     return llvm.ExtractValueOp(parse_type("!llvm.ptr"), descriptor, [1]).result
 
 
@@ -113,9 +111,7 @@ def _pack_turned(
             dense.store_vector(vector, place, plan.lanes)
 
 
-def _pack_by_elements(
-    plan: Plan, source: Access, dense: Access, here: list[Size], width: int, active: Any
-) -> None:
+def _pack_by_elements(plan: Plan, source: Access, dense: Access, here: list[Size], width: int, active: Any) -> None:
     columns: Size = width if active is None else add(active, width - plan.lanes)
 
     def column(position: Size) -> None:

@@ -23,9 +23,7 @@ def emit_scalar(nest: Nest) -> None:
             access.load(offset) if needed or reads_argument(nest.body, len(nest.inputs) + i) else None
             for i, (access, offset) in enumerate(zip(nest.outputs, offsets, strict=True))
         ]
-        for access, offset, value in zip(
-            nest.outputs, offsets, _reduce(nest, reductions, counters, sums), strict=True
-        ):
+        for access, offset, value in zip(nest.outputs, offsets, _reduce(nest, reductions, counters, sums), strict=True):
             access.store(value, offset)
 
     nested_loops(nest, order, [0] * len(nest.sizes), element)

@@ -47,6 +47,4 @@ def load_turned(access: Access, offset: Size, step: Size, lanes: int, columns: A
 
 def _shuffle(a: Any, b: Any, lanes: list[int]) -> Any:
     attributes = {"mask": ir.DenseI64ArrayAttr.get(lanes)}
-    return ir.Operation.create(
-        "vector.shuffle", results=[a.type], operands=[a, b], attributes=attributes
-    ).result
+    return ir.Operation.create("vector.shuffle", results=[a.type], operands=[a, b], attributes=attributes).result

@@ -53,9 +53,7 @@ def window(nest: Nest, d: int, begin: Size, size: Size) -> Nest:
 
 def _square(nest: Nest, plan: Plan, counters: list[Size]) -> None:
     assert plan.rows is not None
-    columns = [
-        _load(a, plan, counters) if reads_argument(nest.body, i) else None for i, a in enumerate(nest.inputs)
-    ]
+    columns = [_load(a, plan, counters) if reads_argument(nest.body, i) else None for i, a in enumerate(nest.inputs)]
     for row in range(plan.lanes):
         here = list(counters)
         here[plan.rows] = add(here[plan.rows], row)
