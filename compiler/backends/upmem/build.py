@@ -45,9 +45,10 @@ class BuiltKernel:
 
 @dataclass(frozen=True)
 class Builder:
-    """Builds into `folder`/<digest>; what is there is used as it is."""
+    """Builds into `folder`/<digest>; what is there is used as it is. `strict` makes warnings errors, for tests."""
 
     folder: Path
+    strict: bool = False
 
     @staticmethod
     def default() -> Builder:
@@ -66,10 +67,10 @@ class Builder:
         place = self._place("simulator", content, HOST_FLAGS)
         library = place / "libsimulator.so"
         if not (place / "program_end.o").exists():
-            _compile([*HOST_FLAGS, "-c", str(PROGRAM_END)], place / "program_end.o")
+            self._compile([*HOST_FLAGS, "-c", str(PROGRAM_END)], place / "program_end.o")
         if not library.exists():
             include = [f"-I{SIMULATOR / part}" for part in ("", "device", "host")]
-            _compile([*HOST_FLAGS, *include, "-shared", *map(str, sources), "-ldl"], library)
+            self._compile([*HOST_FLAGS, *include, "-shared", *map(str, sources), "-ldl"], library)
         return library
 
     def kernels(
@@ -89,7 +90,7 @@ class Builder:
         host = place / "libhost.so"
         if not host.exists():
             flags = [*HOST_FLAGS, f"-I{place}", f"-I{SIMULATOR / 'host'}"]
-            _compile([*flags, "-shared", str(place / "host.c"), *_linked(simulator)], host)
+            self._compile([*flags, "-shared", str(place / "host.c"), *_linked(simulator)], host)
         built = {}
         for kernel, count in tasklets.items():
             program = place / f"{kernel}.so"
@@ -98,16 +99,28 @@ class Builder:
             built[kernel] = BuiltKernel(program, host)
         return built
 
-    @staticmethod
     def _device_program(
-        place: Path, kernel: str, tasklets: int, facts: DeviceFacts, program: Path, simulator: Path
+        self, place: Path, kernel: str, tasklets: int, facts: DeviceFacts, program: Path, simulator: Path
     ) -> None:
         compiled = place / f"{kernel}.dpu.o"
         defines = [f"-DNR_TASKLETS={tasklets}", f"-DSTACK_SIZE_DEFAULT={facts.stack_bytes}"]
         include = [f"-I{place}", f"-I{SIMULATOR / 'device'}"]
-        _compile([*DEVICE_FLAGS, *defines, *include, "-c", str(place / f"{kernel}.dpu.c")], compiled)
+        self._compile([*DEVICE_FLAGS, *defines, *include, "-c", str(place / f"{kernel}.dpu.c")], compiled)
         end = simulator.parent / "program_end.o"
-        _compile(["-shared", *DEVICE_LINK, str(compiled), str(end), *_linked(simulator)], program)
+        self._compile(["-shared", *DEVICE_LINK, str(compiled), str(end), *_linked(simulator)], program)
+
+    def _compile(self, arguments: list[str], target: Path) -> None:
+        """Runs the compiler; the result appears under its name only when complete."""
+        part = target.with_name(f"{target.name}.{os.getpid()}.part")
+        command = [_compiler(), *(["-Werror"] if self.strict else []), *arguments, "-o", str(part)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            part.unlink(missing_ok=True)
+            first = next((line for line in done.stderr.splitlines() if "error" in line), done.stderr)
+            raise ResourceError(
+                f"building {target.name} failed: {first.strip()}", hint=f"sources are in {target.parent}"
+            )
+        os.replace(part, target)
 
     def _place(self, kind: str, content: Mapping[str, bytes], flags: Iterable[str]) -> Path:
         digest = hashlib.sha256("\0".join([_compiler(), *flags]).encode())
@@ -136,17 +149,6 @@ def _compiler() -> str:
         "no C compiler was found, and the near-memory simulator is built with one",
         hint="install gcc or clang, or set CC",
     )
-
-
-def _compile(arguments: list[str], target: Path) -> None:
-    """Runs the compiler; the result appears under its name only when complete."""
-    part = target.with_name(f"{target.name}.{os.getpid()}.part")
-    done = subprocess.run([_compiler(), *arguments, "-o", str(part)], capture_output=True, text=True, check=False)
-    if done.returncode or done.stderr:
-        part.unlink(missing_ok=True)
-        first = next((line for line in done.stderr.splitlines() if "error" in line or "warning" in line), done.stderr)
-        raise ResourceError(f"building {target.name} failed: {first.strip()}", hint=f"sources are in {target.parent}")
-    os.replace(part, target)
 
 
 def sdk_commands(kernel: str, tasklets: int, facts: DeviceFacts) -> list[str]:

@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from torch_mlir import ir
-
 from stratagem.compiler.backends.base import KernelCode
 from stratagem.compiler.backends.upmem.facts import device_facts
 from stratagem.compiler.backends.upmem.kernel import EmittedKernel, emit_kernel
 from stratagem.compiler.backends.upmem.sources import support_files
-from stratagem.compiler.errors import HardwareError, UnsupportedError
-from stratagem.compiler.ir import clone_module, find_function, functions, run_pipeline, symbol_name
+from stratagem.compiler.errors import UnsupportedError
+from stratagem.compiler.ir import clone_module, functions, run_pipeline
 from stratagem.hwmodels import Device
 
 PASSES = "builtin.module(func.func(linalg-generalize-named-ops))"
@@ -26,8 +24,8 @@ HOST_FILE = "host.c"
 def compile_kernels(module: Any, device: Device) -> KernelCode:
     """Emits every kernel of `module`.
 
-    Raises UnsupportedError or HardwareError for the first kernel that cannot be emitted, with its name and
-    the reason; `refusal` asks the same for one function without raising.
+    Raises UnsupportedError or HardwareError for the first kernel that cannot be emitted, with its name and the
+    reason.
     """
     facts = device_facts(device)
     copy = clone_module(module)
@@ -66,23 +64,6 @@ def host_file(emitted: list[EmittedKernel]) -> str:
         "void stratagem_close(void) { sg_close(); }",
     ]
     return "\n".join([*head, *declarations, *(f"\n{k.host}" for k in emitted), ""])
-
-
-def refusal(function: Any, device: Device) -> str | None:
-    """Why `function` cannot run on `device`, None when it can: for placing kernels without trying to compile all."""
-    copy = ir.Module.parse(str(_root(function)), function.context)
-    run_pipeline(copy, PASSES)
-    try:
-        emit_kernel(find_function(copy, symbol_name(function)), device_facts(device))
-    except (UnsupportedError, HardwareError) as error:
-        return error.problem
-    return None
-
-
-def _root(op: Any) -> Any:
-    while op.parent is not None:
-        op = op.parent
-    return op
 
 
 def _entry(kernel: EmittedKernel) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,7 +32,7 @@ class Phase:
 
     Attributes:
         places: array name -> its MRAM storage. sent: names of outputs whose old elements the DPUs need.
-        slabs: bytes of WRAM buffers of one tasklet.
+        slabs: WRAM buffers of one tasklet, name -> bytes.
     """
 
     op: Any
@@ -39,7 +40,7 @@ class Phase:
     distribution: Distribution
     places: dict[str, Storage]
     lines: list[str]
-    slabs: list[int]
+    slabs: dict[str, int]
     sent: set[str]
 
 
@@ -78,7 +79,10 @@ class DeviceProgram:
                 scope.bind_outer(value, view)
             scope.bind_outer(argument, _output_window(view, part, scope))
         emitter.phase(op)
-        phase = Phase(op, number, distribution, places, scope.lines, emitter.slabs.sizes, self._sent(op, distribution))
+        lines = without_unused(scope.lines)
+        words = set(re.findall(r"\w+", "\n".join(lines)))
+        slabs = {n: s for n, s in emitter.slabs.named().items() if n in words}
+        phase = Phase(op, number, distribution, places, lines, slabs, self._sent(op, distribution))
         self.phases.append(phase)
         return phase
 
@@ -164,11 +168,11 @@ class DeviceProgram:
         return "\n".join([*parts, *self._main_text(), ""])
 
     def _phase_text(self, phase: Phase) -> list[str]:
-        slabs = [f"  uint8_t *const slab{n} = mem_alloc({size});" for n, size in enumerate(phase.slabs)]
+        slabs = [f"  uint8_t *const {name} = mem_alloc({size});" for name, size in phase.slabs.items()]
         return [
             f"static void phase{phase.number}(const int32_t tasklet) {{",
             *slabs,
-            *without_unused(phase.lines),
+            *phase.lines,
             "}",
         ]
 

@@ -38,7 +38,6 @@ class Slabs:
         finally:
             self._free.update(self._frames.pop())
 
-    @property
-    def total(self) -> int:
-        """Bytes of one tasklet."""
-        return sum(self.sizes)
+    def named(self) -> dict[str, int]:
+        """Name -> bytes."""
+        return {f"slab{number}": size for number, size in enumerate(self.sizes)}

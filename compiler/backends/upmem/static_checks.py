@@ -65,7 +65,7 @@ def variable_bytes(program: DeviceProgram, tasklets: int) -> int:
 
 def slab_bytes(program: DeviceProgram) -> int:
     """WRAM buffers of one tasklet: those of the largest phase."""
-    return max((sum(phase.slabs) for phase in program.phases), default=0)
+    return max((sum(phase.slabs.values()) for phase in program.phases), default=0)
 
 
 def fit_tasklets(program: DeviceProgram, facts: DeviceFacts) -> int:

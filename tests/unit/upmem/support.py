@@ -40,7 +40,7 @@ def changed_device(level: str, **changes: Any) -> Device:
 
 @cache
 def builder() -> Builder:
-    return Builder(Path(tempfile.mkdtemp(prefix="upmem-tests-")))
+    return Builder(Path(tempfile.mkdtemp(prefix="upmem-tests-")), strict=True)
 
 
 def emit(text: str, target: Device | None = None) -> dict[str, bytes]:

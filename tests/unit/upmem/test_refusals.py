@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from stratagem.compiler.backends.upmem.compile import refusal
+from stratagem.compiler.backends.base import load_backend
 from stratagem.compiler.errors import HardwareError, UnsupportedError
-from stratagem.compiler.ir import functions, parse_module
+from stratagem.compiler.ir import parse_module
 from tests.unit.upmem import kernels
 from tests.unit.upmem.support import changed_device, device, emit
 
@@ -71,12 +71,11 @@ def test_operations_without_a_form_name_what_there_is() -> None:
         emit(text)
 
 
-def test_refusal_answers_without_raising() -> None:
-    good, bad = kernels.matvec(13, 7, 4, 2), kernels.matvec(64, 20000, 32, 2).replace("@matvec", "@large")
-    module = parse_module(good + bad)
-    found = functions(module)
-    assert refusal(found[0], device()) is None
-    assert "kernel large: one tasklet needs" in str(refusal(found[1], device()))
+def test_the_seam_answers_without_raising() -> None:
+    backend = load_backend("upmem")
+    assert backend.refusal(parse_module(kernels.matvec(13, 7, 4, 2)), device()) is None
+    reason = backend.refusal(parse_module(kernels.matvec(64, 20000, 32, 2)), device())
+    assert "kernel matvec: one tasklet needs" in str(reason)
 
 
 def test_other_limits_change_the_program_without_code() -> None:
