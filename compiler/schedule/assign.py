@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from stratagem.compiler.schedule.kernel import SEQUENTIAL, body_ops, contractions, generics, is_tileable
+from stratagem.compiler.schedule.kernel import SEQUENTIAL, body_ops, contractions, generics, is_tileable,
+is_tileable_op
 from stratagem.compiler.schedule.match import main_function, needed_functions
 from stratagem.compiler.schedule.pieces import is_pieces
 from stratagem.compiler.schedule.structured import dtype
@@ -81,7 +82,5 @@ def refusal(ops: list[Any], device: Device) -> str:
 
 
 def _opaque_names(ops: list[Any]) -> str:
-    names = sorted(
-        {op.name for op in ops if not op.name.startswith(("arith.", "tensor.empty", "tensor.dim"))}
-    )
-    return ", ".join(names) or "the kernel"
+    names = sorted({op.name for op in ops if not is_tileable_op(op)})
+    return ", ".join(names) or "a kernel without loops"

@@ -39,12 +39,7 @@ def attention_seeds(block: Any, room: int) -> dict[Any, int]:
             continue
         for value in inputs(op):
             found = _between_contractions(op, value)
-            if (
-                found
-                and not any(o in seeds for o in found)
-                and _one_tiling(found, op)
-                and _row_bytes(found) <= room
-            ):
+            if found and not any(o in seeds for o in found) and _one_tiling(found, op) and _row_bytes(found) <= room:
                 seeds |= dict.fromkeys([*found, op], number)
                 number += 1
                 break
@@ -59,9 +54,8 @@ def _between_contractions(consumer: Any, value: Any) -> list[Any]:
     chain = [op for op, follows in path.items() if follows]
     first = [op for op in chain if is_contraction(op)]
     inside = {*chain, consumer}
-    used_outside = any(
-        use.owner.operation not in inside for op in chain for r in op.results for use in r.uses
-    )
+    used_outside = any(use.owner.operation not in inside for op in chain for r in op.results for use in
+    r.uses)
     reduces = any(REDUCTION in iterators(op) for op in chain if not is_contraction(op))
     return chain if len(first) == 1 and reduces and not used_outside else []
 

@@ -36,22 +36,15 @@ def contraction_seconds(shape: ContractionShape, tile: tuple[int, int, int], tar
     tiles = _ceil(shape.rows, mc) * _ceil(shape.columns, nc) * shape.batch
     rounds = _ceil(tiles, target.units)
     steps = _ceil(shape.depth, kc) * shape.taps
-    compute = (
-        rounds
-        * target.units
-        * 2.0
-        * mc
-        * _round_up(nc, target.lanes)
-        * shape.depth
-        * shape.taps
-        / target.rate
-    )
+    compute = rounds * target.units * 2.0 * mc * _round_up(nc, target.lanes) * shape.depth * shape.taps /
+    target.rate
     operands = tiles * steps * (mc + nc) * kc * shape.element
     results = tiles * mc * nc * shape.element
     shared = (operands + 2 * results) / target.outer_bandwidth
     accumulate = 0.0
     if target.far_level != target.near_level:
         accumulate = rounds * steps * 2 * mc * nc * shape.element / target.near_bandwidth
+    accumulate += rounds * steps * (mc + kc) * target.copy_latency
     return max(compute, shared) + 0.2 * min(compute, shared) + accumulate + rounds * steps * STEP_SECONDS
 
 

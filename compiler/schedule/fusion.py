@@ -28,9 +28,7 @@ def may_share_kernel(earlier: list[Any], later: list[Any], readings: dict[Any, O
     return _shares_rows(earlier, later, dims)
 
 
-def _keeps_contraction_tiles(
-    contractions: list[Any], dims: KernelDims, ops: list[Any], earlier: list[Any]
-) -> bool:
+def _keeps_contraction_tiles(contractions: list[Any], dims: KernelDims, ops: list[Any], earlier: list[Any]) -> bool:
     """Only elementwise work may follow a contraction, and all its output dimensions must stay tileable."""
     if len(contractions) > 1:
         return _keeps_tiles_of_group(dims, ops, earlier)
@@ -92,12 +90,8 @@ def _shares_rows(earlier: list[Any], later: list[Any], dims: KernelDims) -> bool
 
 def _lost_dims(dims: KernelDims) -> set[int]:
     """Dimensions that some op could be cut along but the kernel cannot, though nothing reduces over them."""
-    reduced = {
-        d
-        for loops in dims.loops.values()
-        for i, d in enumerate(loops.dims)
-        if loops.iterators[i] == REDUCTION
-    }
+    reduced = {d for loops in dims.loops.values() for i, d in enumerate(loops.dims) if loops.iterators[i] ==
+    REDUCTION}
     parallel = {d for loops in dims.loops.values() for d in parallel_dims(loops, dims)}
     return parallel - reduced - set(dims.common)
 

@@ -202,11 +202,6 @@ def _accepts(found: Partition, number: int, op: Any, sources: set[int]) -> bool:
 
 def _mergeable(found: Partition, number: int, other: int) -> bool:
     one, two = found.groups[number], found.groups[other]
-    if (
-        not two.kernel
-        or two.fixed
-        or (one.contracts and two.contracts)
-        or len(one.ops) + len(two.ops) > MAX_OPS
-    ):
+    if not two.kernel or two.fixed or (one.contracts and two.contracts) or len(one.ops) + len(two.ops) > MAX_OPS:
         return False
     return found.merges_cleanly(number, other) and may_share_kernel(two.ops, one.ops, found.readings)

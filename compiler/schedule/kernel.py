@@ -49,8 +49,12 @@ def contractions(ops: list[Any]) -> list[Any]:
 
 def is_tileable(ops: list[Any]) -> bool:
     """Whether a kernel holds structured ops only (and what they need: constants, sizes, empties)."""
+    return bool(generics(ops)) and all(is_tileable_op(op) for op in ops)
+
+
+def is_tileable_op(op: Any) -> bool:
     plain = ("tensor.empty", "tensor.dim", "linalg.fill", "linalg.generic")
-    return bool(generics(ops)) and all(op.name in plain or op.name.split(".")[0] in SCALAR for op in ops)
+    return op.name in plain or op.name.split(".")[0] in SCALAR
 
 
 SCALAR = ("arith", "affine", "math", "index")

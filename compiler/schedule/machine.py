@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from stratagem.compiler.schedule.footprint import room, units
-from stratagem.hwmodels import Device
+from stratagem.hwmodels import Device, Level
 
 KEPT_FREE = 0.25
 """Share of a memory that tiles leave to what they do not count: stacks, other data, partly filled lines."""
@@ -29,6 +29,7 @@ class TileTarget:
         units: how many tiles run at a time. copies: tiles are copied into the innermost memory explicitly.
         granule: bytes that explicit copies are multiples of. burst: most bytes of one copied row, None for
         any.
+        copy_latency: seconds until an explicit copy of one row starts, 0 where nothing is copied.
         outer_bandwidth: B/s at which all units together read the shared memory. rate: op/s of the whole
         device.
     """
@@ -47,6 +48,7 @@ class TileTarget:
     burst: int | None
     outer_bandwidth: float
     near_bandwidth: float
+    copy_latency: float
     rate: float
 
     @property
@@ -80,8 +82,14 @@ def tile_target(device: Device, function: str, dtype: str) -> TileTarget:
         burst=next((m.burst for m in memories if m.access == "dma"), None),
         outer_bandwidth=outer.bandwidth or 1e10,
         near_bandwidth=near.bandwidth or 1e11,
+        copy_latency=max((_latency(m) for m in memories if m.access == "dma"), default=0.0),
         rate=device.unit_rate(unit, dtype) * device.units_in_device(unit) if unit else 1e9,
     )
+
+
+def _latency(level: Level) -> float:
+    """Seconds until a transfer starts, in the slower direction."""
+    return max([level.latency or 0.0, *level.latencies.values()])
 
 
 def _inside_group(device: Device, name: str) -> bool:

@@ -38,9 +38,7 @@ def needed_functions(op: Any) -> list[tuple[str, str]]:
     business."""
     if is_contraction(op):
         return [("matmul", dtype(op.operands[0]))]
-    found = (
-        [("gather", dtype(op.results[0]))] if any(o.name == "tensor.extract" for o in body_ops(op)) else []
-    )
+    found = [("gather", dtype(op.results[0]))] if any(o.name == "tensor.extract" for o in body_ops(op)) else []
     for inner in body_ops(op):
         name = SCALAR_FUNCTIONS.get(inner.name.split(".")[-1])
         kind = str(inner.operands[0].type) if len(inner.operands) else ""

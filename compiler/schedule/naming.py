@@ -10,17 +10,21 @@ from stratagem.compiler.schedule.structured import REDUCTION, body_ops, is_contr
 _TELLING = {
     "math.erf": "gelu", "math.exp": "exp", "math.tanh": "tanh", "math.rsqrt": "normalize", "math.sqrt":
     "sqrt",
-    "math.log": "log", "tensor.extract": "gather", "arith.maximumf": "max", "arith.minimumf": "min",
-    "arith.divf": "div", "arith.mulf": "mul", "arith.addf": "add", "arith.subf": "sub", "arith.select":
-    "select",
+    "math.log": "log", "math.sin": "sin", "math.cos": "cos", "math.powf": "pow", "tensor.extract": "gather",
+    "arith.maximumf": "max", "arith.maxsi": "max", "arith.minimumf": "min", "arith.minsi": "min",
+    "arith.divf": "div",
+    "arith.divsi": "div", "arith.mulf": "mul", "arith.muli": "mul", "arith.addf": "add", "arith.addi": "add",
+    "arith.subf": "sub", "arith.subi": "sub", "arith.select": "select", "arith.cmpf": "compare",
+    "arith.cmpi": "compare",
 }  # fmt: skip
+"""Scalar ops by which a kernel is called, the most telling first."""
 LONGEST = 3
 
 
 def kernel_name(ops: Sequence[Any], taken: Collection[str]) -> str:
     """A name for the kernel of `ops` that is not in `taken`."""
-    parts: list[str] = []
-    for op in ops:
+    parts = _whole(ops)
+    for op in ops if not parts else ():
         word = _word(op)
         if word and word not in parts:
             parts.append(word)
@@ -30,6 +34,21 @@ def kernel_name(ops: Sequence[Any], taken: Collection[str]) -> str:
         n += 1
         name = f"{base}_{n}"
     return name
+
+
+def _whole(ops: Sequence[Any]) -> list[str]:
+    """One word for the well-known row kernels, nothing for others."""
+    inner = {o.name for op in ops if is_generic(op) for o in body_ops(op)}
+    reduces = any(is_generic(op) and REDUCTION in iterators(op) for op in ops)
+    contractions = sum(is_contraction(op) for op in ops)
+    softmax = reduces and {"math.exp", "arith.divf"} <= inner
+    if contractions > 1:
+        return ["attention"] if softmax else ["matmul", "matmul"]
+    if contractions or not reduces:
+        return []
+    if softmax:
+        return ["softmax"]
+    return ["normalize"] if "math.rsqrt" in inner else []
 
 
 def _word(op: Any) -> str:

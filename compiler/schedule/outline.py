@@ -109,7 +109,8 @@ def _drop_unused(function: Any, passed: list[Any]) -> list[Any]:
 
 
 def _destination(value: Any, ops: Sequence[Any], given: Sequence[Any]) -> Any:
-    """An empty tensor for a result; its dynamic sizes are those of a tensor given to the kernel where one is tied to
+    """An empty tensor for a result; its dynamic sizes are those of a tensor given to the kernel where one is
+    tied to
     them, so that callers and checkers see that the sizes agree."""
     sizes = []
     dims: KernelDims | None = None
@@ -123,7 +124,8 @@ def _destination(value: Any, ops: Sequence[Any], given: Sequence[Any]) -> Any:
 
 
 def _tied_size(value: Any, position: int, dims: KernelDims, given: Sequence[Any]) -> Any | None:
-    """The extent of a given tensor along the kernel dimension that dimension `position` of `value` runs over."""
+    """The extent of a given tensor along the kernel dimension that dimension `position` of `value` runs
+    over."""
     op = owner(value)
     result = list(op.results).index(value)
     written = dims.loops[op].accesses[input_count(op) + result][position]

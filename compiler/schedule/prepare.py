@@ -132,9 +132,7 @@ def _inline_splats(op: Any) -> None:
 
 def _splat(op: Any) -> Any | None:
     """The one element value of a splat tensor constant."""
-    if op.name != "arith.constant" or not isinstance(
-        op.attributes["value"].maybe_downcast(), ir.DenseElementsAttr
-    ):
+    if op.name != "arith.constant" or not isinstance(op.attributes["value"].maybe_downcast(), ir.DenseElementsAttr):
         return None
     elements = ir.DenseElementsAttr(op.attributes["value"])
     return elements.get_splat_value() if elements.is_splat else None

@@ -75,9 +75,8 @@ def _nest(scope: Materializer, op: Any, loops: list[Range], cuts: list[Cut], car
     (stage, loop), rest = cuts[0], cuts[1:]
     emitted = _loop(stage, loops[loop], carried)
     with ir.InsertionPoint(emitted.body):
-        scf.YieldOp(
-            _nest(scope, op, _chunk(emitted, stage, loops, loop), rest, list(emitted.inner_iter_args))
-        )
+        scf.YieldOp(_nest(scope, op, _chunk(emitted, stage, loops, loop), rest,
+        list(emitted.inner_iter_args)))
     return list(emitted.results)
 
 
@@ -116,9 +115,8 @@ def _stream(scope: Materializer, op: Any, loops: list[Range], cut: Cut) -> list[
         made = inner.tile_op(op, step)
         results = []
         for tile, target, part, (value, access) in zip(made, carried, parts, written, strict=True):
-            results.append(
-                region.insert(tile, target, _inside(region.read_region(value, access, step), part))
-            )
+            results.append(region.insert(tile, target, _inside(region.read_region(value, access, step),
+            part)))
         scf.YieldOp(results)
     return list(emitted.results)
 
@@ -140,12 +138,7 @@ def _inside(part: region.Region, base: region.Region) -> region.Region:
 def _is_made(scope: Materializer, value: Any) -> bool:
     """Whether a value is computed by the kernel (and is neither given nor held)."""
     producer = owner(value) if is_tensor(value) else None
-    return (
-        producer is not None
-        and is_generic(producer)
-        and value not in scope.leaves
-        and value not in scope.held
-    )
+    return producer is not None and is_generic(producer) and value not in scope.leaves and value not in scope.held
 
 
 def _hoist(scope: Materializer, value: Any, access: Access, loops: list[Range], dims: set[int]) -> None:

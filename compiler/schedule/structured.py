@@ -28,11 +28,7 @@ class Linear:
     @property
     def loop(self) -> int | None:
         """The one loop this is, when it is a bare loop."""
-        return (
-            self.terms[0][0]
-            if self.constant == 0 and len(self.terms) == 1 and self.terms[0][1] == 1
-            else None
-        )
+        return self.terms[0][0] if self.constant == 0 and len(self.terms) == 1 and self.terms[0][1] == 1 else None
 
 
 def linear(expression: Any) -> Linear | None:
@@ -87,11 +83,7 @@ def _affine(value: Linear) -> Any:
         result = term if result is None else ir.AffineAddExpr.get(result, term)
     if result is None:
         return ir.AffineConstantExpr.get(value.constant)
-    return (
-        result
-        if not value.constant
-        else ir.AffineAddExpr.get(result, ir.AffineConstantExpr.get(value.constant))
-    )
+    return result if not value.constant else ir.AffineAddExpr.get(result, ir.AffineConstantExpr.get(value.constant))
 
 
 def iterators(op: Any) -> list[str]:
@@ -150,11 +142,7 @@ def is_made_by(value: Any, ops: list[Any]) -> bool:
 
 def is_elementwise(op: Any) -> bool:
     """All loops parallel, and every result element is written by exactly one iteration."""
-    return (
-        is_generic(op)
-        and REDUCTION not in iterators(op)
-        and all(is_permutation(a) for a in output_accesses(op))
-    )
+    return is_generic(op) and REDUCTION not in iterators(op) and all(is_permutation(a) for a in output_accesses(op))
 
 
 def output_accesses(op: Any) -> list[Access]:

@@ -1,0 +1,135 @@
+"""Tile sizes follow the numbers of the hardware description, and nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from stratagem.compiler.ir import parse_module
+from stratagem.compiler.schedule.contraction import contraction_shape
+from stratagem.compiler.schedule.dims import KernelDims, analyse
+from stratagem.compiler.schedule.footprint import footprints, room, units
+from stratagem.compiler.schedule.machine import TileTarget, tile_target
+from stratagem.compiler.schedule.pieces import insertion_tiles
+from stratagem.compiler.schedule.structured import is_generic
+from stratagem.compiler.schedule.tiles import Choice, choose_contraction_tiles, choose_row_tiles
+from stratagem.hwmodels import Device, load_device
+
+MATMUL = """
+func.func @f(%a: tensor<{m}x{k}xf32>, %b: tensor<{k}x{n}xf32>, %c: tensor<{m}x{n}xf32>) -> tensor<{m}x{n}xf32> {{
+  %0 = linalg.generic {{indexing_maps = [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (k, n)>,
+      affine_map<(m, n, k) -> (m, n)>], iterator_types = ["parallel", "parallel", "reduction"]}}
+    ins(%a, %b : tensor<{m}x{k}xf32>, tensor<{k}x{n}xf32>) outs(%c : tensor<{m}x{n}xf32>) {{
+  ^bb0(%x: f32, %y: f32, %z: f32):
+    %p = arith.mulf %x, %y : f32
+    %s = arith.addf %z, %p : f32
+    linalg.yield %s : f32
+  }} -> tensor<{m}x{n}xf32>
+  return %0 : tensor<{m}x{n}xf32>
+}}"""
+
+ROWS = """
+func.func @f(%a: tensor<{m}x{n}xf32>, %c: tensor<{m}x{n}xf32>) -> tensor<{m}x{n}xf32> {{
+  %0 = linalg.generic {{indexing_maps = [affine_map<(m, n) -> (m, n)>, affine_map<(m, n) -> (m, n)>],
+      iterator_types = ["parallel", "parallel"]}}
+    ins(%a : tensor<{m}x{n}xf32>) outs(%c : tensor<{m}x{n}xf32>) {{
+  ^bb0(%x: f32, %z: f32):
+    %s = arith.addf %x, %x : f32
+    linalg.yield %s : f32
+  }} -> tensor<{m}x{n}xf32>
+  return %0 : tensor<{m}x{n}xf32>
+}}"""
+
+
+def dims_of(text: str) -> tuple[list[object], KernelDims]:
+    module = parse_module(text)
+    keep.append(module)
+    block = module.body.operations[0].regions[0].blocks[0]
+    ops = [view.operation for view in block.operations if is_generic(view.operation)]
+    return ops, analyse(ops)
+
+
+keep: list[object] = []
+"""Modules must outlive the ops taken from them."""
+
+
+def resized(device: Device, **sizes: int) -> Device:
+    return replace(device, levels=tuple(replace(v, size=sizes.get(v.name, v.size)) for v in device.levels))
+
+
+def matmul_choice(device: Device, m: int = 1024, n: int = 1024, k: int = 1024) -> tuple[Choice, KernelDims, TileTarget]:
+    ops, dims = dims_of(MATMUL.format(m=m, n=n, k=k))
+    target = tile_target(device, "matmul", "f32")
+    return choose_contraction_tiles(dims, contraction_shape(ops[0], dims), target), dims, target
+
+
+def bytes_of(choice: Choice, dims: KernelDims) -> int:
+    sizes = {d: extent or 1 for d, extent in dims.extents.items()} | choice.sizes | dict(choice.stages)
+    return sum(f.bytes(sizes) for f in footprints(dims))
+
+
+@pytest.mark.parametrize("name", ["generic-avx512", "generic-avx2", "upmem-rank"])
+def test_a_step_of_a_matmul_fits(name: str) -> None:
+    choice, dims, target = matmul_choice(load_device(name))
+    assert bytes_of(choice, dims) <= (target.near if target.copies else target.far)
+
+
+def test_accumulators_fit_the_registers_of_units_that_compute_there() -> None:
+    choice, dims, target = matmul_choice(load_device("h100"))
+    m, n = (choice.sizes[d] for d in dims.common)
+    assert target.registers is not None
+    assert 4 * m * n <= target.registers // 2
+
+
+def test_a_smaller_cache_gives_smaller_tiles() -> None:
+    device = load_device("generic-avx512")
+    large, dims, _ = matmul_choice(device, 4096, 4096, 4096)
+    small, other, _ = matmul_choice(resized(device, l2=2**16, l1=2**14), 4096, 4096, 4096)
+    assert bytes_of(small, other) < bytes_of(large, dims)
+    assert bytes_of(small, other) <= 2**16
+
+
+def test_columns_are_whole_vectors() -> None:
+    device = load_device("generic-avx512")
+    choice, dims, target = matmul_choice(device, 100, 1000, 64)
+    assert choice.sizes[dims.common[1]] % target.lanes == 0 or choice.sizes[dims.common[1]] == 1000
+
+
+def test_every_unit_gets_work() -> None:
+    device = load_device("h100")
+    choice, dims, _ = matmul_choice(device, 2048, 2048, 64)
+    tiles = 1
+    for d in dims.common:
+        tiles *= -(-2048 // choice.sizes[d])
+    assert tiles >= 0.9 * units(device)
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1), (1, 4096, 4096), (4096, 1, 4096), (7, 13, 17)])
+def test_any_shape_has_tiles(shape: tuple[int, int, int]) -> None:
+    for name in ("generic-avx512", "h100", "upmem-rank"):
+        choice, dims, _ = matmul_choice(load_device(name), *shape)
+        assert all(size >= 1 for size in choice.sizes.values())
+        assert set(choice.sizes) == set(dims.common)
+
+
+def test_rows_fit_and_reach_all_units() -> None:
+    device = load_device("upmem-rank")
+    _, dims = dims_of(ROWS.format(m=4096, n=64))
+    target = tile_target(device, "add", "f32")
+    choice = choose_row_tiles(dims, target)
+    assert bytes_of(choice, dims) <= target.near
+    assert (4096 // choice.sizes[dims.common[0]]) >= 64
+
+
+def test_threads_that_are_enough_share_the_scratchpad() -> None:
+    device = load_device("upmem-rank")
+    wram, threads = device.level("wram"), device.level("tasklet")
+    assert wram.size is not None and threads.threads_for_peak
+    assert room(device, "wram") == wram.size // threads.threads_for_peak
+
+
+def test_pieces_keep_their_rows_whole_while_they_fit() -> None:
+    target = tile_target(load_device("generic-avx512"), "copy", "f32")
+    assert insertion_tiles([4096, 64], 4, target)[1] == 64
+    assert insertion_tiles([1, 1], 4, target) == [1, 1]
