@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from torch_mlir import ir
 
@@ -21,6 +21,16 @@ class NotAffine(Exception):
     """An index that isl cannot reason about for all sizes."""
 
 
+def size_name(argument: int, dim: int) -> str:
+    """The symbol for an unknown size of a kernel's argument."""
+    return f"n{argument}_{dim}"
+
+
+def index_name(argument: int) -> str:
+    """The symbol for an index argument of a kernel."""
+    return f"a{argument}"
+
+
 @dataclass
 class IndexReader:
     """Reads SSA index values and tensor sizes.
@@ -29,15 +39,14 @@ class IndexReader:
         names: loop variables and other values that already have an expression.
         symbols: name of each unknown size -> how to say it to a person, e.g. `size 0 of argument 2`.
         fixed: unknown sizes that are given numbers, for the fallback.
-        premises: (argument, dimension) -> the argument and dimension that every caller gives the same size.
         auxiliary: name of each value that `affine.min/max` defines -> the constraint that defines it.
     """
 
-    premises: Mapping[tuple[int, int], tuple[int, int]] = field(default_factory=dict)
     fixed: Mapping[str, int] = field(default_factory=dict)
     names: dict[Any, str] = field(default_factory=dict)
     symbols: dict[str, str] = field(default_factory=dict)
     auxiliary: dict[str, str] = field(default_factory=dict)
+    prefix: ClassVar[str] = "t"
 
     def expression(self, value: Any) -> str:
         """An index value as an isl expression."""
@@ -48,8 +57,7 @@ class IndexReader:
     def _read(self, value: Any) -> str:
         owner = value.owner
         if isinstance(owner, ir.Block):
-            argument, dim = self.premises.get((value.arg_number, -1), (value.arg_number, -1))
-            return self._outside(argument, dim)
+            return self.symbol(index_name(value.arg_number), f"argument {value.arg_number}")
         op = owner.operation
         if op.name == "arith.constant":
             return str(ir.IntegerAttr(op.attributes["value"]).value)
@@ -83,7 +91,7 @@ class IndexReader:
         return self._bound("<=" if op.name == "affine.min" else ">=", results)
 
     def _bound(self, relation: str, choices: list[str]) -> str:
-        name = f"t{len(self.auxiliary)}"
+        name = f"{self.prefix}{len(self.auxiliary)}"
         every = " and ".join(f"{name} {relation} {c}" for c in choices)
         some = " or ".join(f"{name} = {c}" for c in choices)
         self.auxiliary[name] = f"{every} and ({some})"
@@ -94,17 +102,11 @@ class IndexReader:
         found: dict[str, None] = {}
         pending = list(texts)
         while pending:
-            for name in re.findall(r"\bt\d+\b", pending.pop()):
+            for name in re.findall(rf"\b{self.prefix}\d+\b", pending.pop()):
                 if name not in found:
                     found[name] = None
                     pending.append(self.auxiliary[name])
         return list(found)
-
-    def _outside(self, argument: int, dim: int) -> str:
-        """A size, or for `dim` -1 an index, that the kernel's caller gives."""
-        if dim < 0:
-            return self.symbol(f"a{argument}", f"argument {argument}")
-        return self.symbol(f"n{argument}_{dim}", f"size {dim} of argument {argument}")
 
     def symbol(self, name: str, meaning: str) -> str:
         """An unknown size; a number when it is fixed."""
@@ -128,8 +130,8 @@ class IndexReader:
     def _argument_size(self, tensor: Any, block: Any, dim: int) -> str:
         parent = block.owner.operation
         if parent.name == "func.func":
-            argument, dim = self.premises.get((tensor.arg_number, dim), (tensor.arg_number, dim))
-            return self._outside(argument, dim)
+            argument = tensor.arg_number
+            return self.symbol(size_name(argument, dim), f"size {dim} of argument {argument}")
         if parent.name == "scf.forall":
             loops = len(ir.DenseI64ArrayAttr(parent.attributes["staticUpperBound"]))
             outputs = list(parent.operands)[len(parent.operands) - len(parent.results) :]

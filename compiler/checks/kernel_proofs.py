@@ -12,6 +12,7 @@ Where an index is not affine in the unknown sizes, the proof is repeated for fix
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,7 +24,6 @@ from stratagem.compiler.checks.index_reader import Geometry, IndexReader, NotAff
 from stratagem.compiler.checks.verdicts import Finding, Verdict
 from stratagem.compiler.ir import DYNAMIC, location_text, symbol_name
 
-Premises = Mapping[tuple[int, int], tuple[int, int]]
 FALLBACK_SIZES = (1, 2, 7, 64, 97)
 """Sizes tried where a proof for all sizes is out of reach: unit, small, prime, a power of two, a larger prime."""
 FALLBACK_LIMIT = 32
@@ -63,6 +63,7 @@ class _Phase:
     """One forall with everything around it, ready for isl."""
 
     reader: IndexReader
+    premise: str
     outer: tuple[Loop, ...]
     units: tuple[Loop, ...]
     outputs: list[Any]
@@ -70,10 +71,11 @@ class _Phase:
 
 
 def prove_kernel(
-    function: Any, level: str, premises: Premises | None = None, updated: frozenset[int] = frozenset()
+    function: Any, level: str, premise: str = "", updated: frozenset[int] = frozenset()
 ) -> list[Finding]:
     """Findings for every forall of a kernel in device form.
 
+    `premise`: an isl condition on its unknown sizes that all callers fulfil (`premises.py`).
     `updated`: results whose destination already holds values, so that a kernel may leave elements as they are.
     """
     name = symbol_name(function)
@@ -84,7 +86,7 @@ def prove_kernel(
     for number, forall in enumerate(foralls):
         label = f"{name}" if len(foralls) == 1 else f"{name}, phase {number}"
         skip = _partial_outputs(forall, updated)
-        findings += _prove_forall(forall, level, label, premises or {}, skip)
+        findings += _prove_forall(forall, level, label, premise, skip)
     return findings
 
 
@@ -110,37 +112,49 @@ def _walk_loops(function: Any) -> Iterator[Any]:
                     yield from _walk_loops(op.operation)
 
 
-def _prove_forall(forall: Any, level: str, label: str, premises: Premises, partial: frozenset[int]) -> list[Finding]:
+def _prove_forall(forall: Any, level: str, label: str, premise: str, partial: frozenset[int]) -> list[Finding]:
     try:
-        return _check(forall, level, label, premises, {}, Verdict.PROVED, partial)
+        return _check(forall, level, label, premise, {}, Verdict.PROVED, partial)
     except NotAffine as reason:
-        return _prove_fixed(forall, level, label, premises, str(reason), partial)
+        return _prove_fixed(forall, level, label, premise, str(reason), partial)
 
 
 def _prove_fixed(
-    forall: Any, level: str, label: str, premises: Premises, reason: str, partial: frozenset[int]
+    forall: Any, level: str, label: str, premise: str, reason: str, partial: frozenset[int]
 ) -> list[Finding]:
     """The same obligations for boundary sizes; the worst verdict of each obligation over all of them."""
-    symbols = _symbols(forall, premises)
+    symbols = _symbols(forall)
     worst: dict[str, Finding] = {}
     for sizes in itertools.islice(itertools.product(FALLBACK_SIZES, repeat=len(symbols)), FALLBACK_LIMIT):
         try:
             fixed = dict(zip(symbols, sizes, strict=True))
-            found = _check(forall, level, label, premises, fixed, Verdict.PROVED_HERE, partial)
+            if not _possible(premise, fixed):
+                continue
+            found = _check(forall, level, label, premise, fixed, Verdict.PROVED_HERE, partial)
         except NotAffine as still:
             return [Finding(level, label, "races and bounds", Verdict.NOT_CHECKED, f"not affine: {still}")]
         for finding in found:
             if finding.obligation not in worst or finding.verdict is Verdict.REFUTED:
                 worst[finding.obligation] = finding
+    if not worst:
+        detail = f"not affine ({reason}), and no boundary size is one that callers pass"
+        return [Finding(level, label, "races and bounds", Verdict.NOT_CHECKED, detail)]
     return [
         f if f.verdict is Verdict.REFUTED else Finding(f.level, f.subject, f.obligation, f.verdict, f"not affine: {reason}")
         for f in worst.values()
     ]
 
 
-def _symbols(forall: Any, premises: Premises) -> list[str]:
+def _possible(premise: str, fixed: Mapping[str, int]) -> bool:
+    """Whether some call can pass these sizes."""
+    text = _with_fixed(premise, fixed)
+    names = ", ".join(dict.fromkeys([*sizes_in(premise), *fixed]))
+    return not text or not isl.Set(f"[{names}] -> {{ [] : {text} }}").is_empty()
+
+
+def _symbols(forall: Any) -> list[str]:
     """Names of all unknown sizes the forall mentions, found by reading with products allowed to fail one by one."""
-    reader = IndexReader(premises)
+    reader = IndexReader()
     for op in [forall, *_ancestors(forall), *_inside(forall)]:
         for value in op.operands:
             if isinstance(value.type, ir.IndexType):
@@ -170,18 +184,29 @@ def _inside(op: Any) -> Iterator[Any]:
 # ---- reading the IR
 
 
-def _read_phase(forall: Any, premises: Premises, fixed: Mapping[str, int]) -> _Phase:
-    reader = IndexReader(premises, fixed)
+def _read_phase(forall: Any, premise: str, fixed: Mapping[str, int]) -> _Phase:
+    reader = IndexReader(fixed)
     outer: list[Loop] = []
     for parent in reversed(_ancestors(forall)):
         outer += _loops_of(parent, reader, f"o{len(outer)}")
     units = tuple(_loops_of(forall, reader, "u"))
     outputs = list(forall.operands)[len(forall.operands) - len(forall.results) :]
-    phase = _Phase(reader, tuple(outer), units, outputs)
+    phase = _Phase(reader, _with_fixed(premise, fixed), tuple(outer), units, outputs)
     block = forall.regions[0].blocks[0]
     shared = {block.arguments[len(units) + k]: k for k in range(len(outputs))}
     _collect(block, phase, shared, ())
     return phase
+
+
+def _with_fixed(premise: str, fixed: Mapping[str, int]) -> str:
+    """The premise, with the numbers that stand for its sizes."""
+    parts = ([f"({premise})"] if premise else []) + [f"{name} = {value}" for name, value in fixed.items()]
+    return " and ".join(parts)
+
+
+def sizes_in(premise: str) -> list[str]:
+    """The kernel's own symbols that a premise speaks of."""
+    return list(dict.fromkeys(re.findall(r"\bn\d+_\d+\b|\ba\d+\b", premise)))
 
 
 def _loops_of(op: Any, reader: IndexReader, prefix: str) -> list[Loop]:
@@ -268,12 +293,12 @@ def _check(
     forall: Any,
     level: str,
     label: str,
-    premises: Premises,
+    premise: str,
     fixed: Mapping[str, int],
     good: Verdict,
     partial: frozenset[int],
 ) -> list[Finding]:
-    phase = _read_phase(forall, premises, fixed)
+    phase = _read_phase(forall, premise, fixed)
     prover = _Prover(phase)
     findings = []
 
@@ -299,7 +324,7 @@ def _check(
         written = prover.per_unit(mine)
         judge("units write apart", prover.shared_elements(written, written), mine[0].op)
         if output not in partial:
-            complete = _written_before(phase.outputs[output], premises, fixed).union(written.range())
+            complete = _written_before(phase.outputs[output], premise, fixed).union(written.range())
             judge("every element written", prover.box(phase.outputs[output]).subtract(complete), mine[0].op)
         own = [a for a in phase.accesses if a.kind == "own-read" and a.output == output]
         if own:
@@ -307,7 +332,7 @@ def _check(
     return findings
 
 
-def _written_before(value: Any, premises: Premises, fixed: Mapping[str, int]) -> Any:
+def _written_before(value: Any, premise: str, fixed: Mapping[str, int]) -> Any:
     """Elements that earlier phases wrote into the tensor a phase goes on with."""
     owner, rank = value.owner, ir.RankedTensorType(value.type).rank
     nothing = isl.Set(f"{{ E[{', '.join(f'x{d}' for d in range(rank))}] : 1 = 0 }}")
@@ -315,10 +340,10 @@ def _written_before(value: Any, premises: Premises, fixed: Mapping[str, int]) ->
         return nothing
     forall = owner.operation
     number = [r == value for r in forall.results].index(True)
-    phase = _read_phase(forall, premises, fixed)
+    phase = _read_phase(forall, premise, fixed)
     mine = [a for a in phase.accesses if a.kind == "write" and a.output == number]
     written = _Prover(phase).per_unit(mine).range() if mine else nothing
-    return written.union(_written_before(phase.outputs[number], premises, fixed))
+    return written.union(_written_before(phase.outputs[number], premise, fixed))
 
 
 class _Prover:
@@ -382,10 +407,11 @@ class _Prover:
     def _text(self, names: list[str], elements: list[str], conditions: list[str], extra: list[str], kind: str | None) -> str:
         """isl notation; sizes and outer loop variables are parameters, at least 1 and inside their loops."""
         reader = self._phase.reader
-        symbols = list(reader.symbols)
+        symbols = list(dict.fromkeys([*reader.symbols, *sizes_in(self._phase.premise)]))
         known = [f"{s} >= 1" for s in symbols] + [loop.domain() for loop in self._phase.outer]
         auxiliary = reader.auxiliaries_in([*known, *conditions])
-        everything = [*known, *conditions, *(reader.auxiliary[t] for t in auxiliary)] or ["true"]
+        everything = [*known, *conditions, *(reader.auxiliary[t] for t in auxiliary)]
+        everything = everything + [f"({self._phase.premise})"] if self._phase.premise else everything or ["true"]
         hidden = [*extra, *auxiliary]
         quantified = f"exists {', '.join(hidden)} : " if hidden else ""
         tuple_in = f"U[{', '.join(names)}] -> " if kind == "map" else ""

@@ -1,114 +1,135 @@
-"""Which sizes of a kernel's arguments every caller makes equal, read from the calls."""
+"""What a kernel's callers say about the sizes they pass, read from the calls.
+
+A kernel is proved for all sizes that its callers can pass, not for all combinations of numbers: a convolution's output
+is as large as its input allows. Each call gives every unknown size of the kernel as an expression in sizes of the
+program; a premise is the disjunction of what the calls say.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
 
 from torch_mlir import ir
 
-from stratagem.compiler.ir import DYNAMIC, functions, symbol_name, walk
+from stratagem.compiler.checks.index_reader import IndexReader, NotAffine, index_name, size_name
+from stratagem.compiler.ir import functions, symbol_name, walk
 
-Key = tuple[Any, ...]
+
+@dataclass
+class HostReader(IndexReader):
+    """Reads sizes in the host program; what is not affine there gets a name of its own, the same for the same value."""
+
+    opaque: dict[Any, str] = field(default_factory=dict)
+    prefix: ClassVar[str] = "g"  # isl knows no shadowing, and kernels name their own values t0, t1, ...
+
+    def index(self, value: Any) -> str:
+        """An index value as an expression."""
+        return self._or_opaque(("index", value), lambda: self.expression(value))
+
+    def extent(self, tensor: Any, dim: int) -> str:
+        """The size of a tensor's dimension as an expression."""
+        return self._or_opaque(("size", tensor, dim), lambda: self.size(tensor, dim))
+
+    def _or_opaque(self, key: Any, read: Any) -> str:
+        if key in self.opaque:
+            return self.opaque[key]
+        try:
+            text: str = read()
+        except NotAffine:
+            text = self.opaque[key] = self.symbol(f"h{len(self.opaque)}", "a size of the program")
+        return text
+
+    def _read(self, value: Any) -> str:
+        owner = value.owner
+        if isinstance(owner, ir.Block):
+            raise NotAffine("an argument")
+        if owner.operation.name == "tensor.dim":
+            return self.extent(owner.operation.operands[0], int(self.expression(owner.operation.operands[1])))
+        return super()._read(value)
+
+    def expression(self, value: Any) -> str:
+        if value not in self.names:
+            self.names[value] = self._or_opaque(("value", value), lambda: self._read(value))
+        return self.names[value]
+
+    def _argument_size(self, tensor: Any, block: Any, dim: int) -> str:
+        raise NotAffine("an argument")
+
+    def _result_size(self, tensor: Any, op: Any, dim: int) -> str:
+        kind = ir.RankedTensorType(tensor.type)
+        dynamic_before = sum(kind.is_dynamic_dim(i) for i in range(dim))
+        if op.name == "func.call":
+            number = [r == tensor for r in op.results].index(True)
+            return self.extent(op.operands[len(op.operands) - len(op.results) + number], dim)
+        if op.name == "system.transfer":
+            return self.extent(op.operands[0], dim)
+        if op.name == "tensor.expand_shape":
+            return self.index(op.operands[1 + dynamic_before])
+        if op.name == "tensor.collapse_shape":
+            group = ir.ArrayAttr(ir.ArrayAttr(op.attributes["reassociation"])[dim])
+            return self._product([self.extent(op.operands[0], ir.IntegerAttr(i).value) for i in group])
+        if op.name in ("tensor.empty", "tensor.cast", "tensor.extract_slice"):
+            return super()._result_size(tensor, op, dim)
+        raise NotAffine(op.name)
+
+    def _product(self, sizes: list[str]) -> str:
+        """The size of merged dimensions; a product of unknowns gets one name per product."""
+        known, unknown = 1, []
+        for size in sizes:
+            if size.isdigit():
+                known *= int(size)
+            else:
+                unknown.append(size)
+        if len(unknown) > 1:
+            key = ("product", tuple(unknown))
+            unknown = [self.opaque.setdefault(key, f"h{len(self.opaque)}")]
+            self.symbol(unknown[0], "a product of sizes")
+        return f"({known}*{unknown[0]})" if unknown else str(known)
 
 
-def premises_of_calls(module: Any) -> dict[str, dict[tuple[int, int], tuple[int, int]]]:
-    """Kernel -> {(argument, dimension): the first (argument, dimension) of the same size in all calls}.
-
-    Index arguments count as (argument, -1). A premise holds only when it holds for every call.
-    """
-    shared: dict[str, dict[tuple[int, int], tuple[int, int]]] = {}
+def premises_of_calls(module: Any) -> dict[str, str]:
+    """Kernel -> what its calls say about its unknown sizes, as one isl condition (empty where they say nothing)."""
     names = {symbol_name(f) for f in functions(module)}
+    said: dict[str, list[str]] = {}
+    reader = HostReader()
     for op in walk(module.operation):
         if op.name != "func.call":
             continue
         callee = str(ir.FlatSymbolRefAttr(op.attributes["callee"]).value)
         if callee in names:
-            found = _equal_sizes(op)
-            shared[callee] = found if callee not in shared else _agree(shared[callee], found)
-    return shared
+            said.setdefault(callee, []).append(_condition(op, reader))
+    return {name: _disjunction(conditions) for name, conditions in said.items()}
 
 
-def _agree(
-    first: dict[tuple[int, int], tuple[int, int]], second: dict[tuple[int, int], tuple[int, int]]
-) -> dict[tuple[int, int], tuple[int, int]]:
-    return {place: root for place, root in first.items() if second.get(place) == root}
+def _disjunction(conditions: list[str]) -> str:
+    distinct = list(dict.fromkeys(conditions))
+    return "" if "" in distinct else " or ".join(f"({c})" for c in distinct)
 
 
-def _equal_sizes(call: Any) -> dict[tuple[int, int], tuple[int, int]]:
-    first: dict[Key, tuple[int, int]] = {}
-    equal = {}
+def _condition(call: Any, reader: HostReader) -> str:
+    """`exists h0, ... : n0_1 = h0 and n2_1 = h0 + 2`; empty when the call passes nothing unknown."""
+    equalities = []
     for number, value in enumerate(call.operands):
-        for place, key in _keys(number, value):
-            root = first.setdefault(key, place)
-            if root != place:
-                equal[place] = root
-    return equal
+        if isinstance(value.type, ir.IndexType):
+            equalities.append((index_name(number), reader.index(value)))
+        elif isinstance(value.type, ir.RankedTensorType):
+            kind = ir.RankedTensorType(value.type)
+            dynamic = [d for d in range(kind.rank) if kind.is_dynamic_dim(d)]
+            equalities += [(size_name(number, d), reader.extent(value, d)) for d in dynamic]
+    if not equalities:
+        return ""
+    texts = [f"{name} = {expression}" for name, expression in equalities]
+    auxiliary = reader.auxiliaries_in(texts)
+    texts += [reader.auxiliary[t] for t in auxiliary]
+    hidden = [s for s in reader.symbols if _mentions(texts, s)] + auxiliary
+    quantified = f"exists {', '.join(hidden)} : " if hidden else ""
+    return quantified + " and ".join(texts)
 
 
-def _keys(number: int, value: Any) -> list[tuple[tuple[int, int], Key]]:
-    if isinstance(value.type, ir.IndexType):
-        return [((number, -1), _index_key(value))]
-    if not isinstance(value.type, ir.RankedTensorType):
-        return []
-    kind = ir.RankedTensorType(value.type)
-    dynamic = [d for d in range(kind.rank) if kind.is_dynamic_dim(d)]
-    return [((number, d), size_key(value, d)) for d in dynamic]
-
-
-def _index_key(value: Any) -> Key:
-    owner = value.owner
-    if isinstance(owner, ir.Block):
-        return ("value", value)
-    op = owner.operation
-    if op.name == "arith.constant":
-        return ("number", ir.IntegerAttr(op.attributes["value"]).value)
-    if op.name == "tensor.dim":
-        index = _index_key(op.operands[1])
-        return size_key(op.operands[0], index[1]) if index[0] == "number" else ("value", value)
-    if op.name in ("affine.apply", "arith.addi", "arith.muli", "arith.subi", "arith.divui", "arith.divsi"):
-        map_text = str(op.attributes["map"]) if "map" in op.attributes else op.name
-        return (map_text, *(_index_key(v) for v in op.operands))
-    return ("value", value)
-
-
-def size_key(value: Any, dim: int) -> Key:
-    """A name for the size of a tensor's dimension: equal names mean equal sizes."""
-    kind = ir.RankedTensorType(value.type)
-    if not kind.is_dynamic_dim(dim):
-        return ("number", kind.get_dim_size(dim))
-    owner = value.owner
-    if isinstance(owner, ir.Block):
-        return ("size", value, dim)
-    op = owner.operation
-    if op.name == "tensor.empty":
-        return _index_key(op.operands[sum(kind.is_dynamic_dim(i) for i in range(dim))])
-    if op.name == "func.call":
-        number = [r == value for r in op.results].index(True)
-        return size_key(op.operands[len(op.operands) - len(op.results) + number], dim)
-    if op.name in ("tensor.cast", "system.transfer"):
-        return size_key(op.operands[0], dim)
-    if op.name == "tensor.expand_shape":
-        return _index_key(op.operands[1 + sum(kind.is_dynamic_dim(i) for i in range(dim))])
-    if op.name == "tensor.collapse_shape":
-        group = ir.ArrayAttr(ir.ArrayAttr(op.attributes["reassociation"])[dim])
-        return _product([size_key(op.operands[0], ir.IntegerAttr(i).value) for i in group])
-    if op.name == "tensor.extract_slice" and ir.RankedTensorType(op.operands[0].type).rank == kind.rank:
-        static = list(ir.DenseI64ArrayAttr(op.attributes["static_offsets"])).count(DYNAMIC)
-        return _index_key(op.operands[1 + static + sum(kind.is_dynamic_dim(i) for i in range(dim))])
-    return ("size", value, dim)
-
-
-def _product(keys: list[Key]) -> Key:
-    """The size of dimensions merged into one; a lone unknown among ones keeps its name."""
-    number, unknown = 1, []
-    for key in keys:
-        if key[0] == "number":
-            number *= key[1]
-        else:
-            unknown.append(key)
-    if not unknown:
-        return ("number", number)
-    return unknown[0] if number == 1 and len(unknown) == 1 else ("product", number, *unknown)
+def _mentions(texts: list[str], name: str) -> bool:
+    return any(re.search(rf"\b{name}\b", text) for text in texts)
 
 
 def updated_destinations(module: Any) -> dict[str, set[int]]:
