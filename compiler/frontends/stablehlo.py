@@ -60,9 +60,7 @@ def parse_stablehlo(content: bytes, context: Any | None = None) -> Any:
     try:
         return ir.Module.parse(content.decode(), context=context)
     except UnicodeDecodeError:
-        raise ModelError(
-            "neither MLIR text nor MLIR bytecode", hint="bytecode begins with 'ML\\xefR'"
-        ) from None
+        raise ModelError("neither MLIR text nor MLIR bytecode", hint="bytecode begins with 'ML\\xefR'") from None
     except ir.MLIRError as error:
         raise ModelError(f"not valid StableHLO text: {first_diagnostic(error)}") from None
 
@@ -135,9 +133,7 @@ def clean_name(text: str) -> str:
 def _result_names(function: Any) -> list[str]:
     kinds = ir.FunctionType(ir.TypeAttr(function.attributes["function_type"]).value).results
     names = []
-    attributes = (
-        ir.ArrayAttr(function.attributes["res_attrs"]) if "res_attrs" in function.attributes else None
-    )
+    attributes = ir.ArrayAttr(function.attributes["res_attrs"]) if "res_attrs" in function.attributes else None
     for i in range(len(kinds)):
         info = ir.DictAttr(attributes[i]) if attributes is not None else None
         if info is not None and "jax.result_info" in info:

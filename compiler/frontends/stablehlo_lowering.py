@@ -11,9 +11,11 @@ from torch_mlir import ir
 from stratagem.compiler.errors import PassError, UnsupportedError
 from stratagem.compiler.frontends.forked import CrashError, run_forked
 from stratagem.compiler.frontends.stablehlo_control import lower_case, lower_if, lower_while
+from stratagem.compiler.frontends.stablehlo_fills import fill_for_broadcast
 from stratagem.compiler.frontends.stablehlo_location import line_in, source_line
 from stratagem.compiler.frontends.stablehlo_scatter import lower_scatter
 from stratagem.compiler.frontends.stablehlo_shapes import (
+    has_known_sizes,
     lower_dimension_size,
     lower_dynamic_broadcast,
     lower_dynamic_reshape,
@@ -42,8 +44,11 @@ REWRITES: dict[str, Callable[[Any], None]] = {
     "stablehlo.get_dimension_size": lower_dimension_size,
     "stablehlo.dynamic_broadcast_in_dim": lower_dynamic_broadcast,
     "stablehlo.dynamic_reshape": lower_dynamic_reshape,
+    "linalg.generic": fill_for_broadcast,
 }
 """Run after the wheel's passes, when regions already hold linalg and integers are signless."""
+
+_SHAPED_BY_OPERAND = ("stablehlo.dynamic_broadcast_in_dim", "stablehlo.dynamic_reshape")
 
 NEAREST_FORMS = {
     "fft": "a matrix product with the DFT matrix (for a power spectrum: its real and imaginary parts)",
@@ -105,17 +110,29 @@ def _lower(module: Any) -> None:
     _drop_markers(module)
     _run(module, PREPARE)
     _drop_markers(module)
-    for op in walk_inner_first(module.operation):
-        if op.name == "stablehlo.sort":
-            note_order(op)
+    with module.context:
+        for op in list(walk_inner_first(module.operation)):
+            _lower_early(op)
     _run(module, TO_LINALG)
     with module.context:
         for op in list(walk_inner_first(module.operation)):
-            rewrite = _rewrite_for(op)
-            if rewrite:
-                rewrite(op)
+            if op.name in REWRITES:
+                REWRITES[op.name](op)
         _check_lowered(module)
     _run(module, CLEAN)
+    attributes = module.operation.attributes
+    for name in [a.name for a in attributes]:  # of the framework that exported it
+        del attributes[name]
+
+
+def _lower_early(op: Any) -> None:
+    """What has to be read while it is StableHLO: comparators of sorts, and arithmetic on sizes."""
+    if op.name == "stablehlo.sort":
+        note_order(op)
+    elif op.name == "stablehlo.custom_call" and call_target(op) == "shape_assertion":
+        lower_shape_assertion(op)
+    elif op.name in _SHAPED_BY_OPERAND and has_known_sizes(op):
+        REWRITES[op.name](op)
 
 
 def walk_inner_first(op: Any) -> Iterator[Any]:
@@ -125,12 +142,6 @@ def walk_inner_first(op: Any) -> Iterator[Any]:
             for child in list(block.operations):
                 yield from walk_inner_first(child.operation)
                 yield child.operation
-
-
-def _rewrite_for(op: Any) -> Callable[[Any], None] | None:
-    if op.name == "stablehlo.custom_call" and call_target(op) == "shape_assertion":
-        return lower_shape_assertion
-    return REWRITES.get(op.name)
 
 
 def call_target(op: Any) -> str:

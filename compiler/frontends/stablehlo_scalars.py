@@ -78,11 +78,7 @@ def _scalar(value: Any, values: Mapping[Any, Any]) -> Any:
 def _scalar_or_none(value: Any, values: Mapping[Any, Any]) -> Any:
     """As `_scalar`, None for destinations that nothing reads."""
     owner = value.owner
-    if (
-        value not in values
-        and isinstance(owner, ir.Operation | ir.OpView)
-        and owner.operation.name in _SKIPPED
-    ):
+    if value not in values and isinstance(owner, ir.Operation | ir.OpView) and owner.operation.name in _SKIPPED:
         return None
     return _scalar(value, values)
 

@@ -195,9 +195,7 @@ def _put(window: Any, value: Any, starts: Sequence[Any], sizes: Sequence[Any]) -
 
 def _mixed(values: Sequence[Any]) -> tuple[list[Any], Any]:
     """Splits offsets or sizes into the dynamic values and the static attribute that MLIR wants."""
-    return [v for v in values if not isinstance(v, int)], ir.DenseI64ArrayAttr.get(
-        [_static(v) for v in values]
-    )
+    return [v for v in values if not isinstance(v, int)], ir.DenseI64ArrayAttr.get([_static(v) for v in values])
 
 
 def _static(value: Any) -> int:

@@ -8,6 +8,7 @@ from torch_mlir import ir
 from torch_mlir.dialects import arith, cf, linalg, tensor
 
 from stratagem.compiler.frontends.stablehlo_scalars import extract_index, extract_scalar
+from stratagem.compiler.frontends.stablehlo_sizes import read_comparison, read_element
 
 
 def lower_dimension_size(op: Any) -> None:
@@ -28,10 +29,10 @@ def lower_dynamic_broadcast(op: Any) -> None:
     sometimes 1 and sometimes not are the one case without a form.
     """
     operand, sizes = op.operands
-    kind = op.results[0].type
+    kind = ir.RankedTensorType(op.results[0].type)
     places = list(ir.DenseI64ArrayAttr(op.attributes["broadcast_dimensions"]))
     with ir.InsertionPoint(op), op.location:
-        free = [extract_index(sizes, [_index(d)]) for d in range(kind.rank) if kind.is_dynamic_dim(d)]
+        free = [_element(sizes, d) for d in range(kind.rank) if kind.is_dynamic_dim(d)]
         empty = tensor.EmptyOp(_shape(kind, free), kind.element_type).result
         expressions = []
         for source, place in enumerate(places):
@@ -46,10 +47,18 @@ def lower_dynamic_broadcast(op: Any) -> None:
 
 
 def lower_dynamic_reshape(op: Any) -> None:
-    """dynamic_reshape -> tensor.reshape."""
+    """dynamic_reshape -> tensor.collapse_shape into one dimension, else tensor.reshape."""
     operand, sizes = op.operands
+    kind = ir.RankedTensorType(op.results[0].type)
     with ir.InsertionPoint(op), op.location:
-        op.results[0].replace_all_uses_with(tensor.ReshapeOp(op.results[0].type, operand, sizes).result)
+        if kind.rank == 1 and operand.type.rank > 1:
+            groups = [list(range(operand.type.rank))]
+            new = tensor.CollapseShapeOp(kind, operand, groups).result
+        else:
+            elements = [_element(sizes, d) for d in range(kind.rank)]
+            shape = ir.RankedTensorType.get([kind.rank], ir.IndexType.get())
+            new = tensor.ReshapeOp(kind, operand, tensor.FromElementsOp(shape, elements).result).result
+        op.results[0].replace_all_uses_with(new)
     op.erase()
 
 
@@ -57,8 +66,24 @@ def lower_shape_assertion(op: Any) -> None:
     """custom_call @shape_assertion(%p, sizes...) -> cf.assert; the sizes only decorate the message."""
     message = ir.StringAttr(op.attributes["error_message"]).value
     with ir.InsertionPoint(op), op.location:
-        cf.AssertOp(extract_scalar(op.operands[0]), ir.StringAttr.get(message.split(". Using")[0]))
+        holds = read_comparison(op.operands[0])
+        if holds is None:
+            holds = extract_scalar(op.operands[0])
+        cf.AssertOp(holds, ir.StringAttr.get(message.split(". Using")[0]))
     op.erase()
+
+
+def has_known_sizes(op: Any) -> bool:
+    """Whether a shape operand can be read as index arithmetic, which has to happen before it is lowered."""
+    with ir.InsertionPoint(op), op.location:
+        kind = ir.RankedTensorType(op.results[0].type)
+        return all(read_element(op.operands[1], d) is not None for d in range(kind.rank))
+
+
+def _element(sizes: Any, position: int) -> Any:
+    """A size as an `index`: by arithmetic where it can be followed, else read from the tensor."""
+    known = read_element(sizes, position)
+    return extract_index(sizes, [_index(position)]) if known is None else known
 
 
 def _copy(operand: Any, empty: Any, source: Any) -> Any:

@@ -77,3 +77,11 @@ def test_a_gradient_is_a_function_like_any_other() -> None:
 def test_refusals_reach_the_caller() -> None:
     with pytest.raises(UnsupportedError, match="jax fft"):
         jit(lambda x: jnp.fft.rfft(x), prepare=interpreted)(jnp.ones(4))
+
+
+def test_compiled_for_the_cpu() -> None:
+    weight = jnp.asarray(np.random.default_rng(0).standard_normal((5, 7)), jnp.float32)
+    function = jit(lambda x: jax.nn.softmax(x @ weight, -1), target="cpu", dynamic_shapes=({0: "b"},))
+    for rows in (3, 1, 17):
+        x = jnp.ones((rows, 5)) * 0.3
+        np.testing.assert_allclose(function(x), jax.nn.softmax(x @ weight, -1), 1e-5, 1e-6)

@@ -119,3 +119,14 @@ def test_backward_says_that_there_are_no_gradients() -> None:
 def test_refusals_reach_the_caller() -> None:
     with pytest.raises(UnsupportedError, match=r"aten\.nonzero"):
         jit(torch.nonzero, prepare=interpreted)(torch.ones(2))
+
+
+def test_compiled_for_the_cpu() -> None:
+    free = torch.export.Dim.DYNAMIC
+    model = nn.Sequential(nn.Linear(5, 7), nn.GELU(), nn.LayerNorm(7)).eval()
+    function = jit(model, target="cpu", dynamic_shapes=({0: free},))
+    with torch.no_grad():
+        for rows in (3, 1, 17):
+            x = torch.randn(rows, 5)
+            close(function(x), model(x))
+    assert len(function.compilations) == 1

@@ -134,3 +134,9 @@ def test_unknown_options() -> None:
 def test_names_of_weights() -> None:
     assert weight_name("l_self_modules_0_parameters_weight_") == "0_weight"
     assert weight_name("l_self_modules_bn_buffers_running_mean_") == "bn_running_mean"
+
+
+def test_compiled_for_the_cpu() -> None:
+    model = nn.Sequential(nn.Linear(5, 7), nn.ReLU(), nn.Linear(7, 3))
+    x = torch.randn(4, 5)
+    close(torch.compile(model, backend="stratagem")(x), model(x))
