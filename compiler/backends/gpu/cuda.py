@@ -79,10 +79,10 @@ class LoadedFunction:
 
 
 def count_devices(library: str = LIBRARY) -> int:
-    """CUDA devices here; 0 without a driver."""
+    """CUDA devices here; 0 without a driver, or with one that lacks what is called here."""
     try:
         driver = _load(library)
-    except OSError:
+    except (OSError, AttributeError):
         return 0
     count = c.c_int()
     if driver.cuInit(0) or driver.cuDeviceGetCount(c.byref(count)):

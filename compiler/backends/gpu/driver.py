@@ -45,6 +45,10 @@ class Driver:
     Args:
         files: what `compile_kernels` returned. device: facts of the device description; not needed.
         library: the CUDA driver to load.
+
+    Attributes:
+        plans: launch plan of each kernel. cuda: the device kernels run on, None when they are interpreted.
+        where: which of the two, and why.
     """
 
     files: Mapping[str, bytes]
@@ -56,9 +60,9 @@ class Driver:
             raise ArtifactError(f"the artifact's GPU code has no {INDEX}", hint="compile the model again")
         index = json.loads(self.files[INDEX])
         self._kernels: dict[str, dict[str, Any]] = index["kernels"]
-        self._plans = {name: KernelPlan.from_json(entry["plan"]) for name, entry in self._kernels.items()}
+        self.plans = {name: KernelPlan.from_json(entry["plan"]) for name, entry in self._kernels.items()}
         self._functions: dict[str, LoadedFunction] = {}
-        self._cuda: CudaDevice | None = None
+        self.cuda: CudaDevice | None = None
         self._interpreter: CheckedInterpreter | None = None
         self.where = self._choose()
 
@@ -72,7 +76,7 @@ class Driver:
             device.close()
             wanted = f"compute capability {foreign[0]['capability'] / 10}"
             return f"{LABEL}: the code is for {wanted}, {device.name} has {device.capability / 10}"
-        self._cuda = device
+        self.cuda = device
         return f"run on {device.name}"
 
     def _function_facts(self) -> list[dict[str, Any]]:
@@ -84,29 +88,29 @@ class Driver:
         Raises RuntimeInputError for arguments that do not fit, VerificationError for what the interpreter
         finds, ResourceError when the GPU fails.
         """
-        if kernel not in self._plans:
+        if kernel not in self.plans:
             raise ArtifactError(f"the artifact has no GPU kernel '{kernel}'", hint="compile the model again")
         started = time.perf_counter()
         arguments = [*inputs, *outputs]
         lanes = 0
-        if self._cuda is not None:
-            self._run_on_gpu(self._cuda, bind(self._plans[kernel], _scalars(self._plans[kernel], arguments)), arguments)
+        if self.cuda is not None:
+            self._run_on_gpu(self.cuda, bind(self.plans[kernel], _scalars(self.plans[kernel], arguments)), arguments)
         else:
             lanes = self._interpret(kernel, arguments)
-        return RunReport(kernel, self.where, self._cuda is not None, time.perf_counter() - started, lanes)
+        return RunReport(kernel, self.where, self.cuda is not None, time.perf_counter() - started, lanes)
 
     def close(self) -> None:
         """Ends the interpreter, releases the GPU."""
         if self._interpreter is not None:
             self._interpreter.close()
-        if self._cuda is not None:
-            self._cuda.close()
-        self._interpreter = self._cuda = None
+        if self.cuda is not None:
+            self.cuda.close()
+        self._interpreter = self.cuda = None
 
     def _interpret(self, kernel: str, arguments: list[Array]) -> int:
         if self._interpreter is None:
             self._interpreter = CheckedInterpreter()
-        plan = self._plans[kernel]
+        plan = self.plans[kernel]
         source = self.files[f"{kernel}.py"].decode()
         return self._interpreter.run(source, plan, _scalars(plan, arguments)).lanes
 
@@ -151,7 +155,7 @@ class Driver:
         if symbol not in self._functions:
             facts = self._kernels[kernel]["functions"][symbol]
             cubin = self.files[f"{symbol}.cubin"]
-            launch = next(item for item in self._plans[kernel].launches if item.function == symbol)
+            launch = next(item for item in self.plans[kernel].launches if item.function == symbol)
             hidden = len(read_kernels(cubin)[symbol].parameters) - len(launch.parameters)
             self._functions[symbol] = cuda.load(cubin, symbol, facts["threads"], facts["shared"], hidden)
         return self._functions[symbol]

@@ -101,7 +101,7 @@ def _buffer(name: str, size: int, writes: bool, blob: int) -> dict[str, Any]:
         "name": name,
         "nbytes": size,
         "writable": writes,
-        "covered": writes,
+        "covered": False,
         "blob": blob,
         "virtual": False,
     }

@@ -44,7 +44,7 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
     files: dict[str, bytes] = {}
     index: dict[str, object] = {}
     with knobs.scope(cache="off"):
-        for text in (kernels.softmax("?", 37), kernels.two_phases(5, 33)):
+        for text in (kernels.softmax("?", 37), kernels.two_phases(5, 33), kernels.gather(7, 5, 3)):
             code = load_backend("gpu").compile_kernels(parse_module(text), device())
             files |= dict(code.files)
             index |= json.loads(code.files["kernels.json"])["kernels"]
@@ -92,6 +92,18 @@ def test_phases_are_launches_in_order_that_share_scratch(rig: Rig) -> None:
     driver.close()
 
 
+def test_failed_assertions_are_read_back(rig: Rig) -> None:
+    rig.standin.setup()
+    driver = Driver(rig.files, library=rig.standin.path)
+    table, out = np.arange(21, dtype=np.float32).reshape(7, 3), np.zeros((5, 3), np.float32)
+    driver.run("gather", [table, np.array([6, 0, 3, 3, 1])], [out])
+    assert np.array_equal(out, table[[6, 0, 3, 3, 1]])
+    with pytest.raises(RuntimeInputError, match=r"kernel 'gather': index is past the table$"):
+        driver.run("gather", [table, np.array([6, 0, 3, 3, 7])], [out])
+    assert rig.standin.live_blocks == 0
+    driver.close()
+
+
 def test_arrays_that_are_not_contiguous(rig: Rig) -> None:
     rig.standin.setup()
     driver = Driver(rig.files, library=rig.standin.path)
@@ -131,7 +143,8 @@ def test_without_a_fitting_device_the_interpreter_runs(rig: Rig, devices: int, c
 
 
 def test_without_a_driver_the_interpreter_runs(rig: Rig) -> None:
-    assert Driver(rig.files, library=MISSING).where == f"{LABEL}: no CUDA device here"
+    for library in (MISSING, "libc.so.6"):
+        assert Driver(rig.files, library=library).where == f"{LABEL}: no CUDA device here"
 
 
 def test_a_failing_launch_is_an_error_and_frees_memory(rig: Rig) -> None:
