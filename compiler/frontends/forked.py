@@ -11,6 +11,7 @@ import faulthandler
 import os
 import pickle
 import signal
+import traceback
 import warnings
 from collections.abc import Callable
 
@@ -58,6 +59,8 @@ def _answer(step: Callable[[], str], writer: int) -> None:
             data = pickle.dumps((None, step()))
         except StratagemError as error:
             data = _packed(error)
+        except Exception:  # a fault of ours: the parent raises it, with what the child knew
+            data = pickle.dumps((RuntimeError(traceback.format_exc()), ""))
         with os.fdopen(writer, "wb") as pipe:
             pipe.write(data)
         os._exit(0)

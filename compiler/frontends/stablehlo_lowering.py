@@ -121,7 +121,7 @@ def _lower(module: Any) -> None:
         _check_lowered(module)
     _run(module, CLEAN)
     attributes = module.operation.attributes
-    for name in [a.name for a in attributes]:  # of the framework that exported it
+    for name in list(attributes):  # of the framework that exported it
         del attributes[name]
 
 
