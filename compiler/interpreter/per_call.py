@@ -54,7 +54,7 @@ def bound_per_call(
     parameters: Mapping[str, Array] | None = None,
     execute: Execute | None = None,
     *,
-    slack: float = 1.0,
+    domain: RoundingBound | None = None,
     function: str = "main",
 ) -> tuple[list[Array], list[CallCheck]]:
     """Runs `function` on actual data and judges every kernel call; returns its results and the checks.
@@ -64,12 +64,12 @@ def bound_per_call(
         execute: runs one kernel; without it kernels are emulated in their own element types, which checks
             that the
             bound holds for straightforward code.
-        slack: scales the accuracy asked of functions such as exp.
+        domain: the bound to use, where the accuracy of the device's functions is not the default.
     """
     module, known = module_of(program, parameters)
     ports = arguments_of(find_function(module, function))
     host = Machine(module, NativeFloat())
-    references = Machine(module, RoundingBound(slack))
+    references = Machine(module, domain or RoundingBound())
     checks: list[CallCheck] = []
 
     def judge(call: Instruction, name: str, arguments: Sequence[Any]) -> list[Any]:

@@ -17,12 +17,20 @@ from stratagem.compiler.interpreter.domains import residues
 from stratagem.compiler.interpreter.domains.base import Domain
 from stratagem.compiler.interpreter.domains.floats import compare_numbers
 from stratagem.compiler.interpreter.domains.functions import FUNCTIONS
-from stratagem.compiler.interpreter.domains.residues import MODULI, NEGATIVE, POSITIVE, UNORDERED, P, Q
+from stratagem.compiler.interpreter.domains.residues import (
+    LARGEST_SCALED,
+    MODULI,
+    NEGATIVE,
+    POSITIVE,
+    SCALE,
+    UNORDERED,
+    P,
+    Q,
+)
 from stratagem.compiler.interpreter.elements import storage
 from stratagem.compiler.interpreter.values import Array, Undefined, Value
 
 _SIMPLE_DENOMINATOR = 4096
-_ORDER_BITS = 2**62
 
 
 class ExactField(Domain):
@@ -90,17 +98,18 @@ class ExactField(Domain):
         return tuple(np.asarray(value[0]).astype(np.int64) % modulus for modulus in MODULI)
 
     def to_integer(self, value: Value, element: str) -> Value:
-        """An unknown function: a number's residue says nothing about its integer part. Whole numbers stay
-        themselves.
+        """Simple fractions are cut to their integer part; of others nothing is known but that equals give
+        equals.
         """
         plane = np.asarray(value[0])
-        centred = np.where(plane > P // 2, plane - P, plane)
         dtype = storage(element)
         if dtype == np.bool_:
             return (plane != 0,)
-        unknown = residues.mixed(plane, self._key + 1) % (int(np.iinfo(dtype).max) + 1)
-        small = np.abs(centred) <= min(2**24, int(np.iinfo(dtype).max))
-        return (np.where(small, centred, unknown).astype(dtype),)
+        largest = int(np.iinfo(dtype).max)
+        known, scaled = residues.small_fractions(value)
+        whole = np.sign(scaled) * (np.abs(scaled) // SCALE)
+        unknown = residues.mixed(plane, self._key + 1) & largest
+        return (np.where(known, np.clip(whole, -largest - 1, largest), unknown).astype(dtype),)
 
     def reduce(self, function: str, element: str, value: Value, axes: tuple[int, ...], init: Value) -> Value:
         kept = [axis for axis in range(np.ndim(value[0])) if axis not in axes]
@@ -161,6 +170,8 @@ class ExactField(Domain):
                 return self._extreme(function, first, second)
             case "pow":
                 return self._power(first, second)
+            case "floor" | "ceil" | "trunc" | "round" | "roundeven":
+                return self._rounded(function, first)
         mixed = first[0]
         for operand in operands[1:]:
             mixed = residues.mixed(mixed, self._key) ^ np.asarray(operand[0])
@@ -171,10 +182,31 @@ class ExactField(Domain):
         key = self._key + sum(ord(letter) * 257**i for i, letter in enumerate(function))
         return tuple(residues.mixed(argument, key + i) % modulus for i, modulus in enumerate(MODULI))
 
+    def _rounded(self, function: str, value: Value) -> Value:
+        """Whole numbers for simple fractions, an unknown function of others."""
+        known, scaled = residues.small_fractions(value)
+        if function == "round":  # halves away from zero
+            whole = np.sign(scaled) * ((np.abs(scaled) + SCALE // 2) // SCALE)
+        elif function == "roundeven":
+            twice = (2 * scaled + SCALE) // (2 * SCALE)
+            whole = twice - ((2 * scaled + SCALE) % (2 * SCALE) == 0) * (twice & 1)
+        elif function == "trunc":
+            whole = np.sign(scaled) * (np.abs(scaled) // SCALE)
+        else:
+            whole = scaled // SCALE if function == "floor" else -(-scaled // SCALE)
+        unknown = self._unknown(function, value[0])
+        return tuple(np.where(known, whole % m, plane) for m, plane in zip(MODULI, unknown, strict=True))
+
     def _rank(self, value: Value) -> Array:
-        """The total order: keyed random numbers, with the infinities at the ends and NaN unordered."""
+        """The total order: simple fractions by size, others above or below them all by a keyed random number.
+
+        The infinities are at the ends, NaN is unordered.
+        """
         plane = np.asarray(value[0])
-        rank = np.asarray(residues.mixed(plane, self._key), np.float64)
+        draw = residues.mixed(plane, self._key)
+        known, scaled = residues.small_fractions(value)
+        far = np.where(draw & 1, LARGEST_SCALED + draw, -LARGEST_SCALED - draw)
+        rank = np.where(known, scaled, far).astype(np.float64)
         if residues.tagged(value):
             for tag, place in ((NEGATIVE, -np.inf), (POSITIVE, np.inf), (UNORDERED, np.nan)):
                 rank = np.where(plane == tag, place, rank)

@@ -19,6 +19,11 @@ BASE = 4  # a square, hence of order Q modulo P
 NEGATIVE, POSITIVE, UNORDERED = -1, -2, -3
 """Tags of -inf, +inf and NaN, stored in both planes."""
 
+SCALE = 2**12 * 3**2 * 5 * 7 * 11 * 13
+"""Fractions whose denominator divides it (all up to 16, and more) are known for what they are."""
+LARGEST_SCALED = 2**50
+_P_INVERSE = pow(P, -1, Q)
+
 _LIMB = 11
 _CHUNK = 2048  # terms of 11 + 31 bits that a float64 sums exactly
 
@@ -59,6 +64,21 @@ def mixed(x: Array, key: int) -> Array:
     h = (h ^ (h >> np.uint64(29))) * np.uint64(0xBF58476D1CE4E5B9)
     h = (h ^ (h >> np.uint64(32))) * np.uint64(0x94D049BB133111EB)
     return np.asarray((h ^ (h >> np.uint64(31))) >> np.uint64(2)).astype(np.int64)
+
+
+def small_fractions(value: Value) -> tuple[Array, Array]:
+    """Where a number is a fraction n / d with d dividing SCALE and of moderate size, and there n SCALE /
+    d, an integer.
+
+    Found by the Chinese remainder theorem: both residues of such a number times SCALE come from one
+    integer far below P Q. A random number passes with probability 2^-10, which is harmless: it only gets
+    another place in the order of numbers, the same one everywhere.
+    """
+    first, second = np.asarray(value[0]), np.asarray(value[1])
+    a, b = first * (SCALE % P) % P, second * (SCALE % Q) % Q
+    whole = a + P * ((b - a) % Q * _P_INVERSE % Q)
+    centred = np.where(whole > P * Q // 2, whole - P * Q, whole)
+    return (np.abs(centred) < LARGEST_SCALED) & (first >= 0), centred
 
 
 def tagged(value: Value) -> bool:

@@ -8,7 +8,7 @@ functions as accurate as `functions.ULPS`, lands within e of v. An infinite e sa
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from stratagem.compiler.interpreter.domains.base import Domain, clamp_to_integer
 from stratagem.compiler.interpreter.domains.floats import Float64, compare_numbers
 from stratagem.compiler.interpreter.domains.functions import FUNCTIONS, REDUCERS, ULPS
 from stratagem.compiler.interpreter.domains.propagation import PROPAGATED, known_zero
-from stratagem.compiler.interpreter.elements import FLOATS
+from stratagem.compiler.interpreter.elements import FLOATS, storage
 from stratagem.compiler.interpreter.values import Array, Undefined, Value, doubt_of, with_doubt
 
 _REFERENCE_UNIT = FLOATS["f64"].unit
@@ -29,12 +29,20 @@ def zeros(shape: Sequence[int]) -> Array:
 
 
 class RoundingBound(Domain):
-    """See the module's text. `slack` scales the accuracy demanded of functions (1: as in `ULPS`)."""
+    """See the module's text.
+
+    Args:
+        slack: scales the accuracy demanded of functions (1: as in `ULPS`).
+        correctly_rounded: functions that the device at hand rounds correctly, beside `+ - *`; CPUs do so
+            for `div` and
+            `sqrt`. Then results that are representable are exact.
+    """
 
     name = "rounding-bound"
 
-    def __init__(self, slack: float = 1.0) -> None:
+    def __init__(self, slack: float = 1.0, correctly_rounded: Collection[str] = ()) -> None:
         self.slack = slack
+        self._ulps = {name: 0.5 if name in correctly_rounded else ulps for name, ulps in ULPS.items()}
 
     def lift(self, array: Array, element: str) -> Value:
         plane = np.asarray(array, np.float64)
@@ -49,7 +57,7 @@ class RoundingBound(Domain):
     def apply(self, function: str, element: str, *operands: Value) -> Value:
         v = FUNCTIONS[function](*(operand[0] for operand in operands))
         propagated = PROPAGATED[function](v, *operands)
-        return v, self._rounded(v, propagated, element, ULPS.get(function, 0.0), operands)
+        return v, self._rounded(v, propagated, element, self._ulps.get(function, 0.0), operands)
 
     def convert(self, value: Value, source: str, target: str) -> Value:
         if FLOATS[target].unit <= FLOATS[source].unit and FLOATS[target].largest >= FLOATS[source].largest:
@@ -140,8 +148,11 @@ class RoundingBound(Domain):
             return _no_nan(propagated)
         scale = ulps if ulps <= 0.5 else ulps * self.slack
         e = propagated + 2.0 * scale * self._unit(element) * (np.abs(v) + propagated)
-        underflow = np.where(v == 0.0, 0.0, FLOATS[element].tiny)
-        return self._checked(v, e + underflow, element, operands)
+        e = e + np.where(v == 0.0, 0.0, FLOATS[element].tiny)
+        if ulps <= 0.5 and np.any(propagated == 0.0):  # rounded correctly: exact where the result is representable
+            exact = np.asarray(v).astype(storage(element)).astype(np.float64) == v
+            e = np.where(exact & (propagated == 0.0) & (np.abs(v) >= FLOATS[element].tiny), 0.0, e)
+        return self._checked(v, e, element, operands)
 
     def _checked(self, v: Array, e: Array, element: str, operands: Sequence[Value]) -> Array:
         """Infinite where the result may overflow; zero where it is infinite because an operand exactly

@@ -132,3 +132,22 @@ def test_integers_enter_and_leave_exactly(field: ExactField) -> None:
 def test_seeds_give_different_unwritten_memory() -> None:
     a, b = ExactField(1).undefined((2,), "f32"), ExactField(2).undefined((2,), "f32")
     assert not same(a, b)
+
+
+def test_simple_fractions_are_known_for_what_they_are(field: ExactField) -> None:
+    numbers = np.array([0.5, -0.5, 1.5, 2.5, -2.5, 7 / 3, -7 / 3, 0.0, 6.0, 1000.25])
+    value = field.constant(numbers, "f64")
+    for function, wanted in (("floor", np.floor), ("ceil", np.ceil), ("trunc", np.trunc), ("roundeven", np.rint)):
+        assert same(field.apply(function, "f32", value), field.constant(wanted(numbers), "f64")), function
+    away = np.copysign(np.floor(np.abs(numbers) + 0.5), numbers)
+    assert same(field.apply("round", "f32", value), field.constant(away, "f64"))
+    assert np.array_equal(field.to_integer(value, "i64")[0], np.trunc(numbers).astype(np.int64))
+    ordered = field.sort_order(value)
+    assert np.array_equal(np.argsort(ordered), np.argsort(numbers))
+
+
+def test_unknown_numbers_lie_on_both_sides_of_the_known_ones(field: ExactField) -> None:
+    rank = field.sort_order(field.random((4000,)))
+    zero = field.sort_order(field.constant(np.asarray(0.0), "f32"))
+    share = float(np.mean(rank > zero))
+    assert 0.45 < share < 0.55
