@@ -56,9 +56,7 @@ def _check_kernel(name: str, function: Any, devices: dict[str, Device]) -> None:
     entries = _claim(name, function)
     device = devices.get(entries.get("class", ""))
     if device is None:
-        raise PassError(
-            f"kernel @{name} is for '{entries.get('class', '')}', the machine has {', '.join(devices)}"
-        )
+        raise PassError(f"kernel @{name} is for '{entries.get('class', '')}', the machine has {', '.join(devices)}")
     if entries.get("unit") and entries["unit"] not in {u.name for u in device.units}:
         raise PassError(f"kernel @{name} claims unit '{entries['unit']}', {device.name} has no such unit")
     _check_destinations(name, function)
@@ -82,9 +80,7 @@ def _claim(name: str, function: Any) -> dict[str, str]:
 
 def _check_destinations(name: str, function: Any) -> None:
     kind = ir.FunctionType(ir.TypeAttr(function.attributes["function_type"]).value)
-    arguments = (
-        list(ir.ArrayAttr(function.attributes["arg_attrs"])) if "arg_attrs" in function.attributes else []
-    )
+    arguments = list(ir.ArrayAttr(function.attributes["arg_attrs"])) if "arg_attrs" in function.attributes else []
     marked = [i for i, a in enumerate(arguments) if DESTINATION in ir.DictAttr(a)]
     if [kind.inputs[i] for i in marked] != list(kind.results):
         raise PassError(
@@ -112,9 +108,7 @@ def _check_loop(name: str, op: Any, device: Device) -> None:
             raise PassError(f"kernel @{name}: scf.for stages '{level}', {device.name} has no such memory")
     for key in ("device.stage",):
         if key in op.attributes and _text(op, key) not in {m.name for m in device.memories()}:
-            raise PassError(
-                f"kernel @{name}: a tile is staged in '{_text(op, key)}', no memory of {device.name}"
-            )
+            raise PassError(f"kernel @{name}: a tile is staged in '{_text(op, key)}', no memory of {device.name}")
 
 
 def _text(op: Any, key: str) -> str:

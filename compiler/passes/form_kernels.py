@@ -35,7 +35,7 @@ class FormKernels(Pass):
             main = find_function(module, "main")
             for block in list(blocks_of(main)):
                 form_kernels_in_block(module, block, row_room(context))
-        # No canonicalization here: it would turn sizes of given tensors into arithmetic that hides that they agree.
+        # No canonicalization here: it would turn equal sizes of given tensors into arithmetic that hides this.
         run_pipeline(module, "builtin.module(cse)")
         with module.context, ir.Location.unknown():
             merge_equal_kernels(module)

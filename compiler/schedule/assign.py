@@ -5,8 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from stratagem.compiler.schedule.kernel import SEQUENTIAL, body_ops, contractions, generics, is_tileable,
-is_tileable_op
+from stratagem.compiler.schedule.kernel import SEQUENTIAL, body_ops, contractions, generics, is_tileable, is_tileable_op
 from stratagem.compiler.schedule.match import main_function, needed_functions
 from stratagem.compiler.schedule.pieces import is_pieces
 from stratagem.compiler.schedule.structured import dtype

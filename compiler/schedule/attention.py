@@ -54,8 +54,7 @@ def _between_contractions(consumer: Any, value: Any) -> list[Any]:
     chain = [op for op, follows in path.items() if follows]
     first = [op for op in chain if is_contraction(op)]
     inside = {*chain, consumer}
-    used_outside = any(use.owner.operation not in inside for op in chain for r in op.results for use in
-    r.uses)
+    used_outside = any(use.owner.operation not in inside for op in chain for r in op.results for use in r.uses)
     reduces = any(REDUCTION in iterators(op) for op in chain if not is_contraction(op))
     return chain if len(first) == 1 and reduces and not used_outside else []
 

@@ -53,8 +53,7 @@ def _dims_of(access: Access, dims: list[int]) -> set[int]:
 def _slides(dim: int, accesses: list[Access], dims: list[int]) -> bool:
     """Whether a dimension is read together with another in one subscript, as a window does."""
     return any(
-        len(r.terms) > 1 and dim in {dims[loop] for loop, _ in r.terms} for a in accesses for r in a if r is
-        not None
+        len(r.terms) > 1 and dim in {dims[loop] for loop, _ in r.terms} for a in accesses for r in a if r is not None
     )
 
 

@@ -36,8 +36,7 @@ def contraction_seconds(shape: ContractionShape, tile: tuple[int, int, int], tar
     tiles = _ceil(shape.rows, mc) * _ceil(shape.columns, nc) * shape.batch
     rounds = _ceil(tiles, target.units)
     steps = _ceil(shape.depth, kc) * shape.taps
-    compute = rounds * target.units * 2.0 * mc * _round_up(nc, target.lanes) * shape.depth * shape.taps /
-    target.rate
+    compute = rounds * target.units * 2.0 * mc * _round_up(nc, target.lanes) * shape.depth * shape.taps / target.rate
     operands = tiles * steps * (mc + nc) * kc * shape.element
     results = tiles * mc * nc * shape.element
     shared = (operands + 2 * results) / target.outer_bandwidth

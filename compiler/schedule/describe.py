@@ -61,8 +61,7 @@ class KernelSummary:
 
 def describe(module: Any) -> list[KernelSummary]:
     """A summary of every kernel of a module at level `device` or `system`, in order."""
-    calls = Counter(str(op.attributes["callee"]).lstrip("@") for op in walk(module.operation) if op.name ==
-    "func.call")
+    calls = Counter(str(op.attributes["callee"]).lstrip("@") for op in walk(module.operation) if op.name == "func.call")
     return [_summary(function, calls[symbol_name(function)]) for function in kernel.kernels(module)]
 
 

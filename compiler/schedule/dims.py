@@ -117,8 +117,7 @@ def _tie_shared_reads(read: dict[Any, OpLoops], union: _Union) -> None:
                 readers.setdefault(value, []).append((op, access))
     for found in readers.values():
         for (one, mine), (other, theirs) in pairwise(found):
-            both = [(a.loop, b.loop) for a, b in zip(mine, theirs, strict=True) if a is not None and b is not
-            None]
+            both = [(a.loop, b.loop) for a, b in zip(mine, theirs, strict=True) if a is not None and b is not None]
             pairs = [((one, a), (other, b)) for a, b in both if a is not None and b is not None]
             roots = [(union.find(a), union.find(b)) for a, b in pairs]
             if one != other and any(a == b for a, b in roots) and not _conflict(roots):

@@ -69,8 +69,7 @@ def tile_to_forall(outputs: Sequence[Any], before: Any, dims: KernelDims, tiling
         steps = [tiling.sizes[d] for d in order]
         emitted = scf.ForallOp([0] * len(order), [sizes[d] for d in order], steps, targets)
         emitted.operation.attributes["device.tier"] = ir.StringAttr.get(tiling.tier)
-        made = _fill_body(emitted, dims, outputs, targets, {d: (sizes[d], tiling.sizes[d]) for d in order},
-        tiling)
+        made = _fill_body(emitted, dims, outputs, targets, {d: (sizes[d], tiling.sizes[d]) for d in order}, tiling)
     for old, new in zip(outputs, emitted.results, strict=True):
         old.replace_all_uses_with(new)
     erase_dead(before.block)

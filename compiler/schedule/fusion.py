@@ -90,8 +90,7 @@ def _shares_rows(earlier: list[Any], later: list[Any], dims: KernelDims) -> bool
 
 def _lost_dims(dims: KernelDims) -> set[int]:
     """Dimensions that some op could be cut along but the kernel cannot, though nothing reduces over them."""
-    reduced = {d for loops in dims.loops.values() for i, d in enumerate(loops.dims) if loops.iterators[i] ==
-    REDUCTION}
+    reduced = {d for loops in dims.loops.values() for i, d in enumerate(loops.dims) if loops.iterators[i] == REDUCTION}
     parallel = {d for loops in dims.loops.values() for d in parallel_dims(loops, dims)}
     return parallel - reduced - set(dims.common)
 

@@ -54,8 +54,7 @@ def clamp(tile: int, extent: Index, start: Index) -> Index:
         return tile if extent % tile == 0 else min(tile, extent - start)
     d0, s0 = ir.AffineDimExpr.get(0), ir.AffineSymbolExpr.get(0)
     minus = ir.AffineMulExpr.get(d0, ir.AffineConstantExpr.get(-1))
-    whole, operands = (ir.AffineConstantExpr.get(extent), [start]) if isinstance(extent, int) else (s0,
-    [start, extent])
+    whole, operands = (ir.AffineConstantExpr.get(extent), [start]) if isinstance(extent, int) else (s0, [start, extent])
     results = [ir.AffineAddExpr.get(minus, whole), ir.AffineConstantExpr.get(tile)]
     bounded = ir.AffineMap.get(1, len(operands) - 1, results)
     return affine.AffineMinOp(ir.AffineMapAttr.get(bounded), operands).result

@@ -134,8 +134,7 @@ class Materializer:
                 local.append(access)
                 continue
             part = region.read_region(value, access, loops)
-            operands.append(carried[i - count] if carried is not None and i >= count else self.tile(value,
-            part))
+            operands.append(carried[i - count] if carried is not None and i >= count else self.tile(value, part))
             local.append(region.local_access(access, loops))
             if i >= count:
                 kinds.append(region.tile_type(value, part))

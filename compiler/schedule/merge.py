@@ -91,8 +91,7 @@ def _can_merge(producer: Any, consumer: Any) -> bool:
     if producer.results[0] in inits(consumer):
         return False
     loops = len(iterators(consumer))
-    reads = [a for v, a in zip(consumer.operands, accesses(consumer), strict=True) if v ==
-    producer.results[0]]
+    reads = [a for v, a in zip(consumer.operands, accesses(consumer), strict=True) if v == producer.results[0]]
     return all(is_permutation(a) and len(a) == loops for a in reads)
 
 
@@ -131,8 +130,7 @@ def _producer_loops(producer: Any, read: Access) -> dict[int, int]:
 def _empty_generic(consumer: Any, read: list[tuple[Any, Access]]) -> Any:
     count = len(iterators(consumer))
     outs = inits(consumer)
-    maps = [affine_map(a, count) for _, a in read] + [affine_map(a, count) for a in
-    accesses(consumer)[-len(outs) :]]
+    maps = [affine_map(a, count) for _, a in read] + [affine_map(a, count) for a in accesses(consumer)[-len(outs) :]]
     made = linalg.GenericOp(
         [r.type for r in consumer.results],
         [v for v, _ in read],

@@ -37,8 +37,7 @@ def is_pieces(ops: list[Any]) -> bool:
     """Whether a kernel only writes pieces into its destination, in a form that can be tiled."""
     inserts = _inserts(ops)
     known = all(
-        op.name in SUPPORT or op.name.startswith("arith.") or op in inserts or (is_generic(op) and
-        is_elementwise(op))
+        op.name in SUPPORT or op.name.startswith("arith.") or op in inserts or (is_generic(op) and is_elementwise(op))
         for op in ops
     )
     whole = all(op.operands[0].type.rank == op.operands[1].type.rank > 0 for op in inserts)
@@ -86,8 +85,7 @@ def _assembly_phase(inserts: list[Any], target: TileTarget, tier: str) -> None:
     result, into = inserts[-1].results[0], inserts[0].operands[1]
     sizes = [ASSUMED if s is None else s for s in shape(result)]
     free = _uncut(inserts)
-    tiles = insertion_tiles([s if d in free else 1 for d, s in enumerate(sizes)], dtype_bytes(dtype(into)),
-    target)
+    tiles = insertion_tiles([s if d in free else 1 for d, s in enumerate(sizes)], dtype_bytes(dtype(into)), target)
     cut = [d for d in free if tiles[d] < sizes[d]] or free[:1]
     with ir.InsertionPoint(_next(inserts[-1])), inserts[-1].location:
         emitted = scf.ForallOp([0] * len(cut), [sizes[d] for d in cut], [tiles[d] for d in cut], [into])
@@ -124,8 +122,7 @@ def _next(op: Any) -> Any:
 def _insertion_phase(op: Any, target: TileTarget, tier: str) -> None:
     source = op.operands[0]
     offsets, _, strides = slice_parts(op, 2)
-    tiles = insertion_tiles([ASSUMED if s is None else s for s in shape(source)], dtype_bytes(dtype(source)),
-    target)
+    tiles = insertion_tiles([ASSUMED if s is None else s for s in shape(source)], dtype_bytes(dtype(source)), target)
     with ir.InsertionPoint(op), op.location:
         sizes = [extent(source, i) for i in range(source.type.rank)]
         cut = [i for i, s in enumerate(sizes) if not isinstance(s, int) or tiles[i] < s] or [0]

@@ -40,8 +40,7 @@ def rebuild(
 def renumber(access: Access, loops: dict[int, int]) -> Access:
     """The access with its loops renamed."""
     return tuple(
-        None if r is None else Linear(tuple((loops[loop], f) for loop, f in r.terms), r.constant) for r in
-        access
+        None if r is None else Linear(tuple((loops[loop], f) for loop, f in r.terms), r.constant) for r in access
     )
 
 

@@ -148,8 +148,7 @@ def _expand_loop(op: Any, reads: list[Access], loop: int, sizes: list[Index]) ->
             moved = renumber(read, loops)
             new = [Linear(((loop + j, 1),)) for j in range(len(sizes))]
             wider.append((*moved[:at], *new, *moved[at + 1 :]))
-        made = rebuild(op, operands, wider, kinds[:loop] + [kinds[loop]] * len(sizes) + kinds[loop + 1 :],
-        loops)
+        made = rebuild(op, operands, wider, kinds[:loop] + [kinds[loop]] * len(sizes) + kinds[loop + 1 :], loops)
         at = _position(reads[-1], loop)
         groups = _groups(op.results[0].type.rank, at, len(sizes))
         result = tensor.CollapseShapeOp(op.results[0].type, made.results[0], groups).result
@@ -219,8 +218,7 @@ def _worth_following(expand: Any, op: Any) -> bool:
     source = owner(expand.operands[0])
     if source is None or not is_generic(source):
         return False
-    direct = [o for v in list(op.operands)[: input_count(op)] if (o := owner(v)) is not None and
-    is_generic(o)]
+    direct = [o for v in list(op.operands)[: input_count(op)] if (o := owner(v)) is not None and is_generic(o)]
     return is_contraction(source) or _ends_contraction(source) or not direct
 
 

@@ -75,8 +75,7 @@ def _nest(scope: Materializer, op: Any, loops: list[Range], cuts: list[Cut], car
     (stage, loop), rest = cuts[0], cuts[1:]
     emitted = _loop(stage, loops[loop], carried)
     with ir.InsertionPoint(emitted.body):
-        scf.YieldOp(_nest(scope, op, _chunk(emitted, stage, loops, loop), rest,
-        list(emitted.inner_iter_args)))
+        scf.YieldOp(_nest(scope, op, _chunk(emitted, stage, loops, loop), rest, list(emitted.inner_iter_args)))
     return list(emitted.results)
 
 
@@ -115,8 +114,7 @@ def _stream(scope: Materializer, op: Any, loops: list[Range], cut: Cut) -> list[
         made = inner.tile_op(op, step)
         results = []
         for tile, target, part, (value, access) in zip(made, carried, parts, written, strict=True):
-            results.append(region.insert(tile, target, _inside(region.read_region(value, access, step),
-            part)))
+            results.append(region.insert(tile, target, _inside(region.read_region(value, access, step), part)))
         scf.YieldOp(results)
     return list(emitted.results)
 

@@ -80,8 +80,7 @@ def _rewrite(function: Any, dims: KernelDims, choice: Choice, device: Device, ta
 def _give_up(function: Any, claim: dict[str, str]) -> None:
     """Kernels with nothing to run in parallel stay one sequence."""
     candidates = [
-        ir.StringAttr(a).value for a in
-        ir.ArrayAttr(ir.DictAttr(function.attributes[kernel.KERNEL])["candidates"])
+        ir.StringAttr(a).value for a in ir.ArrayAttr(ir.DictAttr(function.attributes[kernel.KERNEL])["candidates"])
     ]
     kernel.set_claim(function, {**claim, "function": kernel.SEQUENTIAL}, candidates)
 

@@ -169,8 +169,7 @@ def choose_contraction_tiles(dims: KernelDims, shape: ContractionShape, target: 
     base = {d: extent(dims, d) for d in dims.extents} | fixed | dict.fromkeys(shape.window, 1)
     rows = _candidates(shape.rows, _unit_extent(target, 0), 512) if shape.m is not None else [1]
     columns = (
-        _candidates(shape.columns, max(_unit_extent(target, 1), target.lanes), 2048) if shape.n is not None
-        else [1]
+        _candidates(shape.columns, max(_unit_extent(target, 1), target.lanes), 2048) if shape.n is not None else [1]
     )
     depths = _candidates(shape.depth, max(_unit_extent(target, 2), 8), 1024) if shape.k is not None else [1]
     best: tuple[float, Choice] | None = None
