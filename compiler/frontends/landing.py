@@ -100,7 +100,10 @@ def _check_interface(function: Any, interface: Interface) -> None:
 
 
 def _drop_others(module: Any, function: Any) -> None:
+    state = {str(op.attributes["global"]) for op in walk(function) if op.name.startswith("ml_program.global")}
     for op in list(module.body.operations):
+        if op.operation.name == "ml_program.global" and f"@{symbol_name(op.operation)}" in state:
+            continue  # state that the program changes: the contract's check refuses it by name
         if op.operation != function and not _is_called(op.operation, functions(module)):
             op.operation.erase()
 

@@ -48,6 +48,11 @@ def build_graph(model: Any, weights: Weights, input_shapes: Mapping[str, Sequenc
     _check_values(graph, weights.source)
     _check_operators(graph, weights.source)
     _fix_sizes(graph, input_shapes, weights.source)
+    if graph.opset < 9 and "Scan" in {n.op_type for n in graph.nodes}:
+        raise UnsupportedError(
+            f"{weights.source}: Scan of operator set {graph.opset} works on batches, later ones do not",
+            hint="export the model with operator set 9 or newer",
+        )
     if graph.opset < OPSET:
         _raise_opset(graph, weights.source)
     return graph

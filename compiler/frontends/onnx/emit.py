@@ -30,6 +30,8 @@ TORCH_TYPES = {
     _T.UINT32: "ui32", _T.UINT64: "ui64",
 }  # fmt: skip
 _A = onnx.AttributeProto
+UNIFORM_LIMIT = 2**24
+"""Bytes: larger arrays are not searched for equal elements."""
 
 
 @dataclass
@@ -86,9 +88,20 @@ def torch_type(kind: TensorType) -> Any:
 
 def emit_main(emission: Emission, graph: Graph, name: str = "main") -> None:
     """Writes the main graph: inputs, then large constants, as arguments."""
-    large = {k: v for k, v in graph.constants.items() if v.size > INLINE}
+    large = {k: v for k, v in graph.constants.items() if v.size > INLINE and not is_uniform(v)}
     emission.parameters.update(large)
     FunctionWriter(emission, graph).write(name, [*graph.inputs, *large])
+
+
+def is_uniform(array: Array) -> bool:
+    """Whether all elements are equal: then the program fills a tensor instead of reading a parameter.
+
+    Only looked at in computed arrays; weights mapped from a file are not read for it.
+    """
+    if array.size == 0 or array.nbytes > UNIFORM_LIMIT or (not array.flags.owndata and not array.flags.writeable):
+        return False
+    first = array.reshape(-1)[:1]
+    return bool((array == first).all())
 
 
 class FunctionWriter:
@@ -228,6 +241,9 @@ def dense_attribute(array: Array, kind: TensorType) -> Any:
     """A small constant as `dense<...>`; the element type is the torch dialect's, with its sign."""
     element = ir.Type.parse(TORCH_TYPES[kind.element])
     data = np.array(array, order="C")
+    if data.size > INLINE:  # all elements are equal
+        one = dense_attribute(data.reshape(-1)[:1].reshape(()), TensorType(kind.element, ()))
+        return ir.DenseElementsAttr.get_splat(ir.RankedTensorType.get(data.shape, element), one.get_splat_value())
     if kind.element == _T.BFLOAT16:
         tensor = ir.RankedTensorType.get(data.shape, element)
         return ir.DenseElementsAttr.get([ir.FloatAttr.get(element, float(v)) for v in data.reshape(-1)], tensor)

@@ -10,7 +10,7 @@ import onnx.inliner
 from stratagem.compiler.frontends.onnx.build import replace_nodes
 from stratagem.compiler.frontends.onnx.graph import Graph, to_model
 
-WRONG_IN_THE_WHEEL = frozenset({"NegativeLogLikelihoodLoss", "SoftmaxCrossEntropyLoss", "LpNormalization"})
+WRONG_IN_THE_WHEEL = frozenset({"NegativeLogLikelihoodLoss", "SoftmaxCrossEntropyLoss", "CenterCropPad"})
 """Operators whose lowering in the wheel gives wrong values for some attributes: always replaced."""
 
 

@@ -25,6 +25,7 @@ from stratagem.compiler.frontends.onnx.graph import Graph
 from stratagem.compiler.frontends.onnx.lower import LOWERINGS, lower_calls
 from stratagem.compiler.frontends.onnx.read import NO_FOLDER, Source, read_model, serialised
 from stratagem.compiler.frontends.onnx.refusals import Refused, explain
+from stratagem.compiler.frontends.onnx.refused_forms import refuse_forms
 from stratagem.compiler.frontends.onnx.simplify import simplify
 from stratagem.compiler.frontends.onnx.weights import Weights
 from stratagem.compiler.frontends.onnx.worker import import_to_folder, program_from_folder
@@ -127,7 +128,11 @@ def import_model(
     graph = build_graph(model, weights, input_shapes or {})
     report_stage("folding constants and shapes")
     simplify(graph)
-    expanded = expand_graph(graph, WRONG_IN_THE_WHEEL & operators(graph))
+    expanded: set[str] = set()
+    while wanted := (WRONG_IN_THE_WHEEL & operators(graph)) - expanded:
+        expanded |= wanted
+        expand_graph(graph, wanted)
+    refuse_forms(graph, weights.source)
     while True:
         try:
             return _lower(graph, weights.source, context or new_context()), weights

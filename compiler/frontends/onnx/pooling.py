@@ -117,7 +117,7 @@ def _average(
 
 def _count_padding(write: Writer, ones: str, amounts: str, explicit: list[int], unit: str) -> tuple[str, str]:
     n = len(explicit) // 2
-    own = write.const(np.array([0, 0, *explicit[:n], 0, 0, *explicit[n:]], np.int64))
+    own = write.op("Min", write.const(np.array([0, 0, *explicit[:n], 0, 0, *explicit[n:]], np.int64)), amounts)
     return write.op("Pad", ones, own, unit), write.op("Sub", amounts, own)
 
 

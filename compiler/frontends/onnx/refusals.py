@@ -43,8 +43,9 @@ class Refused(Exception):
 
 def explain(graph: Graph, source: str, messages: str) -> Refused:
     """Finds the node the messages are about, by operator name or by location."""
-    location, operator = _LOCATION.search(messages), _OPERATOR.search(messages)
-    node = location[1] if location else ""
+    operator = _OPERATOR.search(messages)
+    places = _LOCATION.findall(messages)
+    node = next((p for p in places if _kind_of(graph, p)), places[0] if places else "")
     kind = operator[1] if operator else _kind_of(graph, node)
     torch = _TORCH.search(messages)
     detail = f" (as {torch[1] or torch[2]})" if torch and not operator else ""
@@ -57,7 +58,7 @@ def explain(graph: Graph, source: str, messages: str) -> Refused:
 
 def _kind_of(graph: Graph, node: str) -> str:
     for one in graph.nodes:
-        if node and node in (one.name, *one.output):
+        if node and node in (one.name, *one.output) and one.op_type != "Identity":
             return str(one.op_type)
     return next((found for body in graph.bodies.values() if (found := _kind_of(body, node))), "")
 

@@ -10,7 +10,9 @@ import onnx
 
 from stratagem.compiler.frontends.onnx.graph import Graph, attributes, node
 from stratagem.compiler.frontends.onnx.pooling import pad_explicitly
+from stratagem.compiler.frontends.onnx.quantized import dequantize, quantize, quantized_product
 from stratagem.compiler.frontends.onnx.rnn import unroll_recurrence
+from stratagem.compiler.frontends.onnx.writer import Writer
 
 Rewrite = Callable[[Graph, Any], Sequence[Any] | None]
 
@@ -57,11 +59,69 @@ def _constant_of_shape(graph: Graph, one: Any) -> Sequence[Any] | None:
     return [node("Expand", [scalar, one.input[0]], [one.output[0]], one.name)]
 
 
+def _lp_normalization(graph: Graph, one: Any) -> Sequence[Any] | None:
+    """x / norm along an axis; zero where the norm is."""
+    given = attributes(one)
+    kind = graph.type_of(one.input[0])
+    if kind is None:
+        return None
+    write = Writer(graph, one.name or one.output[0])
+    axis = write.ints(given.get("axis", -1))
+    norm = write.op("ReduceL1" if given.get("p", 2) == 1 else "ReduceL2", one.input[0], axis, keepdims=1)
+    zero = write.const(np.zeros((), onnx.helper.tensor_dtype_to_np_dtype(kind.element)))
+    quotient = write.op("Div", one.input[0], norm)
+    write.into("Where", [write.op("Equal", norm, zero), zero, quotient], one.output[0])
+    return write.nodes
+
+
+def _negative_pad(graph: Graph, one: Any) -> Sequence[Any] | None:
+    """Negative amounts cut: a Slice, then a Pad of the rest."""
+    sizes = graph.shape_of(one.input[0])
+    amounts = graph.constant(one.input[1]) if len(one.input) > 1 else None
+    if amounts is None or sizes is None or not (amounts < 0).any():
+        return None
+    axes = list(range(len(sizes)))
+    if len(one.input) > 3 and one.input[3]:
+        chosen = graph.constant(one.input[3])
+        if chosen is None:
+            return None
+        axes = [int(a) % len(sizes) for a in chosen]
+    n = len(axes)
+    write = Writer(graph, one.name or one.output[0])
+    begins, ends = amounts[:n], amounts[n:]
+    last = [int(e) if e < 0 else np.iinfo(np.int64).max for e in ends]
+    cut = write.op("Slice", one.input[0], write.ints(*np.maximum(-begins, 0)), write.ints(*last), write.ints(*axes))
+    rest = write.const(np.maximum(amounts, 0).astype(np.int64))
+    fill = one.input[2] if len(one.input) > 2 else ""
+    write.into("Pad", [cut, rest, fill, write.ints(*axes)], one.output[0], mode=attributes(one).get("mode"))
+    return write.nodes
+
+
+def _space_to_depth(graph: Graph, one: Any) -> Sequence[Any] | None:
+    """[n, c, h, w] -> [n, c*b*b, h/b, w/b]; mode CRD keeps the channels outermost, DCR the block."""
+    given, kind = attributes(one), graph.type_of(one.input[0])
+    sizes = kind.static if kind else None
+    if given.get("mode", "DCR") != "CRD" or sizes is None:
+        return None
+    (n, c, h, w), b = sizes, given["blocksize"]
+    write = Writer(graph, one.name or one.output[0])
+    split = write.op("Reshape", one.input[0], write.ints(n, c, h // b, b, w // b, b))
+    moved = write.op("Transpose", split, perm=[0, 1, 3, 5, 2, 4])
+    write.into("Reshape", [moved, write.ints(n, c * b * b, h // b, w // b)], one.output[0])
+    return write.nodes
+
+
 REWRITES: dict[str, Rewrite] = {
     "Dropout": _dropout,
     "Cast": _cast,
     "CastLike": _cast_like,
     "ConstantOfShape": _constant_of_shape,
+    "DequantizeLinear": dequantize,
+    "QuantizeLinear": quantize,
+    "QLinearMatMul": quantized_product,
+    "SpaceToDepth": _space_to_depth,
+    "LpNormalization": _lp_normalization,
+    "Pad": _negative_pad,
     "Conv": pad_explicitly,
     "MaxPool": pad_explicitly,
     "AveragePool": pad_explicitly,

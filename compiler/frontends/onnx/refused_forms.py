@@ -1,0 +1,93 @@
+"""Forms of operators that are refused before lowering, because their lowering would be wrong or crash.
+
+Each rule looks at one node and says what stands in the way, or nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from stratagem.compiler.errors import UnsupportedError
+from stratagem.compiler.frontends.onnx.graph import Graph, attributes, describe
+
+Rule = Callable[[Graph, Any], tuple[str, str] | None]
+"""(what stands in the way, what to do), or None when the node is fine."""
+
+
+def refuse_forms(graph: Graph, source: str) -> None:
+    """Raises UnsupportedError for the first node, bodies included, that has a refused form."""
+    for one in graph.nodes:
+        rule = _RULES.get(one.op_type)
+        found = rule(graph, one) if rule else None
+        if found:
+            raise UnsupportedError(f"{source}: {describe(one)}: {found[0]}", hint=found[1])
+    for body in graph.bodies.values():
+        refuse_forms(body, source)
+
+
+def _axes_computed(graph: Graph, one: Any) -> tuple[str, str] | None:
+    if len(one.input) > 1 and one.input[1] and graph.constant(one.input[1]) is None:
+        return "its axes are computed when the program runs", "give the axes as a constant"
+    sizes = graph.shape_of(one.input[0]) or ()
+    if 0 in sizes and one.op_type in ("ReduceMax", "ReduceMin", "ReduceMean"):
+        return f"it reduces a tensor of shape {list(sizes)}, which is empty", "remove the empty dimension"
+    return None
+
+
+def _slice_axes_computed(graph: Graph, one: Any) -> tuple[str, str] | None:
+    for position, what in ((3, "axes"), (4, "steps")):
+        if len(one.input) > position and one.input[position] and graph.constant(one.input[position]) is None:
+            return f"its {what} are computed when the program runs", f"give the {what} as a constant"
+    return None
+
+
+def _shift_too_far(graph: Graph, one: Any) -> tuple[str, str] | None:
+    amount, kind = graph.constant(one.input[1]), graph.type_of(one.input[0])
+    widths = {2: 8, 3: 8, 4: 16, 5: 16, 6: 32, 7: 64, 12: 32, 13: 64}
+    if amount is None or kind is None or (amount < 0).any() or (amount >= widths.get(kind.element, 0)).any():
+        return "its amount may be negative or reach the width of the type", "shift by a constant within the width"
+    return None
+
+
+def _einsum_of_scalars(graph: Graph, one: Any) -> tuple[str, str] | None:
+    if any(graph.shape_of(i) == () for i in one.input):
+        return "it has a scalar operand", "multiply by the scalar with Mul"
+    return None
+
+
+def _resize_corners(graph: Graph, one: Any) -> tuple[str, str] | None:
+    given = attributes(one)
+    scaled = len(one.input) > 2 and one.input[2]
+    if given.get("coordinate_transformation_mode", "half_pixel") == "align_corners" and scaled:
+        return "it aligns corners under scales", "give sizes instead of scales, or use half_pixel"
+    return None
+
+
+def _free_space_to_depth(graph: Graph, one: Any) -> tuple[str, str] | None:
+    if attributes(one).get("mode", "DCR") == "CRD":
+        return "mode CRD needs known sizes", "fix the sizes of the model's inputs (input_shapes=...)"
+    return None
+
+
+def _always(problem: str, hint: str) -> Rule:
+    def rule(graph: Graph, one: Any) -> tuple[str, str] | None:
+        return problem, hint
+
+    return rule
+
+
+_REDUCTIONS = ("Sum", "Mean", "Max", "Min", "Prod", "L1", "L2", "LogSum", "LogSumExp", "SumSquare")
+_RANDOM = ("RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli")
+_RULES: dict[str, Rule] = {
+    **{f"Reduce{name}": _axes_computed for name in _REDUCTIONS},
+    **{name: _always("it draws random numbers", "draw them outside and pass them as an input") for name in _RANDOM},
+    "Slice": _slice_axes_computed,
+    "BitShift": _shift_too_far,
+    "Einsum": _einsum_of_scalars,
+    "Resize": _resize_corners,
+    "SpaceToDepth": _free_space_to_depth,
+    "Det": _always("a determinant needs pivoting, which no lowering has", "write small determinants out"),
+    "GridSample": _always("it has no exact lowering", "compute indices and weights, then Gather"),
+    "NonMaxSuppression": _always("the number of its results depends on the data", "run it on the model's outputs"),
+}
