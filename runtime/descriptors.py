@@ -44,7 +44,8 @@ def view(source: Array, rank: int, dtype: np.dtype[Any], owner: Any = None) -> A
     memory = (ctypes.c_char * extent).from_address(address)
     if owner is not None:
         weakref.finalize(memory, owner)
-    return np.ndarray(shape, dtype, memory, 0, strides)
+    buffer: Any = memory
+    return np.ndarray(shape, dtype, buffer, 0, strides)
 
 
 def adopt(source: Array, rank: int, dtype: np.dtype[Any], release: Callable[[int], None]) -> Array:

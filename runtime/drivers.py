@@ -96,7 +96,8 @@ class DriverTable:
 
 def _view(pointer: int, dtype: str, rank: int) -> Array:
     size = descriptors.words(rank)
-    words = np.frombuffer((ctypes.c_int64 * size).from_address(pointer), np.int64)
+    memory: Any = (ctypes.c_int64 * size).from_address(pointer)
+    words = np.frombuffer(memory, np.int64)
     return descriptors.view(words, rank, NUMPY_TYPES[dtype])
 
 

@@ -121,7 +121,8 @@ class MpiCollectives:
 
 
 def _array(address: int, count: int, dtype: int) -> np.ndarray[Any, Any]:
-    kind = np.dtype(DTYPES[dtype])
+    kind: np.dtype[Any] = np.dtype(DTYPES[dtype])
     if count == 0:
         return np.empty(0, kind)
-    return np.frombuffer((ctypes.c_char * (count * kind.itemsize)).from_address(address), kind)
+    memory: Any = (ctypes.c_char * (count * kind.itemsize)).from_address(address)
+    return np.frombuffer(memory, kind)

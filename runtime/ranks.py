@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import numpy as np
@@ -97,7 +97,7 @@ class MpiRank:
             return SingleRank(self._executable).run(inputs)
 
 
-def runner(make: Callable[[int], Executable], ranks: int, environment: Sequence[str] | Any) -> Runner:
+def runner(make: Callable[[int], Executable], ranks: int, environment: Mapping[str, str]) -> Runner:
     """The runner that fits: one rank, MPI when this process was started by it, threads otherwise."""
     from stratagem.runtime.launch import started_by_mpi
 

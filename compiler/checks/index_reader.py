@@ -184,7 +184,7 @@ def slice_geometry(reader: IndexReader, op: Any, tensors: int) -> Geometry:
 def kept_dims(sizes: list[int | None], result: Any) -> list[int]:
     """Which dimensions of a slice remain in a result of lower rank: unit dimensions are dropped from the front."""
     drop = len(sizes) - result.rank
-    kept = []
+    kept: list[int] = []
     for i, size in enumerate(sizes):
         wanted = None if result.is_dynamic_dim(len(kept)) else result.get_dim_size(len(kept)) if len(kept) < result.rank else -1
         if drop and size == 1 and wanted != 1:
@@ -216,9 +216,9 @@ def render(expression: Any, dims: list[str], symbols: list[str]) -> str:
     """An affine expression with its dimensions and symbols replaced."""
     narrowed = expression.maybe_downcast()
     if isinstance(narrowed, ir.AffineDimExpr):
-        return dims[narrowed.position]
+        return dims[int(narrowed.position)]
     if isinstance(narrowed, ir.AffineSymbolExpr):
-        return symbols[narrowed.position]
+        return symbols[int(narrowed.position)]
     if isinstance(narrowed, ir.AffineConstantExpr):
         return str(narrowed.value)
     left, right = render(narrowed.lhs, dims, symbols), render(narrowed.rhs, dims, symbols)

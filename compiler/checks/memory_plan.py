@@ -70,7 +70,7 @@ def _arena(main: Any) -> tuple[Any, int] | None:
 
 def _buffers(main: Any, arena: Any) -> list[Buffer]:
     positions = {hash(op): i for i, op in enumerate(walk(main))}
-    found = []
+    found: list[Buffer] = []
     for use in arena.uses:
         view = use.owner
         if view.name != "memref.view":

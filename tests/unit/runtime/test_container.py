@@ -14,7 +14,11 @@ from stratagem.runtime.errors import ArtifactError, ResourceError
 
 def written(folder: Path) -> Path:
     path = folder / "a.sgm"
-    write_container(path, {"params": lambda file: file.write(b"x" * 100) and None, "a/b.txt": b"hello"}, {"until": "code"})
+
+    def parameters(file: Any) -> None:
+        file.write(b"x" * 100)
+
+    write_container(path, {"params": parameters, "a/b.txt": b"hello"}, {"until": "code"})
     return path
 
 

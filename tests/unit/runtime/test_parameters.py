@@ -19,7 +19,7 @@ def store() -> ParameterStore:
             "flags": np.array([True, False, True]),
             "weight": np.arange(15, dtype=np.float32).reshape(3, 5),
             "half": np.arange(7).astype(ml_dtypes.bfloat16),
-            "scalar": np.float64(2.5).reshape(()),
+            "scalar": np.array(2.5),
             "none": np.zeros((0, 4), np.int64),
         }
     )

@@ -1,0 +1,3 @@
+"""The version of this package, for artifacts and the command line."""
+
+VERSION = "0.1.0"
