@@ -58,7 +58,7 @@ def host_file(emitted: list[EmittedKernel]) -> str:
         "",
     ]
     declarations = [
-        *(f"int {k.name}(void *const *data, const int64_t *shapes, const char *program);" for k in emitted),
+        *(f"int {k.entry}(void *const *data, const int64_t *shapes, const char *program);" for k in emitted),
         "void stratagem_close(void);",
         "",
         "void stratagem_close(void) { sg_close(); }",
@@ -69,6 +69,7 @@ def host_file(emitted: list[EmittedKernel]) -> str:
 def _entry(kernel: EmittedKernel) -> dict[str, Any]:
     arguments = [{"dtype": dtype, "shape": shape} for dtype, shape in kernel.arguments]
     return {
+        "entry": kernel.entry,
         "arguments": arguments,
         "results": kernel.results,
         "tasklets": kernel.tasklets,

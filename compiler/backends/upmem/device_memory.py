@@ -125,6 +125,9 @@ class DeviceMemory(TensorEmitter):
 
     def stage(self, view: View, read: bool) -> View:
         """A WRAM tile for a window of MRAM, filled when `read`."""
+        spread = _strided_row(view)
+        if spread is not None and read:
+            return self._stage_span(view, spread)
         window = window_of(view, self.rules)
         lead = self._lead(window)
         shape = tile_shape(window, self.rules)
@@ -145,6 +148,31 @@ class DeviceMemory(TensorEmitter):
         if read:
             self._transfer(window, tile, lead, to_mram=False)
         return tile
+
+    def _stage_span(self, view: View, axis: int) -> View:
+        """Every element between the first and the last of a strided row is moved; the tile is then strided."""
+        step = view.steps[axis]
+        span = list(view.sizes)
+        span[axis] = (span[axis] - 1).scaled(step) + 1
+        ones = [1 if a == axis else s for a, s in enumerate(view.steps)]
+        tile = self.stage(view.with_axes(view.axes, span, ones), read=True)
+        steps = [step if a == axis else s for a, s in enumerate(tile.steps)]
+        return tile.with_axes(tile.axes, view.sizes, steps)
+
+    def element(self, view: View, indices: Sequence[Index]) -> str:
+        """One element picked by an index known only at run time: its granule is fetched."""
+        if view.storage.space != MRAM:
+            return super().element(view, indices)
+        dtype, name = view.storage.dtype, self.scope.fresh("g")
+        place = self.scope.fresh("at")
+        self.scope.line(f"const {self.scope.integer} {place} = {view.address(indices)};")
+        unit = self.rules.elements(dtype.size)
+        slab = self.slabs.take(self._whole(dtype.size))
+        first = f"{view.storage.name} + {place} / {unit} * {unit * dtype.size}"
+        self.scope.line(f"mram_read((__mram_ptr void const *)({first}), {slab}, {self._whole(dtype.size)});")
+        self.scope.line(f"const {dtype.c} {name} = (({dtype.c} *){slab})[{place} % {unit}];")
+        self.arrays.read.add(view.storage.name)
+        return name
 
     def _lead(self, window: Window) -> Index:
         """Elements between the granule border and the first element of the window's rows."""
@@ -214,3 +242,9 @@ class DeviceMemory(TensorEmitter):
                 indices.append(Index.of(Variable(name, 0, None if size.high is None else size.high - 1)))
             self.scope.line(f"{target.element(indices)} = {source.element(indices)};")
         self.scope.line(f"SG_COUNT(SG_LOOP, {product_text(target.sizes)});")
+
+
+def _strided_row(view: View) -> int | None:
+    """The axis that runs along an MRAM row with a step; None when there is none."""
+    last = len(view.storage.extents) - 1
+    return next((a for a, d in enumerate(view.axes) if d == last and view.steps[a] != 1), None)

@@ -120,7 +120,9 @@ class Driver:
             for n in a.shape
         ]
         program = str(self._build()[kernel].device).encode()
-        status = getattr(host, kernel)(data, (ctypes.c_int64 * max(len(shapes), 1))(*shapes), program)
+        status = getattr(host, self.kernels[kernel]["entry"])(
+            data, (ctypes.c_int64 * max(len(shapes), 1))(*shapes), program
+        )
         raw = SimulatorReport()
         simulator.sg_sim_take_report(ctypes.byref(raw))
         host.stratagem_close()

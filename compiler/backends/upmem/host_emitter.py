@@ -8,6 +8,7 @@ for each round of at most as many units as there are DPUs:
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -31,6 +32,16 @@ from stratagem.compiler.backends.upmem.tensor_emitter import TensorEmitter, loop
 from stratagem.compiler.backends.upmem.views import HOST, Storage, View
 from stratagem.compiler.errors import UnsupportedError
 from stratagem.compiler.ir import location_text, walk
+
+
+def entry_name(kernel: str) -> str:
+    """The C function of a kernel; the prefix keeps it apart from the names of the C library."""
+    return f"run_{c_name(kernel)}"
+
+
+def c_name(kernel: str) -> str:
+    """A kernel's name as part of C names."""
+    return re.sub(r"\W", "_", kernel)
 
 
 class HostEmitter(TensorEmitter):
@@ -145,12 +156,13 @@ class HostEmitter(TensorEmitter):
     def text(self, lines: list[str]) -> str:
         """The entry function around its lines."""
         name = self.program.name
+        struct = f"struct {c_name(name)}_arguments"
         count = max(self.buffers, 1)
         return "\n".join(
             [
-                self.program.arguments_struct.replace("struct arguments", f"struct {name}_arguments"),
+                self.program.arguments_struct.replace("struct arguments", struct),
                 "",
-                f"int {name}(void *const *data, const int64_t *shapes, const char *program) {{",
+                f"int {entry_name(name)}(void *const *data, const int64_t *shapes, const char *program) {{",
                 "  int status = DPU_OK;",
                 f"  void *buffers[{count}] = {{NULL}};",
                 "  (void)shapes;",
@@ -173,7 +185,7 @@ class _PhaseWriter:
     def __init__(self, host: HostEmitter, phase: Phase, outputs: list[View]) -> None:
         self.host, self.phase, self.outputs = host, phase, outputs
         self.scope = host.scope
-        self.name = host.program.name
+        self.name = c_name(host.program.name)
 
     def write(self) -> None:
         bounds = forall_bounds(self.phase.op)

@@ -11,7 +11,7 @@ from stratagem.compiler.backends.upmem.device_program import DeviceProgram
 from stratagem.compiler.backends.upmem.dtypes import dtype_of
 from stratagem.compiler.backends.upmem.facts import DeviceFacts
 from stratagem.compiler.backends.upmem.geometry import block_of, is_tensor, static_shape, terminator
-from stratagem.compiler.backends.upmem.host_emitter import HostEmitter
+from stratagem.compiler.backends.upmem.host_emitter import HostEmitter, entry_name
 from stratagem.compiler.backends.upmem.scope import without_unused
 from stratagem.compiler.backends.upmem.static_checks import Usage, fit_tasklets, usage_of
 from stratagem.compiler.errors import HardwareError, StratagemError, UnsupportedError
@@ -23,12 +23,14 @@ class EmittedKernel:
     """C texts of one kernel and what the driver must know.
 
     Attributes:
-        device, host: the DPU program and the host function. tasklets: how many the program is compiled for.
+        entry: the host function's name. device, host: the DPU program and the host side.
+        tasklets: how many the program is compiled for.
         arguments: element type and shape (-1 where dynamic) of each argument; None for the shape of a scalar.
         results: how many of the last arguments are destinations. usage: sizes against limits.
     """
 
     name: str
+    entry: str
     device: str
     host: str
     tasklets: int
@@ -75,6 +77,7 @@ def _emit(name: str, function: Any, facts: DeviceFacts, temporaries_in_mram: boo
     arguments = tuple(_argument(a) for a in block_of(function).arguments)
     return EmittedKernel(
         name,
+        entry_name(name),
         device,
         host.text(without_unused(host.scope.lines)),
         tasklets,

@@ -8,6 +8,7 @@ Parallel loops are outermost, reductions innermost, so that a running result sta
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
@@ -32,10 +33,13 @@ class LinalgNest:
 
     Args:
         operands: inputs, then outputs, in the op's order. count: whether cost counters are written too.
+        pick: reads the element a tensor.extract in the region names.
     """
 
-    def __init__(self, scope: Scope, op: Any, operands: list[Operand], count: bool) -> None:
-        self.scope, self.op, self.operands, self.count = scope, op, operands, count
+    def __init__(
+        self, scope: Scope, op: Any, operands: list[Operand], count: bool, pick: Callable[[Any], Scalar]
+    ) -> None:
+        self.scope, self.op, self.operands, self.count, self.pick = scope, op, operands, count, pick
         self.maps = [ir.AffineMapAttr(a).value for a in ir.ArrayAttr(op.attributes["indexing_maps"])]
         kinds = [str(a) for a in ir.ArrayAttr(op.attributes["iterator_types"])]
         self.reductions = [d for d, kind in enumerate(kinds) if "reduction" in kind]
@@ -71,7 +75,7 @@ class LinalgNest:
         arguments = set(block_of(self.op).arguments)
         for op in body_operations(self.op):
             for value in op.operands:
-                if value not in inside and value not in arguments:
+                if value not in inside and value not in arguments and not is_tensor(value):
                     self.scope.scalar(value)
 
     def _enter(self, stack: ExitStack, dimensions: list[int]) -> None:
@@ -125,6 +129,8 @@ class LinalgNest:
         for op in body_operations(self.op):
             if op.name == "linalg.index":
                 self.scope.bind(op.results[0], self.variables[int(ir.IntegerAttr(op.attributes["dim"]).value)])
+            elif op.name == "tensor.extract":
+                self.scope.bind(op.results[0], self.pick(op))
         results = [self.scope.scalar(value).text for value in terminator(self.op).operands]
         if len(results) > 1:
             results = [

@@ -54,7 +54,9 @@ _UNSIGNED_EXTREME = {"maxui": ">", "minui": "<"}
 _CASTS = ("extf", "truncf", "sitofp", "fptosi", "extsi", "trunci", "index_cast")
 _COMPARE_INTEGER = ("==", "!=", "<", "<=", ">", ">=", "<", "<=", ">", ">=")
 _COMPARE_FLOAT = (None, "==", ">", ">=", "<", "<=", "!=", None, "==", ">", ">=", "<", "<=", "!=")
-_MATH = {name: f"sg_{name}f" for name in ("exp", "sqrt", "rsqrt", "log", "tanh")} | {"absf": "sg_absf"}
+_MATH = {name: f"sg_{name}f" for name in ("exp", "sqrt", "rsqrt", "log", "tanh", "erf", "floor", "ceil")} | {
+    "absf": "sg_absf"
+}
 _ORDERED_FALSE_ON_NAN = range(1, 8)
 
 
@@ -165,11 +167,13 @@ def _math(op: Any, name: str, texts: list[str], dtype: DType) -> Operation:
         return Operation(f"{texts[0]} < 0 ? -{texts[0]} : {texts[0]}", cost_name("ADD", dtype.name))
     if name == "fma" and dtype.name == "f32":
         return Operation(f"{texts[0]} * {texts[1]} + {texts[2]}", cost_name("MUL", dtype.name))
+    if name == "fpowi" and dtype.name == "f32":
+        return Operation(f"sg_powif({texts[0]}, (int32_t){texts[1]})", None)
     if name in _MATH and dtype.name == "f32":
         return Operation(f"{_MATH[name]}({texts[0]})", None)
     raise UnsupportedError(
         f"{op.name} on {dtype.name} has no C form on a DPU",
-        hint=f"f32 has: {', '.join(_MATH)}, fma; other kernels run on the host",
+        hint=f"f32 has: {', '.join(_MATH)}, fma, fpowi; other kernels run on the host",
         location=location_text(op),
     )
 

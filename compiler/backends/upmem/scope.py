@@ -122,6 +122,8 @@ class Scope:
             return self._affine(op, [self.index(o) for o in operands])
         if op.name in ("arith.index_cast", "arith.index_castui"):
             return self.index(operands[0])
+        if op.name == "arith.select":
+            return self._looked_up(op)
         return self._arithmetic(op, [self.index(o) for o in operands])
 
     def _argument_index(self, value: Any) -> Index:
@@ -167,6 +169,11 @@ class Scope:
         raise UnsupportedError(
             f"{op.name} cannot be part of a slice or loop bound on a DPU", location=location_text(op)
         )
+
+    def _looked_up(self, op: Any) -> Index:
+        """A number that depends on data, such as a clamped index of a gather: nothing is known of it."""
+        operation = scalar_operation(op, [self.scalar(o) for o in op.operands], dtype_of(op.results[0].type))
+        return self.define("n", operation.text, None, None)
 
     def multiply(self, a: Index, b: Index) -> Index:
         if a.is_constant or b.is_constant:

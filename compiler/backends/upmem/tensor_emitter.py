@@ -179,6 +179,15 @@ class TensorEmitter:
             self.copy(found, copy)
         return copy
 
+    def element(self, view: View, indices: Sequence[Index]) -> str:
+        """A C expression for one element at indices known at run time."""
+        return view.element(indices)
+
+    def picked(self, op: Any) -> Scalar:
+        """The element that a tensor.extract in the region of a linalg operation reads."""
+        indices = [self.scope.index(i) for i in list(op.operands)[1:]]
+        return Scalar(self.element(self.placed(op.operands[0]), indices), dtype_of(op.results[0].type))
+
     def extract(self, op: Any) -> None:
         view = self.addressable(op.operands[0], self.placed(op.operands[0]), read=True)
         indices = [self.scope.index(i) for i in list(op.operands)[1:]]
@@ -194,7 +203,7 @@ class TensorEmitter:
             read = reads_output(op, number)
             place = self.destination(value, op, read)
             places.append(self.addressable(value, place, read))
-        LinalgNest(self.scope, op, [*operands, *places], self.counts).write()
+        LinalgNest(self.scope, op, [*operands, *places], self.counts, self.picked).write()
         for result, place in zip(op.results, places, strict=True):
             self.scope.bind(result, place)
 

@@ -3,7 +3,7 @@
 
 #include "stratagem_math.h"
 
-int matmul(void *const *data, const int64_t *shapes, const char *program);
+int run_matmul(void *const *data, const int64_t *shapes, const char *program);
 void stratagem_close(void);
 
 void stratagem_close(void) { sg_close(); }
@@ -15,7 +15,7 @@ struct matmul_arguments {
   int32_t unit1;
 } __attribute__((aligned(8)));
 
-int matmul(void *const *data, const int64_t *shapes, const char *program) {
+int run_matmul(void *const *data, const int64_t *shapes, const char *program) {
   int status = DPU_OK;
   void *buffers[4] = {NULL};
   (void)shapes;

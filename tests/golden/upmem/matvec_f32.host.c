@@ -3,7 +3,7 @@
 
 #include "stratagem_math.h"
 
-int matvec(void *const *data, const int64_t *shapes, const char *program);
+int run_matvec(void *const *data, const int64_t *shapes, const char *program);
 void stratagem_close(void);
 
 void stratagem_close(void) { sg_close(); }
@@ -14,7 +14,7 @@ struct matvec_arguments {
   int32_t unit0;
 } __attribute__((aligned(8)));
 
-int matvec(void *const *data, const int64_t *shapes, const char *program) {
+int run_matvec(void *const *data, const int64_t *shapes, const char *program) {
   int status = DPU_OK;
   void *buffers[4] = {NULL};
   (void)shapes;

@@ -3,7 +3,7 @@
 
 #include "stratagem_math.h"
 
-int reduction(void *const *data, const int64_t *shapes, const char *program);
+int run_reduction(void *const *data, const int64_t *shapes, const char *program);
 void stratagem_close(void);
 
 void stratagem_close(void) { sg_close(); }
@@ -14,7 +14,7 @@ struct reduction_arguments {
   int32_t unit0;
 } __attribute__((aligned(8)));
 
-int reduction(void *const *data, const int64_t *shapes, const char *program) {
+int run_reduction(void *const *data, const int64_t *shapes, const char *program) {
   int status = DPU_OK;
   void *buffers[4] = {NULL};
   (void)shapes;

@@ -48,3 +48,14 @@ def test_row_sums(m: int, n: int) -> None:
 
 def test_softmax() -> None:
     check_program(programs.softmax(67, 101), [3 * random((67, 101), "f32", 1)])
+
+
+@pytest.mark.parametrize("dtype", ["i32", "f32"])
+def test_a_convolution_with_a_stride_moves_whole_rows(dtype: str) -> None:
+    inputs = [random((1, 3, 11, 11), dtype, 1), random((5, 3, 3, 3), dtype, 2)]
+    check_program(programs.strided_convolution(11, dtype), inputs)
+
+
+def test_gather_fetches_single_granules() -> None:
+    index = np.array([3, -1, 0, 6, 3], np.int64)
+    check_program(programs.gather(7, 5, 5), [index, random((7, 5), "f32", 1)])

@@ -102,3 +102,44 @@ def softmax(m: int, n: int) -> str:
   }} -> {t}
   return %q : {t}""",
     )
+
+
+def strided_convolution(size: int, dtype: str) -> str:
+    """A 3x3 convolution with stride 2 on one image of 3 channels, 5 filters."""
+    out = (size - 3) // 2 + 1
+    x, w, o = f"tensor<1x3x{size}x{size}x{dtype}>", f"tensor<5x3x3x3x{dtype}>", f"tensor<1x5x{out}x{out}x{dtype}>"
+    return _module(
+        f'%a: {x} {{model.input = "a"}}, %b: {w} {{model.input = "b"}}',
+        o,
+        f"""  %z = arith.constant {_zero(dtype)} : {dtype}
+  %e = tensor.empty() : {o}
+  %f = linalg.fill ins(%z : {dtype}) outs(%e : {o}) -> {o}
+  %r = linalg.conv_2d_nchw_fchw {{dilations = dense<1> : tensor<2xi64>, strides = dense<2> : tensor<2xi64>}}
+      ins(%a, %b : {x}, {w}) outs(%f : {o}) -> {o}
+  return %r : {o}""",
+    )
+
+
+def gather(rows: int, columns: int, count: int) -> str:
+    """Row `index[i]` of a table, negative indices from the end."""
+    t, i, o = f"tensor<{rows}x{columns}xf32>", f"tensor<{count}xi64>", f"tensor<{count}x{columns}xf32>"
+    two, row = "affine_map<(d0, d1) -> (d0, d1)>", "affine_map<(d0, d1) -> (d0)>"
+    return _module(
+        f'%i: {i} {{model.input = "i"}}, %t: {t} {{model.input = "t"}}',
+        o,
+        f"""  %rows = arith.constant {rows} : i64
+  %zero = arith.constant 0 : i64
+  %e = tensor.empty() : {o}
+  %r = linalg.generic {{indexing_maps = [{row}, {two}], iterator_types = ["parallel", "parallel"]}}
+      ins(%i : {i}) outs(%e : {o}) {{
+  ^bb0(%x: i64, %y: f32):
+    %c = arith.cmpi slt, %x, %zero : i64
+    %w = arith.addi %x, %rows : i64
+    %s = arith.select %c, %w, %x : i64
+    %n = arith.index_cast %s : i64 to index
+    %m = linalg.index 1 : index
+    %v = tensor.extract %t[%n, %m] : {t}
+    linalg.yield %v : f32
+  }} -> {o}
+  return %r : {o}""",
+    )

@@ -121,6 +121,62 @@ static inline float sg_tanhf(float x) {
   return x < 0.0f ? -t : t;
 }
 
+/* erf(x): an odd polynomial below 1; above, 1 - exp(-x^2) Q(t) with t = 1 / (1 + x / 2), both fitted to better than
+   2e-10. Splitting x keeps the rounding of x^2 out of the exponential. */
+static inline float sg_erff(float x) {
+  SG_COUNT(SG_MUL_F32, 14);
+  SG_COUNT(SG_ADD_F32, 14);
+  SG_COUNT(SG_DIV_F32, 1);
+  if (x != x) return x;
+  const float a = sg_absf(x);
+  float p;
+  if (a < 1.0f) {
+    const float z = x * x;
+    p = -9.673590238e-06f;
+    p = p * z + 1.126825370e-04f;
+    p = p * z - 8.484396523e-04f;
+    p = p * z + 5.221053411e-03f;
+    p = p * z - 2.686543831e-02f;
+    p = p * z + 1.128378262e-01f;
+    p = p * z - 3.761263848e-01f;
+    return x + x * (p * z + 0.128379167f);
+  }
+  if (a >= 4.0f) return x < 0.0f ? -1.0f : 1.0f;
+  const float t = 1.0f / (1.0f + 0.5f * a), high = sg_from_bits(sg_to_bits(a) & UINT32_C(0xfffff000));
+  p = 1.202621086e-01f;
+  p = p * t - 4.744579962e-01f;
+  p = p * t + 5.681912600e-01f;
+  p = p * t - 1.076931756e-01f;
+  p = p * t + 3.498076160e-01f;
+  p = p * t + 2.591044719e-01f;
+  p = p * t + 2.850055379e-01f;
+  p = p * t - 1.604576200e-04f;
+  p = 1.0f - p * sg_expf(-high * high) * sg_expf(-(a - high) * (a + high));
+  return x < 0.0f ? -p : p;
+}
+
+/* x^n for whole n, by squaring. */
+static inline float sg_powif(float x, int32_t n) {
+  float result = 1.0f;
+  for (uint32_t left = n < 0 ? 0u - (uint32_t)n : (uint32_t)n; left; left >>= 1) {
+    SG_COUNT(SG_MUL_F32, 2);
+    if (left & 1) result *= x;
+    x *= x;
+  }
+  return n < 0 ? 1.0f / result : result;
+}
+
+/* The greatest whole number not above x. From 2^23 on there are no fractions. */
+static inline float sg_floorf(float x) {
+  SG_COUNT(SG_ADD_F32, 3);
+  if (!(sg_absf(x) < 8388608.0f)) return x;
+  const float whole = (float)(int32_t)x;
+  const float result = whole > x ? whole - 1.0f : whole;
+  return sg_from_bits(sg_to_bits(result) | (sg_to_bits(x) & UINT32_C(0x80000000)));
+}
+
+static inline float sg_ceilf(float x) { return -sg_floorf(-x); }
+
 /* Larger and smaller of two numbers where not-a-number wins and -0 < +0. */
 static inline float sg_maximumf(float a, float b) {
   if (a != a || b != b) return sg_nanf();
