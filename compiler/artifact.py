@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from stratagem.compiler.compile import Compilation
+from stratagem.compiler.errors import ArtifactError, UsageError
+from stratagem.compiler.ir import LEVELS
 from stratagem.runtime.container import Container, Writer, first_member_offset, write_container
 from stratagem.runtime.drivers import DriverTable, make_driver
 from stratagem.runtime.signature import TensorSpec
+from stratagem.runtime.version import VERSION
 
 CODE = "code/model.so"
 ENTRY = "code/entry.tsv"
@@ -39,12 +42,10 @@ def write_artifact(compilation: Compilation, path: Path) -> None:
 
 def manifest(compilation: Compilation) -> dict[str, Any]:
     """What a loader must know, in JSON."""
-    from stratagem import __version__
-
     code = compilation.code
     machine = compilation.machine
     return {
-        "producer": f"stratagem {__version__}",
+        "producer": f"stratagem {VERSION}",
         "target": machine.name,
         "until": compilation.until,
         "ranks": compilation.ranks,
@@ -126,5 +127,14 @@ def _dims(spec: TensorSpec) -> list[str]:
 
 
 def level_text(container: Container, level: str) -> str:
-    """The IR of one level out of an artifact; raises ArtifactError when it was not compiled that far."""
+    """The IR of one level out of an artifact.
+
+    Raises UsageError for a level there is none of, ArtifactError when the artifact was not compiled that far.
+    """
+    held = container.manifest["levels"]
+    if level not in LEVELS:
+        raise UsageError(f"there is no level '{level}'", hint=f"{container.path} has {', '.join(held)}")
+    if level not in held:
+        problem = f"{container.path} was compiled until level '{container.manifest['until']}', it has no '{level}'"
+        raise ArtifactError(problem, hint=f"it has {', '.join(held)}")
     return container.text(f"levels/{level}.mlir")

@@ -11,7 +11,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from stratagem.runtime.version import VERSION
+
+__version__ = VERSION
 
 __all__ = ["CompiledModel", "StratagemError", "__version__", "compile", "jit", "load", "load_model", "register_torch_backend"]
 

@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Any
 from stratagem.runtime.errors import HardwareError, UsageError
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from stratagem.compiler.checks.verdicts import AssuranceReport
     from stratagem.compiler.compile import Compilation
     from stratagem.runtime.executable import Executable

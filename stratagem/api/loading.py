@@ -21,9 +21,7 @@ SUFFIXES = {
 }
 
 
-def load_model(
-    model: Any, example_inputs: Sequence[Any] | None = None, dynamic_shapes: Any = None
-) -> Program:
+def load_model(model: Any, example_inputs: Sequence[Any] | None = None, dynamic_shapes: Any = None) -> Program:
     """Reads a model.
 
     Args:
@@ -44,9 +42,7 @@ def load_model(
     if isinstance(model, str | Path):
         return _load_file(Path(model))
     if example_inputs is None and not _is_onnx(model):
-        raise UsageError(
-            "compiling a function or module needs example inputs", hint="pass example_inputs=(x, ...)"
-        )
+        raise UsageError("compiling a function or module needs example inputs", hint="pass example_inputs=(x, ...)")
     return _load_object(model, example_inputs, dynamic_shapes)
 
 
@@ -102,9 +98,7 @@ def _load_object(model: Any, example_inputs: Sequence[Any] | None, dynamic_shape
 
 def framework_of(model: Any, inputs: Sequence[Any]) -> str:
     """`jax` or `torch`: by the arguments where they tell, else by what the model is made of."""
-    modules = {type(x).__module__.partition(".")[0] for x in inputs} | {
-        type(model).__module__.partition(".")[0]
-    }
+    modules = {type(x).__module__.partition(".")[0] for x in inputs} | {type(model).__module__.partition(".")[0]}
     if modules & {"jax", "jaxlib"}:
         return "jax"
     if "torch" in modules or _is_torch_module(model):

@@ -147,9 +147,7 @@ def stratagem_backend(
     given = dict(options or {})
     unknown = sorted(set(given) - set(_OPTIONS))
     if unknown:
-        raise UsageError(
-            f"backend option '{unknown[0]}' is not known", hint=f"options: {', '.join(_OPTIONS)}"
-        )
+        raise UsageError(f"backend option '{unknown[0]}' is not known", hint=f"options: {', '.join(_OPTIONS)}")
     prepare = given.get("prepare") or prepare_for(given.get("target", "cpu"))
     return CompiledGraph(graph, prepare, bool(given.get("fallback", False)))
 

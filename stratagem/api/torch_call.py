@@ -50,12 +50,8 @@ class TorchCall:
         specs = {spec.name: spec for spec in signature_of(self.model.program.module).inputs}
         self._specs: Mapping[str, TensorSpec] = specs
         buffers = {slot.source for slot in self.model.signature.having(Role.STATE)}
-        self._state = [
-            s for s in self.model.signature.outputs if s.role is Role.STATE and s.source in buffers
-        ]
-        self._changed = [
-            s for s in self.model.signature.outputs if s.role is Role.STATE and s.source not in buffers
-        ]
+        self._state = [s for s in self.model.signature.outputs if s.role is Role.STATE and s.source in buffers]
+        self._changed = [s for s in self.model.signature.outputs if s.role is Role.STATE and s.source not in buffers]
 
     def leaves(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Any] | None:
         """The call's values in order, None when its containers are not those of the example."""
@@ -72,14 +68,10 @@ class TorchCall:
 
     def __call__(self, leaves: Sequence[Any]) -> Any:
         """Runs the program; writes changed buffers and arguments back, and returns what the model returns."""
-        arrays = [
-            to_array(v) for s, v in zip(self._user_slots(), leaves, strict=True) if s.role is Role.INPUT
-        ]
+        arrays = [to_array(v) for s, v in zip(self._user_slots(), leaves, strict=True) if s.role is Role.INPUT]
         arrays += [to_numpy(self._buffer(slot)) for slot in self.model.signature.having(Role.STATE)]
         with torch.no_grad():
-            results = [
-                self._tensor(a, s) for a, s in zip(self.execute(arrays), self._result_slots(), strict=True)
-            ]
+            results = [self._tensor(a, s) for a, s in zip(self.execute(arrays), self._result_slots(), strict=True)]
         outputs = iter(results)
         user = [s.value if s.role is Role.FIXED else next(outputs) for s in self._user_outputs()]
         by_name = dict(zip((s.name for s in self._state_results()), outputs, strict=True))

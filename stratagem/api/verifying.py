@@ -58,7 +58,9 @@ class Verification:
         try:
             return [*self._kernels(named, store), *self._whole(named, store)]
         except Violation as broken:
-            return [Finding("code", "main", "reference run", Verdict.NOT_CHECKED, f"the inputs are not legal: {broken}")]
+            return [
+                Finding("code", "main", "reference run", Verdict.NOT_CHECKED, f"the inputs are not legal: {broken}")
+            ]
 
     def _kernels(self, named: dict[str, Array], store: ParameterStore) -> list[Finding]:
         executable, module = load_executable(self._container), self._modules["device"]
@@ -87,7 +89,9 @@ class Verification:
         for spec, result, (value, bound) in zip(self.signature.outputs, results, bounded, strict=True):
             verdict = compare(result, value, bound)
             outcome = OUTCOMES[verdict.outcome]
-            findings.append(Finding("code", "main", f"output {spec.name} within the derived bound", outcome, str(verdict)))
+            findings.append(
+                Finding("code", "main", f"output {spec.name} within the derived bound", outcome, str(verdict))
+            )
         return findings
 
 

@@ -9,9 +9,7 @@ from typing import Any
 import click
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else.")
-out_option = click.option(
-    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file."
-)
+out_option = click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file.")
 param_option = click.option(
     "--param", "params", multiple=True, metavar="NAME=VALUE", help="Value for a parameter of the file."
 )

@@ -88,5 +88,7 @@ def report(error: Any) -> int:
         click.echo(f"error: {error}", err=True)
         return 4
     raise error
+
+
 if __name__ == "__main__":
     main()

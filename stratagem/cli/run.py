@@ -36,7 +36,9 @@ Examples:
 @seed_option
 @click.option("--output", type=click.Path(path_type=Path), help="Write the results to this .npz file.")
 @click.option("--level", metavar="LEVEL", help="Run this level instead of the code: tensor, device, system, physical.")
-@click.option("--threads", type=int, default=0, help="Threads of the CPU runtime; 0: as many as processors.")
+@click.option(
+    "--threads", type=click.IntRange(0), default=0, help="Threads of the CPU runtime; 0: as many as processors."
+)
 @click.option("--repeat", type=click.IntRange(1), default=1, show_default=True, help="Run this often; times the last.")
 @json_option
 def command(
