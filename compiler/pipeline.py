@@ -13,6 +13,7 @@ PIPELINE: tuple[Stage, ...] = (
             # Sizes of results in terms of sizes of inputs: a kernel must not need its own result to size it.
             "mlir{pipeline=resolve-ranked-shaped-type-result-dims,canonicalize,cse}",
             "drop-unused-results",
+            "assert-sizes",
         ),
     ),
     (

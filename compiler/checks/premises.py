@@ -17,6 +17,10 @@ from stratagem.compiler.checks.index_reader import IndexReader, NotAffine, index
 from stratagem.compiler.ir import functions, symbol_name, walk
 
 
+EQUAL = 0
+"""The predicate number of `arith.cmpi eq`."""
+
+
 @dataclass
 class HostReader(IndexReader):
     """Reads sizes in the host program; what is not affine there gets a name of its own, the same for the same value."""
@@ -94,12 +98,13 @@ def premises_of_calls(module: Any) -> dict[str, str]:
     names = {symbol_name(f) for f in functions(module)}
     said: dict[str, list[str]] = {}
     reader = HostReader()
+    asserted = _asserted(module, reader)
     for op in walk(module.operation):
         if op.name != "func.call":
             continue
         callee = str(ir.FlatSymbolRefAttr(op.attributes["callee"]).value)
         if callee in names:
-            said.setdefault(callee, []).append(_condition(op, reader))
+            said.setdefault(callee, []).append(_condition(op, reader, asserted))
     return {name: _disjunction(conditions) for name, conditions in said.items()}
 
 
@@ -108,7 +113,23 @@ def _disjunction(conditions: list[str]) -> str:
     return "" if "" in distinct else " or ".join(f"({c})" for c in distinct)
 
 
-def _condition(call: Any, reader: HostReader) -> str:
+def _asserted(module: Any, reader: HostReader) -> list[str]:
+    """Equalities between sizes that the program asserts before its kernels run."""
+    found = []
+    pending = [op.operands[0] for op in walk(module.operation) if op.name == "cf.assert"]
+    while pending:
+        owner = pending.pop().owner
+        if isinstance(owner, ir.Block):
+            continue
+        op = owner.operation
+        if op.name == "arith.andi":
+            pending.extend(op.operands)
+        elif op.name == "arith.cmpi" and ir.IntegerAttr(op.attributes["predicate"]).value == EQUAL:
+            found.append(" = ".join(reader.index(v) for v in op.operands))
+    return found
+
+
+def _condition(call: Any, reader: HostReader, asserted: list[str]) -> str:
     """`exists h0, ... : n0_1 = h0 and n2_1 = h0 + 2`; empty when the call passes nothing unknown."""
     equalities = []
     for number, value in enumerate(call.operands):
@@ -120,7 +141,7 @@ def _condition(call: Any, reader: HostReader) -> str:
             equalities += [(size_name(number, d), reader.extent(value, d)) for d in dynamic]
     if not equalities:
         return ""
-    texts = [f"{name} = {expression}" for name, expression in equalities]
+    texts = [f"{name} = {expression}" for name, expression in equalities] + asserted
     auxiliary = reader.auxiliaries_in(texts)
     texts += [reader.auxiliary[t] for t in auxiliary]
     hidden = [s for s in reader.symbols if _mentions(texts, s)] + auxiliary

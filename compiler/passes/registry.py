@@ -23,6 +23,12 @@ def _drop_unused_results() -> type[Pass]:
     return DropUnusedResults
 
 
+def _assert_sizes() -> type[Pass]:
+    from stratagem.compiler.passes.assert_sizes import AssertSizes
+
+    return AssertSizes
+
+
 def _place_kernels() -> type[Pass]:
     from stratagem.compiler.passes.place_kernels import PlaceKernels
 
@@ -83,6 +89,7 @@ PASSES: dict[str, PassClass] = {
     "match-functions": _match_functions,
     "tile-kernels": _tile_kernels,
     "drop-unused-results": _drop_unused_results,
+    "assert-sizes": _assert_sizes,
     "place-kernels": _place_kernels,
     "partition-program": _partition_program,
     "lower-transfers": _lower_transfers,

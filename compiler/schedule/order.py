@@ -13,7 +13,8 @@ def sort_block(block: Any) -> None:
     inside = set(ops)
     placed: set[Any] = set()
     ordered: list[Any] = []
-    for root in ops[:-1]:
+    # What the program asserts about its inputs holds before anything is computed from them.
+    for root in sorted(ops[:-1], key=lambda op: op.name != "cf.assert"):
         stack = [(root, False)]
         while stack:
             op, ready = stack.pop()

@@ -1,4 +1,4 @@
-// RUN: stratagem opt %s --passes 'place-kernels' --target upmem-rank | filecheck %s
+// RUN: stratagem opt %s --passes 'place-kernels' --target %S/idle-pim.yaml | filecheck %s
 
 // A value moves to the member that needs it once, stays there between kernels of that member, and comes back for the
 // result. A destination holds nothing yet, so it never moves.
@@ -19,7 +19,7 @@ module attributes {stratagem.level = "device"} {
     return %c : tensor<8xi32>
   }
   func.func private @add(%x: tensor<8xi32>, %out: tensor<8xi32> {device.dest}) -> tensor<8xi32>
-      attributes {device.kernel = {class = "upmem-rank", function = "add", unit = "alu"}} {
+      attributes {device.kernel = {class = "idle-pim", function = "add", unit = "alu"}} {
     return %out : tensor<8xi32>
   }
   func.func private @host_add(%x: tensor<8xi32>, %out: tensor<8xi32> {device.dest}) -> tensor<8xi32>
