@@ -48,7 +48,7 @@ class Argument:
 
 
 def _scalar_type(signature: str) -> Any:
-    return tl.str_to_ty("int1" if signature == "i1" else signature, None)
+    return tl.str_to_ty(signature, None)
 
 
 def run_programs(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Callable
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,7 @@ needs_triton = pytest.mark.skipif(
 )
 
 
+@lru_cache
 def device(arch: str = "sm_90") -> Device:
     """The shipped H100 model, with another architecture when asked."""
     model = load_device("h100")
