@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from torch_mlir import ir
 
+from stratagem.compiler.backends.gpu.compile import print_kernels
 from stratagem.compiler.backends.gpu.limits import limits_of
 from stratagem.compiler.backends.gpu.printer.kernel import PhaseFacts, Schedule
 from stratagem.compiler.backends.gpu.tuning import next_schedule, schedule_for
-from stratagem.compiler.ir import new_context
+from stratagem.compiler.ir import new_context, parse_module
 from tests.unit.gpu import kernels
 from tests.unit.gpu.support import device, printed
 
@@ -59,6 +60,14 @@ def test_what_is_tried_next() -> None:
     assert next_schedule(wished, wished, LIMITS, shared_exceeded=False) == Schedule(16, 3)
     assert next_schedule(Schedule(8, 1), wished, LIMITS, shared_exceeded=True) == Schedule(16, 3)
     assert next_schedule(Schedule(32, 3), wished, LIMITS, shared_exceeded=False) is None
+
+
+def test_the_unit_says_how_f32_is_multiplied() -> None:
+    model = device()
+    units = tuple(replace(u, emit={"input-precision": "tf32x3"}) if u.name == "tensor" else u for u in model.units)
+    module = parse_module(kernels.matmul_gelu("?", 70, 45))
+    assert 'input_precision="ieee"' in print_kernels(module, model)[0].source
+    assert 'input_precision="tf32x3"' in print_kernels(module, replace(model, units=units))[0].source
 
 
 def test_the_plan_carries_them() -> None:
