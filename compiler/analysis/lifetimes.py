@@ -43,17 +43,18 @@ def block_positions(block: Any) -> dict[int, int]:
 
 def lifetime(allocation: Any, block: Any, positions: dict[int, int]) -> Lifetime:
     """The lifetime of the buffer that `allocation` (an operation of `block`) makes, views included."""
-    first = last = positions[hash(allocation.operation)]
+    used: list[int] = []
     pending, escapes = [allocation.results[0]], False
     while pending:
         for use in pending.pop().uses:
             user = use.owner
-            last = max(last, _position_in(user, block, positions))
+            used.append(_position_in(user, block, positions))
             if user.name in ALIASING:
                 pending.append(user.results[0])
             else:
                 escapes |= _lets_escape(user)
-    return Lifetime(first, last, escapes)
+    made = positions[hash(allocation.operation)]
+    return Lifetime(min(used, default=made), max(used, default=made), escapes)
 
 
 def _lets_escape(user: Any) -> bool:
