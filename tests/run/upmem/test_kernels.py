@@ -79,3 +79,42 @@ def test_a_device_with_other_transfers_gives_the_same_result() -> None:
         random((33, 31), "i32"),
         other,
     )
+
+
+IN_PLACE = """
+      %c = arith.constant 1 : i32
+      %u = linalg.generic {indexing_maps = [affine_map<(d0) -> (d0)>], iterator_types = ["parallel"]}
+          outs(%t0 : tensor<9xi32>) {
+      ^bb0(%x: i32):
+        %y = arith.addi %x, %c : i32
+        linalg.yield %y : i32
+      } -> tensor<9xi32>
+      %v = linalg.generic {indexing_maps = [affine_map<(d0) -> (d0)>, affine_map<(d0) -> (d0)>,
+          affine_map<(d0) -> (d0)>], iterator_types = ["parallel"]}
+          ins(%u, %LAST : tensor<9xi32>, tensor<9xi32>) outs(%ot : tensor<9xi32>) {
+"""
+
+
+@pytest.mark.parametrize("last", ["t0", "u"])
+def test_a_tile_is_overwritten_only_when_nobody_reads_it_afterwards(last: str) -> None:
+    text = kernels.elementwise(9, ("i32",), "i32", "%y = arith.muli %x0, %x1 : i32")
+    start, end = text.index("      %v = linalg.generic"), text.index("      ^bb0(%x0")
+    text = text[:start] + IN_PLACE.replace("LAST", last) + text[end:].replace("%x0: i32,", "%x0: i32, %x1: i32,")
+    a, output = random((9,), "i32", 1), np.zeros(9, np.int32)
+    check(text, [a], output)
+    assert (output == (a + 1) * (a if last == "t0" else a + 1)).all()
+
+
+def test_outputs_written_in_part_keep_the_rest() -> None:
+    """The tasklets write the first half of each part only; the rest must come back as it was sent."""
+    text = kernels.vector_add(64, 32, 8, 8)
+    text = text.replace("(%t) = (0) to (%n) step (8)", "(%t) = (0) to (%half) step (8)")
+    text = text.replace(
+        "    %ap = tensor", "    %half = affine.apply affine_map<(d0) -> (d0 floordiv 2)>(%n)\n    %ap = tensor"
+    )
+    a, b = random((64,), "i32", 1), random((64,), "i32", 2)
+    before = random((64,), "i32", 3)
+    output = before.copy()
+    check(text, [a, b], output)
+    first = np.arange(64) % 32 < 16
+    assert (output == np.where(first, a + b, before)).all()

@@ -67,3 +67,25 @@ def test_the_report_counts_bytes_and_names_its_error() -> None:
     assert report.uncertainty is not None and f"within {report.uncertainty:.0%} at best" in str(report)
     assert report.where == "simulated on 64 of 64 units of upmem-rank"
     assert report.seconds == pytest.approx(report.kernel_seconds + report.to_seconds + report.from_seconds)
+
+
+PUBLISHED = [
+    ("arith.addi", "i32", 58.56),
+    ("arith.muli", "i32", 10.27),
+    ("arith.divsi", "i32", 11.27),
+    ("arith.addi", "i64", 50.16),
+    ("arith.addf", "f32", 4.91),
+    ("arith.mulf", "f32", 1.91),
+    ("arith.divf", "f32", 0.34),
+]
+"""Million operations per second of one DPU at 350 MHz, full pipeline, as the PrIM characterisation reports them."""
+
+
+@pytest.mark.parametrize("op, dtype, millions", PUBLISHED)
+def test_throughput_is_within_five_percent_of_the_published_one(op: str, dtype: str, millions: float) -> None:
+    n = 512
+    constant = "3.0" if dtype.startswith("f") else "3"
+    body = f"%k = arith.constant {constant} : {dtype}\n        %y = {op} %x0, %k : {dtype}"
+    report = run(emit(kernels.elementwise(n, (dtype,), dtype, body)), [random((n,), dtype)], random((n,), dtype))
+    per_element = report.counts["instructions"] / n
+    assert device().clock / per_element / 1e6 == pytest.approx(millions, rel=0.05)
