@@ -11,6 +11,7 @@ from stratagem.compiler.backends.cpu.copies import lower_copies
 from stratagem.compiler.backends.cpu.elementary.expand_math import expand_math
 from stratagem.compiler.backends.cpu.linker import link
 from stratagem.compiler.backends.cpu.llvm import emit_assembly, emit_object
+from stratagem.compiler.backends.cpu.loops.choose import Plan
 from stratagem.compiler.backends.cpu.loops.lower_linalg import lower_linalg
 from stratagem.compiler.backends.cpu.lower import lower_to_llvm
 from stratagem.compiler.backends.cpu.object_code import ObjectCode
@@ -34,10 +35,11 @@ def compile_kernels(module: Any, device: Device) -> ObjectCode:
     target = CpuTarget.of(device)
     names = [symbol_name(f) for f in functions(module)]
     started = time.perf_counter()
-    text = kernels_to_llvm(module, target)
+    text, plans = kernels_to_llvm(module, target)
     lowered = time.perf_counter()
     data = emit_object(text, target)
     report = {
+        "strategies": [str(plan) for plan in plans],
         "lower_seconds": lowered - started,
         "emit_seconds": time.perf_counter() - lowered,
         "bytes": len(data),
@@ -45,8 +47,8 @@ def compile_kernels(module: Any, device: Device) -> ObjectCode:
     return ObjectCode(data, tuple(f"_mlir_ciface_{name}" for name in names), report)
 
 
-def kernels_to_llvm(module: Any, target: CpuTarget) -> str:
-    """LLVM assembly of the kernels, for `compile_kernels` and for looking at."""
+def kernels_to_llvm(module: Any, target: CpuTarget) -> tuple[str, list[Plan]]:
+    """LLVM assembly of the kernels, and how each structured operation was lowered, in program order."""
     from torch_mlir import ir
 
     work = clone_module(module)
@@ -57,22 +59,19 @@ def kernels_to_llvm(module: Any, target: CpuTarget) -> str:
             function.attributes["sym_visibility"] = ir.StringAttr.get("public")
             function.attributes["sym_name"] = ir.StringAttr.get(symbol_name(function) + _INNER)
     bodies = outline_phases(work)
-    lower_linalg(work, target)
+    plans = lower_linalg(work, target)
     lower_copies(work)
     scope_scratch(work)
     expand_math(work)
     text = lower_to_llvm(work, "sg_scratch_alloc", "sg_scratch_free", bodies)
-    text = re.sub(
-        rf"^define void @([^(\s]+){re.escape(_INNER)}\(",
-        rf"define internal void @\1{_INNER}(",
-        text,
-        flags=re.M,
-    )
-    return re.sub(
-        rf"define internal void @_mlir_ciface_(\S+?){re.escape(_INNER)}\(",
-        r"define void @_mlir_ciface_\1(",
-        text,
-    )
+    return _keep_inner_functions_private(text), plans
+
+
+def _keep_inner_functions_private(text: str) -> str:
+    """Leaves `_mlir_ciface_<kernel>` as a kernel's only visible symbol."""
+    suffix = re.escape(_INNER)
+    text = re.sub(rf"^define void @([^(\s]+){suffix}\(", rf"define internal void @\1{_INNER}(", text, flags=re.M)
+    return re.sub(rf"define internal void @_mlir_ciface_(\S+?){suffix}\(", r"define void @_mlir_ciface_\1(", text)
 
 
 def compile_host(module: Any, device: Device) -> ObjectCode:

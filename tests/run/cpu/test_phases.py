@@ -116,3 +116,61 @@ def test_results_without_destination_are_refused() -> None:
     text = "func.func private @k(%x: tensor<4xf32>) -> tensor<4xf32> {\n return %x : tensor<4xf32>\n}"
     with pytest.raises(PassError, match="1 results and 0 destinations"):
         Kernels(text)
+
+
+WINDOWED = """
+func.func private @k(%x: tensor<1x20x11x31xf32>, %w: tensor<9x20x3x3xf32>, %out: tensor<1x9x9x15xf32> {device.dest})
+    -> tensor<1x9x9x15xf32> {
+  %zero = arith.constant 0.0 : f32
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c3 = arith.constant 3 : index
+  %c10 = arith.constant 10 : index
+  %c20 = arith.constant 20 : index
+  %r = scf.forall (%h) = (0) to (9) step (1) shared_outs(%o = %out) -> (tensor<1x9x9x15xf32>) {
+    %ot = tensor.extract_slice %o[0, 0, %h, 0] [1, 9, 1, 15] [1, 1, 1, 1]
+      : tensor<1x9x9x15xf32> to tensor<1x9x1x15xf32>
+    %f = linalg.fill ins(%zero : f32) outs(%ot : tensor<1x9x1x15xf32>) -> tensor<1x9x1x15xf32>
+    %a = scf.for %p = %c0 to %c3 step %c1 iter_args(%a1 = %f) -> (tensor<1x9x1x15xf32>) {
+      %b = scf.for %q = %c0 to %c3 step %c1 iter_args(%a2 = %a1) -> (tensor<1x9x1x15xf32>) {
+        %c = scf.for %n = %c0 to %c20 step %c10 iter_args(%a3 = %a2) -> (tensor<1x9x1x15xf32>) {
+          %at = affine.apply affine_map<(d0, d1) -> (d0 + d1)>(%h, %p)
+          %xs = tensor.extract_slice %x[0, %n, %at, %q] [1, 10, 1, 15] [1, 1, 1, 2]
+            : tensor<1x20x11x31xf32> to tensor<1x10x1x15xf32>
+          %ws = tensor.extract_slice %w[0, %n, %p, %q] [9, 10, 1, 1] [1, 1, 1, 1]
+            : tensor<9x20x3x3xf32> to tensor<9x10x1x1xf32>
+          %g = linalg.generic {indexing_maps = [
+              affine_map<(n,f,h,w,c) -> (n,c,h,w)>, affine_map<(n,f,h,w,c) -> (f,c,0,0)>,
+              affine_map<(n,f,h,w,c) -> (n,f,h,w)>],
+              iterator_types = ["parallel", "parallel", "parallel", "parallel", "reduction"]}
+              ins(%xs, %ws : tensor<1x10x1x15xf32>, tensor<9x10x1x1xf32>) outs(%a3 : tensor<1x9x1x15xf32>) {
+            ^bb0(%u: f32, %v: f32, %s: f32):
+              %m = arith.mulf %u, %v : f32
+              %t = arith.addf %s, %m : f32
+              linalg.yield %t : f32
+          } -> tensor<1x9x1x15xf32>
+          scf.yield %g : tensor<1x9x1x15xf32>
+        } {device.level = "l1"}
+        scf.yield %c : tensor<1x9x1x15xf32>
+      }
+      scf.yield %b : tensor<1x9x1x15xf32>
+    }
+    scf.forall.in_parallel {
+      tensor.parallel_insert_slice %a into %o[0, 0, %h, 0] [1, 9, 1, 15] [1, 1, 1, 1]
+        : tensor<1x9x1x15xf32> into tensor<1x9x9x15xf32>
+    }
+  } {device.tier = "core"}
+  return %r : tensor<1x9x9x15xf32>
+}"""
+
+
+def test_loops_over_a_window_join_the_sums() -> None:
+    random = np.random.default_rng(5)
+    x = random.standard_normal((1, 20, 11, 31)).astype(np.float32)
+    w = random.standard_normal((9, 20, 3, 3)).astype(np.float32)
+    kernels = Kernels(WINDOWED)
+    got = kernels.guarded("k", x, w, np.zeros((1, 9, 9, 15), np.float32))[0]
+    windows = np.lib.stride_tricks.sliding_window_view(x.astype(np.float64), (3, 3), (2, 3))[:, :, :, ::2]
+    exact = np.einsum("nchwpq,fcpq->nfhw", windows, w)
+    assert np.abs(got - exact).max() <= 182 * 2.0**-24 * 180 * np.abs(x).max() * np.abs(w).max()
+    assert kernels.code.report["strategies"] == ["map of 16 lanes", "block 12x1 of 16 lanes"]

@@ -36,7 +36,7 @@ def texts() -> dict[str, str]:
     source = matmul(24, 40, 33) + structured(
         ["?xf32"], "?xf32", ["(i)->(i)"] * 2, "p", "%y = math.exp %x0 : f32\nlinalg.yield %y : f32", name="e"
     )
-    return {name: kernels_to_llvm(parse_module(source), target) for name, (target, _, _) in TARGETS.items()}
+    return {name: kernels_to_llvm(parse_module(source), target)[0] for name, (target, _, _) in TARGETS.items()}
 
 
 @pytest.mark.parametrize("name", sorted(TARGETS))

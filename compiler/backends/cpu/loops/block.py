@@ -117,6 +117,17 @@ def _rows(nest: Nest, plan: Plan, counters: list[Size], columns: _Columns) -> No
         loop(begin, end, height, block)
 
 
+def _summing_order(nest: Nest, plan: Plan) -> list[int]:
+    """The reductions in the order that walks the operands read element by element forward in memory."""
+    scalars = [a for a in nest.inputs if a.pointer is not None and not a.moves_with(plan.vector)]
+
+    def step(d: int) -> int:
+        steps = [a.coefficients[d] for a in scalars if isinstance(a.coefficients[d], int)]
+        return max(steps, default=0)
+
+    return sorted(nest.loops(False), key=lambda d: -step(d))
+
+
 class _Block:
     """One register block: `height` rows of `columns.vectors` vectors, per output."""
 
@@ -131,7 +142,7 @@ class _Block:
                 for v in range(self.columns.vectors):
                     offset, active = self._place(access, row, v), self._active(v)
                     sums.append(splat(access.load_vector(offset, 1, self.plan.lanes, active), self.plan.lanes))
-        sums = self._reduce(self.nest.loops(False), self.counters, sums)
+        sums = self._reduce(_summing_order(self.nest, self.plan), self.counters, sums)
         values = iter(sums)
         for access in self.nest.outputs:
             for row in range(self.height):

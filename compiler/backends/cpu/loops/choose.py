@@ -44,6 +44,14 @@ class Plan:
     must: bool = False
     few: Plan | None = None
 
+    def __str__(self) -> str:
+        """For reports: `block 12x2 of 16 lanes, packed`."""
+        if self.kind == "scalar":
+            return self.kind
+        shape = f" {self.height}x{self.vectors}" if self.kind in ("block", "lanes") else ""
+        packed = ", packed" if self.packed is not None else ""
+        return f"{self.kind}{shape} of {self.lanes} lanes{packed}"
+
 
 def choose(nest: Nest, target: CpuTarget) -> Plan:
     """The strategy for a nest."""

@@ -9,6 +9,7 @@ from torch_mlir import ir
 from torch_mlir.dialects import arith, scf
 
 from stratagem.compiler.backends.cpu.build import i64
+from stratagem.compiler.backends.cpu.loops.absorb import clone_at_first_iteration, window_loops, with_loops
 from stratagem.compiler.backends.cpu.loops.block import emit_block
 from stratagem.compiler.backends.cpu.loops.choose import FEW_ROWS, Plan, choose
 from stratagem.compiler.backends.cpu.loops.lanes import emit_lanes
@@ -36,16 +37,23 @@ def lower_linalg(module: Any, target: CpuTarget) -> list[Plan]:
 
 
 def _lower(op: Any, target: CpuTarget) -> Plan | None:
+    """Replaces one operation, with the loops around it that it absorbs."""
     if len(op.results) or any(isinstance(v.type, ir.RankedTensorType) for v in op.operands):
         return None
-    with ir.InsertionPoint(op):
+    loops = window_loops(op)
+    work = clone_at_first_iteration(op, loops) if loops else op
+    with ir.InsertionPoint(work):
         try:
-            nest = simplify(read_nest(op))
+            nest = simplify(with_loops(read_nest(work), loops))
         except NotLinear:
+            if loops:
+                work.erase()
             return None
         plan = choose(nest, target)
         _emit(nest, plan)
-    op.erase()
+    if loops:
+        loops[0].loop.erase()
+    work.erase()
     return plan
 
 
