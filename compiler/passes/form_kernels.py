@@ -28,10 +28,12 @@ class FormKernels(Pass):
 
     def apply(self, program: Program, context: PassContext) -> None:
         from stratagem.compiler.schedule.prepare import prepare
+        from stratagem.compiler.schedule.relayout import relayout_convolutions
 
         module = program.module
         prepare(module)
         with module.context, ir.Location.unknown():
+            relayout_convolutions(program, lanes_of(context))
             main = find_function(module, "main")
             for block in list(blocks_of(main)):
                 form_kernels_in_block(module, block, row_room(context))
@@ -50,6 +52,14 @@ def blocks_of(op: Any) -> Iterator[Any]:
                 if view.operation.name.startswith("scf."):
                     yield from blocks_of(view.operation)
             yield block
+
+
+def lanes_of(context: PassContext) -> int:
+    """Elements of the target's vectors; 1 without a target."""
+    from stratagem.compiler.schedule.assign import target_device
+    from stratagem.compiler.schedule.machine import tile_target
+
+    return 1 if context.machine is None else tile_target(target_device(context.machine), "matmul", "f32").lanes
 
 
 def row_room(context: PassContext) -> int:

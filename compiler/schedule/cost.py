@@ -8,6 +8,8 @@ from stratagem.compiler.schedule.machine import TileTarget
 
 STEP_SECONDS = 50e-9
 """Cost of handing out one tile or starting one staging step, on any device; only its order matters."""
+REUSE = 8
+"""How often an operand in a register is worth using again: each loaded row (column) serves that many columns (rows)."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,7 @@ def contraction_seconds(shape: ContractionShape, tile: tuple[int, int, int], tar
     rounds = _ceil(tiles, target.units)
     steps = _ceil(shape.depth, kc) * shape.taps
     compute = rounds * target.units * 2.0 * mc * _round_up(nc, target.lanes) * shape.depth * shape.taps / target.rate
+    compute *= 1.0 + 1.0 / min(mc, REUSE) + 1.0 / min(_ceil(nc, target.lanes), REUSE)
     operands = tiles * steps * (mc + nc) * kc * shape.element
     results = tiles * mc * nc * shape.element
     shared = (operands + 2 * results) / target.outer_bandwidth

@@ -39,11 +39,9 @@ def prepare(module: Any) -> None:
     """Normalises `module` in place."""
     run_pipeline(module, "builtin.module(func.func(linalg-generalize-named-ops),canonicalize,cse)")
     with module.context, ir.Location.unknown():
-        for op in list(walk(module.operation)):
-            if op.name == "tensor.generate":
-                _generate_as_generic(op)
-            if not is_generic(op):
-                continue
+        for op in [op for op in walk(module.operation) if op.name == "tensor.generate"]:
+            _generate_as_generic(op)
+        for op in _generics(module):
             if _is_disguised_fill(op):
                 _restore_fill(op)
             else:

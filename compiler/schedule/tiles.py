@@ -16,6 +16,8 @@ from stratagem.compiler.schedule.footprint import Footprint, extent, footprints
 from stratagem.compiler.schedule.machine import TileTarget
 from stratagem.hwmodels import Device
 
+ROWS_UNKNOWN = 64
+"""Largest row block where the number of rows (a batch) is known only at run time: small batches must still be cut."""
 TILES_PER_UNIT = 4
 """Tiles wanted per unit, so that units that finish early find more work."""
 REGISTER_SHARE = 8
@@ -167,7 +169,7 @@ def choose_contraction_tiles(dims: KernelDims, shape: ContractionShape, target: 
     tensors = footprints(dims)
     fixed = {d: 1 for d in dims.common if d not in (shape.m, shape.n)}
     base = {d: extent(dims, d) for d in dims.extents} | fixed | dict.fromkeys(shape.window, 1)
-    rows = _candidates(shape.rows, _unit_extent(target, 0), 512) if shape.m is not None else [1]
+    rows = _candidates(shape.rows, _unit_extent(target, 0), ROWS_UNKNOWN if _unknown(dims, shape.m) else 512) if shape.m is not None else [1]
     columns = (
         _candidates(shape.columns, max(_unit_extent(target, 1), target.lanes), 2048) if shape.n is not None else [1]
     )
@@ -202,6 +204,10 @@ def contraction_fits(
         return total - accumulator <= target.near // 2 and accumulator <= target.registers // 2
     panel = sizes.get(shape.k, 1) * 2 * target.lanes * shape.element if shape.k is not None else 0
     return total <= target.far and panel <= target.near
+
+
+def _unknown(dims: KernelDims, dim: int | None) -> bool:
+    return dim is not None and dims.extents[dim] is None
 
 
 def _unit_extent(target: TileTarget, position: int) -> int:
