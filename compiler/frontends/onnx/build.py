@@ -223,18 +223,27 @@ def _raise_opset(graph: Graph, source: str) -> None:
 
 def replace_nodes(graph: Graph, proto: Any) -> None:
     """Takes over the nodes and new constants of a message made from `graph` by one of onnx's own tools."""
-    inline = Weights(np.zeros(0, np.uint8), None, graph.name)
     names = {o: n.name for n in graph.nodes for o in n.output if o and n.name}
-    graph.nodes = []
-    for one in proto.node:
-        _add_node(graph, one, inline)
     for tensor in proto.initializer:
         if tensor.name not in graph.constants:
-            graph.constants[tensor.name] = inline.array(tensor)
+            graph.constants[tensor.name] = _inline(graph).array(tensor)
+    take_nodes(graph, list(proto.node))
     for one in graph.nodes:
         if not one.name:  # the tools drop some names; the value a node computes identifies it
             one.name = next((names[o] for o in one.output if o in names), one.output[0])
+
+
+def take_nodes(graph: Graph, nodes: list[Any]) -> None:
+    """Makes these the graph's nodes; constants among them and in their bodies become the graph's constants."""
+    graph.nodes = []
+    for one in nodes:
+        _add_node(graph, one, _inline(graph))
     sort_nodes(graph)
+
+
+def _inline(graph: Graph) -> Weights:
+    """A reader of tensors whose bytes are inside the message."""
+    return Weights(np.zeros(0, np.uint8), None, graph.name)
 
 
 def infer_types(graph: Graph) -> None:

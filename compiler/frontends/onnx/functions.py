@@ -1,14 +1,17 @@
-"""Operators that ONNX itself defines by others: replaced by their definition where no lowering exists."""
+"""Operators that ONNX itself defines by others: replaced by their definition where no lowering exists.
+
+onnx's own inliner does this too, but fails on nodes that leave out optional inputs.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 import onnx
-import onnx.inliner
 
-from stratagem.compiler.frontends.onnx.build import replace_nodes
-from stratagem.compiler.frontends.onnx.graph import Graph, to_model
+from stratagem.compiler.frontends.onnx.build import take_nodes
+from stratagem.compiler.frontends.onnx.graph import Graph
 
 WRONG_IN_THE_WHEEL = frozenset({"NegativeLogLikelihoodLoss", "SoftmaxCrossEntropyLoss", "CenterCropPad"})
 """Operators whose lowering in the wheel gives wrong values for some attributes: always replaced."""
@@ -30,34 +33,105 @@ def operators(graph: Graph) -> set[str]:
 
 def _operators(nodes: Any) -> set[str]:
     found = {n.op_type for n in nodes}
-    for attribute in (a for n in nodes for a in n.attribute if a.HasField("g")):
-        found |= _operators(attribute.g.node)
+    for body in (b for n in nodes for b in _bodies(n)):
+        found |= _operators(body.node)
     return found
 
 
-def expand_operators(graph: Graph, kinds: set[str]) -> bool:
-    """Replaces every node of these kinds by its definition, bodies included; returns whether anything
-    changed.
-    """
+def _bodies(one: Any) -> list[Any]:
+    return [a.g for a in one.attribute if a.HasField("g")]
+
+
+def expand_operators(graph: Graph, kinds: AbstractSet[str]) -> bool:
+    """Replaces nodes of these kinds by their definitions, bodies included; returns whether anything changed."""
     before = operators(graph)
-    model = to_model(graph)
-    model.graph.value_info.extend(_types(graph, model))
-    try:
-        expanded = onnx.inliner.inline_selected_functions(
-            model, [("", kind) for kind in sorted(kinds)], inline_schema_functions=True
-        )
-    except Exception:  # the inliner raises its own types; the operator is then refused by name
-        return False
-    replace_nodes(graph, expanded.graph)
+    take_nodes(graph, _expanded(graph, graph, list(graph.nodes), kinds))
     return operators(graph) != before
 
 
-def _types(graph: Graph, model: Any) -> list[Any]:
-    """Types of all values, which some definitions depend on."""
-    stated = {v.name for v in [*model.graph.value_info, *model.graph.input, *model.graph.output]}
-    known = {t.name for t in model.graph.initializer}
-    return [
-        onnx.helper.make_value_info(name, kind.proto())
-        for name, kind in graph.types.items()
-        if name not in stated and name not in known
-    ]
+def _expanded(graph: Graph, scope: Graph, nodes: list[Any], kinds: AbstractSet[str]) -> list[Any]:
+    """The nodes with definitions in place; `scope` knows the types of what they read."""
+    out: list[Any] = []
+    for one in nodes:
+        definition = _definition(scope, one, graph.opset) if one.op_type in kinds else None
+        if definition is not None:
+            out.extend(_Inlining(graph, one, definition).nodes())
+            continue
+        for attribute in one.attribute:
+            if attribute.HasField("g"):
+                inner = graph.bodies.get(f"{next(o for o in one.output if o)}:{attribute.name}", scope)
+                replaced = _expanded(graph, inner, list(attribute.g.node), kinds)
+                del attribute.g.node[:]
+                attribute.g.node.extend(replaced)
+        out.append(one)
+    return out
+
+
+def _definition(scope: Graph, one: Any, opset: int) -> Any | None:
+    """The FunctionProto of a node, for its types where the definition depends on them."""
+    schema = onnx.defs.get_schema(one.op_type, max_inclusive_version=opset)
+    plain = max((v for v in schema.function_opset_versions if v <= opset), default=-1)
+    typed = max((v for v in schema.context_dependent_function_opset_versions if v <= opset), default=-1)
+    if plain < 0 and typed < 0:
+        return None
+    if plain > typed:
+        data = schema.get_function_with_opset_version(plain)
+    else:
+        kinds = [scope.type_of(name) if name else None for name in one.input]
+        types = [(k.proto() if k else onnx.TypeProto()).SerializeToString() for k in kinds]
+        data = schema.get_context_dependent_function_with_opset_version(typed, one.SerializeToString(), types)
+    return onnx.FunctionProto.FromString(data) if data else None
+
+
+class _Inlining:
+    """One definition put in a node's place: formal names become the node's, inner ones new names."""
+
+    def __init__(self, graph: Graph, one: Any, definition: Any) -> None:
+        self.graph, self.one, self.definition = graph, one, definition
+        schema = onnx.defs.get_schema(one.op_type, max_inclusive_version=graph.opset)
+        self.attributes = {k: v.default_value for k, v in schema.attributes.items() if v.default_value.name}
+        self.attributes.update({a.name: a for a in one.attribute})
+        actual_in = list(one.input) + [""] * (len(definition.input) - len(one.input))
+        actual_out = list(one.output) + [""] * (len(definition.output) - len(one.output))
+        self.names = dict(zip(definition.input, actual_in, strict=False))
+        self.names.update({f: a for f, a in zip(definition.output, actual_out, strict=False) if a})
+
+    def nodes(self) -> list[Any]:
+        return [self._copy(inner) for inner in self.definition.node]
+
+    def _renamed(self, name: str) -> str:
+        if name and name not in self.names:
+            self.names[name] = self.graph.new_name(f"{self.one.name}/{name}")
+        return self.names[name] if name else ""
+
+    def _copy(self, inner: Any) -> Any:
+        copy = onnx.NodeProto(op_type=inner.op_type, domain=inner.domain, name=self.one.name)
+        copy.input.extend(self._renamed(i) for i in inner.input)
+        copy.output.extend(self._renamed(o) for o in inner.output)
+        for attribute in inner.attribute:
+            bound = self._bound(attribute)
+            if bound is not None:
+                copy.attribute.append(bound)
+        return copy
+
+    def _bound(self, attribute: Any) -> Any | None:
+        """The attribute with references to the node's attributes filled in; None when there is no value."""
+        bound = onnx.AttributeProto()
+        if attribute.ref_attr_name:
+            value = self.attributes.get(attribute.ref_attr_name)
+            if value is None:
+                return None
+            bound.CopyFrom(value)
+            bound.name = attribute.name
+            return bound
+        bound.CopyFrom(attribute)
+        if bound.HasField("g"):
+            self._rename_body(bound.g)
+        return bound
+
+    def _rename_body(self, body: Any) -> None:
+        nodes = [self._copy(inner) for inner in body.node]
+        del body.node[:]
+        body.node.extend(nodes)
+        for value in [*body.input, *body.output]:
+            value.name = self._renamed(value.name)

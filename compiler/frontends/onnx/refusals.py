@@ -24,9 +24,7 @@ ALTERNATIVES = {
     "DFT": "a MatMul with the DFT matrix",
     "STFT": "a Conv with the windowed DFT matrix",
     "Resize": "Resize with mode nearest or linear, coordinate transformation asymmetric or half_pixel",
-    "GridSample": "GridSample with mode linear",
     "Einsum": "MatMul and Transpose",
-    "QLinearMatMul": "DequantizeLinear, MatMul, QuantizeLinear",
     "QLinearConv": "DequantizeLinear, Conv, QuantizeLinear",
     "DynamicQuantizeLSTM": "LSTM",
 }
