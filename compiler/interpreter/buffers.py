@@ -80,15 +80,11 @@ class Arena:
                 plane[part] = numbers
 
 
-NONSENSE = 85
-"""What unwritten integers hold: an unlikely number, the same in every run."""
-
-
 def unwritten(domain: Domain, shape: Sequence[int], element: str) -> Buffer:
     """A fresh allocation; unwritten integers cannot be told from data."""
     if is_float(element):
         return Buffer.copy_of(domain.undefined(shape, element), shape)
-    return Buffer.copy_of((np.asarray(NONSENSE, storage(element)),), shape)
+    return Buffer.copy_of((np.asarray(domain.unwritten_integer(), storage(element)),), shape)
 
 
 def store_results(instruction: Instruction, destinations: Sequence[Value], results: Sequence[Value]) -> Sequence[Value]:

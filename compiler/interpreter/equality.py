@@ -1,5 +1,5 @@
-"""Are two programs equal as functions over the reals? Both run on random elements of a finite field; results
-must be `==`.
+"""Are two programs equal as functions over the reals? Both run on random elements of a finite field, and
+compare by `==`.
 """
 
 from __future__ import annotations
@@ -10,20 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from stratagem.compiler.errors import RuntimeInputError
-from stratagem.compiler.interpreter.buffers import Arena, Buffer
 from stratagem.compiler.interpreter.domains import Domain, ExactField
-from stratagem.compiler.interpreter.elements import is_float, storage
+from stratagem.compiler.interpreter.field_data import Shapes, Side, common_data
 from stratagem.compiler.interpreter.machine import Machine
-from stratagem.compiler.interpreter.signature import Port, arguments_of, results_of
+from stratagem.compiler.interpreter.signature import results_of
 from stratagem.compiler.interpreter.spmd import Mesh, Rank
 from stratagem.compiler.interpreter.spmd_api import local_part, ranks_of, run_on_ranks
 from stratagem.compiler.interpreter.values import Array, Value, broadcast
-from stratagem.compiler.ir import DYNAMIC, find_function
-from stratagem.compiler.program import Program
-
-DYNAMIC_SIZE = 7
-"""What a dynamic size becomes where no shape is given: a prime, so that no tile divides it."""
+from stratagem.compiler.ir import find_function
 
 
 @dataclass(frozen=True)
@@ -46,7 +40,7 @@ def equal_in_field(
     first: Any,
     second: Any,
     *,
-    shapes: Mapping[str, Sequence[int]] | Sequence[Sequence[int]] | None = None,
+    shapes: Shapes = None,
     values: Mapping[str, Array] | None = None,
     seeds: Sequence[int] = (0,),
     mesh: Mesh | None = None,
@@ -55,25 +49,30 @@ def equal_in_field(
     """None when both programs (Programs or modules) give the same results, else the first difference.
 
     Args:
-        first, second: programs with the same arguments, in any order where all are named, else in the
-            same
-            order.
+        first, second: programs with the same arguments by name, or in the same order. Parameters may
+            differ where
+            both are Programs: then their own data is used for those that are not in both.
         shapes: shapes of arguments, by name or in order; a dynamic size nobody gives is DYNAMIC_SIZE.
-        values: actual data for some arguments by name: integers that must be in range, masks, folded
-            parameters. Other floats are random field elements, other integers random among 0 and 1.
+        values: actual data for some arguments by name: integers that must be in range, masks. Other
+            floats are random
+            field elements, other integers random among 0 and 1.
         seeds: one run per seed. One run misses a difference of degree d with probability about d / 2^31.
         mesh: the second program is an SPMD program for this mesh; every rank must give the whole result,
             and takes its
             part of arguments with `system.shard`.
+
+    Raises:
+        Violation: one of the programs breaks a rule while it runs.
+        RuntimeInputError: the arguments of the programs do not match.
     """
-    left, right = (p.module if isinstance(p, Program) else p for p in (first, second))
-    ports, others = (arguments_of(find_function(m, function)) for m in (left, right))
-    order = _matching(ports, others)
+    left, right = Side(first, function), Side(second, function)
+    ports = results_of(find_function(left.module, function))
     for seed in seeds:
-        data = _data(ports, _named_shapes(ports, shapes), values or {}, seed)
-        mine = Machine(left, ExactField(seed)).call(function, _arguments(ports, data, ExactField(seed)))
-        for theirs in _second_results(right, others, [data[i] for i in order], seed, mesh, function):
-            for port, a, b in zip(results_of(find_function(left, function)), mine, theirs, strict=True):
+        data = common_data(left, right, shapes, values or {}, seed)
+        domain = ExactField(seed)
+        mine = Machine(left.module, domain).call(function, left.arguments(left.data(data, left), domain))
+        for theirs in _second_results(right, right.data(data, left), seed, mesh, function):
+            for port, a, b in zip(ports, mine, theirs, strict=True):
                 found = _difference(port.name, a, b, seed)
                 if found is not None:
                     return found
@@ -81,19 +80,19 @@ def equal_in_field(
 
 
 def _second_results(
-    module: Any, ports: Sequence[Port], data: Sequence[Value], seed: int, mesh: Mesh | None, function: str
+    side: Side, data: Sequence[Value], seed: int, mesh: Mesh | None, function: str
 ) -> list[list[Value]]:
     """The results of the second program, on every rank where there are several."""
     if mesh is None:
         domain = _other_draw(seed)
-        return [Machine(module, domain).call(function, _arguments(ports, data, domain))]
+        return [Machine(side.module, domain).call(function, side.arguments(data, domain))]
 
     def arguments(rank: Rank, domain: Domain) -> list[Any]:
-        real = [port for port in ports if not port.is_arena]
+        real = [port for port in side.ports if not port.is_arena]
         parts = [tuple(local_part(p, x, rank) for x in value) for p, value in zip(real, data, strict=True)]
-        return _arguments(ports, parts, domain)
+        return side.arguments(parts, domain)
 
-    return run_on_ranks(module, ranks_of(mesh), lambda: _other_draw(seed), arguments, function)
+    return run_on_ranks(side.module, ranks_of(mesh), lambda: _other_draw(seed), arguments, function)
 
 
 def _other_draw(seed: int) -> ExactField:
@@ -101,58 +100,6 @@ def _other_draw(seed: int) -> ExactField:
     domain = ExactField(seed)
     domain.random((3,))
     return domain
-
-
-def _matching(ports: Sequence[Port], others: Sequence[Port]) -> list[int]:
-    """For each argument of the second program that is data, the one of the first it is the same as."""
-    ports, others = ([p for p in some if not p.is_arena] for some in (ports, others))
-    if len(ports) != len(others):
-        raise RuntimeInputError(f"programs of {len(ports)} and {len(others)} arguments cannot be compared")
-    names, other_names = [p.name for p in ports], [p.name for p in others]
-    if sorted(names) == sorted(other_names) and len(set(names)) == len(names):
-        return [names.index(name) for name in other_names]
-    return list(range(len(ports)))
-
-
-def _named_shapes(
-    ports: Sequence[Port], shapes: Mapping[str, Sequence[int]] | Sequence[Sequence[int]] | None
-) -> Mapping[str, Sequence[int]]:
-    if isinstance(shapes, Mapping):
-        return shapes
-    return {port.name: shape for port, shape in zip(ports, shapes or (), strict=False)}
-
-
-def _arguments(ports: Sequence[Port], data: Sequence[Value], domain: Domain) -> list[Any]:
-    """Data in the form each argument's type asks for, and working memory."""
-    arguments: list[Any] = []
-    rest = iter(data)
-    for port in ports:
-        if port.is_arena:
-            arguments.append(Arena(port.shape[0], domain))
-            continue
-        value = next(rest)
-        arguments.append(Buffer.copy_of(value, np.shape(value[0])) if port.is_buffer else value)
-    return arguments
-
-
-def _data(
-    ports: Sequence[Port], shapes: Mapping[str, Sequence[int]], values: Mapping[str, Array], seed: int
-) -> list[Value]:
-    source = ExactField(seed + 2**16)
-    integers = np.random.default_rng(seed)
-    arguments: list[Value] = []
-    for port in (port for port in ports if not port.is_arena):
-        shape = tuple(shapes.get(port.name, [DYNAMIC_SIZE if n == DYNAMIC else n for n in port.shape]))
-        if port.name in values:
-            array = np.asarray(values[port.name])
-            arguments.append(
-                source.lift(array, port.element) if is_float(port.element) else (array.astype(storage(port.element)),)
-            )
-        elif is_float(port.element):
-            arguments.append(source.random(shape))
-        else:
-            arguments.append((integers.integers(0, 2, shape).astype(storage(port.element)),))
-    return arguments
 
 
 def _difference(name: str, a: Value, b: Value, seed: int) -> Mismatch | None:

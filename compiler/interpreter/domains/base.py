@@ -94,6 +94,10 @@ class Domain(ABC):
     def sort_order(self, value: Value) -> Array:
         """A numpy array of the same shape, whose order is the order of the values."""
 
+    def unwritten_integer(self) -> int:
+        """What integer memory holds that nobody has written; fits every width."""
+        return 85
+
     def undefined_elements(self, value: Value) -> Array | None:
         """Where a value comes from memory nobody wrote; None if nowhere, or if the domain cannot tell."""
         return None

@@ -72,6 +72,9 @@ class ExactField(Domain):
         """
         return Undefined(np.broadcast_to(plane, tuple(shape)) for plane in self.random(()))
 
+    def unwritten_integer(self) -> int:
+        return int(self._random.integers(2, 128))
+
     def apply(self, function: str, element: str, *operands: Value) -> Value:
         result = self._finite(function, *operands)
         if function in _SELECTING or not any(residues.tagged(operand) for operand in operands):

@@ -11,7 +11,6 @@ import numpy as np
 from torch_mlir import ir
 
 from stratagem.compiler.interpreter.attributes import MixedList, integer_list
-from stratagem.compiler.interpreter.buffers import NONSENSE
 from stratagem.compiler.interpreter.elements import is_float, storage
 from stratagem.compiler.interpreter.instructions import Frame, Instruction, operation
 from stratagem.compiler.interpreter.machine import Machine
@@ -33,7 +32,8 @@ def undefined(machine: Machine, shape: Sequence[int], element: str) -> Undefined
     """Memory nobody has written; in integers it cannot be told from data."""
     if is_float(element):
         return machine.domain.undefined(shape, element)
-    return Undefined((np.broadcast_to(np.asarray(NONSENSE, storage(element)), tuple(shape)),))
+    number = np.asarray(machine.domain.unwritten_integer(), storage(element))
+    return Undefined((np.broadcast_to(number, tuple(shape)),))
 
 
 def checked_indices(
@@ -59,6 +59,10 @@ def read_elements(
     machine: Machine, source: Value, indices: tuple[Array, ...], element: str, doubt: Array | None
 ) -> Value:
     """source[indices]; where the address is in doubt, so is the result (a float could be any number)."""
+    if 0 in shape_of(source):  # nothing to read: only a branch that is not taken gets here
+        nowhere = np.zeros(np.broadcast_shapes(*(np.shape(index) for index in indices)), np.int64)
+        indices = tuple(nowhere for _ in indices)
+        source = broadcast(tuple(plane.dtype.type(0) for plane in source), [1] * len(indices))
     picked = map_planes(lambda plane: np.asarray(plane[indices]), source)
     if doubt is None:
         return tuple(picked)

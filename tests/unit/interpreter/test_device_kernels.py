@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from stratagem.compiler.errors import RuntimeInputError
 from stratagem.compiler.interpreter.api import (
     Violation,
     bound_per_call,
@@ -17,6 +18,8 @@ from stratagem.compiler.interpreter.api import (
     reference_with_bound,
 )
 from stratagem.compiler.ir import parse_module
+from stratagem.compiler.program import Program
+from stratagem.runtime.parameters import ParameterStore
 from tests.unit.interpreter import programs
 
 Array = np.ndarray[Any, Any]
@@ -183,3 +186,31 @@ def test_partial_writes_into_defined_memory_are_fine() -> None:
     x, y = np.arange(8, dtype=np.float32), -np.ones(4, np.float32)
     (result,) = reference(parse_module(text), [x, y])
     np.testing.assert_array_equal(result, [-1, -1, -1, -1, 4, 5, 6, 7])
+
+
+PACKED = """
+func.func @main(%a: tensor<?x24xf32> {model.param = "a"}, %x: tensor<24xf32> {model.input = "x"})
+    -> (tensor<?xf32> {model.output = "y"}) {
+  %zero = arith.constant 0.0 : f32
+  %c1 = arith.constant 1 : index
+  %m = tensor.dim %t, %c1 : tensor<24x?xf32>
+  %e = tensor.empty(%m) : tensor<?xf32>
+  %z = linalg.fill ins(%zero : f32) outs(%e : tensor<?xf32>) -> tensor<?xf32>
+  %y = linalg.vecmat ins(%x, %t : tensor<24xf32>, tensor<24x?xf32>) outs(%z : tensor<?xf32>) -> tensor<?xf32>
+  return %y : tensor<?xf32>
+}
+""".replace('%a: tensor<?x24xf32> {model.param = "a"}', '%t: tensor<24x?xf32> {model.param = "a.transposed"}')
+
+
+def test_repacked_parameters_take_the_programs_own_data() -> None:
+    a = data({"a": (37, 24)})["a"]
+    plain = Program(parse_module(programs.MATVEC_TENSOR), ParameterStore({"a": a}))
+    packed = Program(parse_module(PACKED), ParameterStore({"a.transposed": np.ascontiguousarray(a.T)}))
+    assert equal_in_field(plain, packed) is None
+    wrong = Program(packed.module, ParameterStore({"a.transposed": np.roll(a.T, 1, axis=0)}))
+    assert equal_in_field(plain, wrong) is not None
+    fewer = parse_module(
+        'func.func @main(%x: tensor<24xf32> {model.input = "z"}) -> tensor<24xf32> {\n return %x : tensor<24xf32>\n}'
+    )
+    with pytest.raises(RuntimeInputError, match="there is no data for them"):
+        equal_in_field(plain.module, fewer)

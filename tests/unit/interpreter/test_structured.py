@@ -243,6 +243,8 @@ def test_divergent_branches_in_a_body() -> None:
     return %y : tensor<6xf32>"""
     y = result("(%x: tensor<?xf32>) -> tensor<6xf32>", body, np.array([5, 6, 7, 8], np.float32))
     np.testing.assert_array_equal(y, [5, 6, 7, 8, 0, 0])
+    nothing = result("(%x: tensor<?xf32>) -> tensor<6xf32>", body, np.zeros(0, np.float32))
+    np.testing.assert_array_equal(nothing, np.zeros(6))
 
 
 def test_sizes_that_disagree_are_a_violation() -> None:
