@@ -14,6 +14,7 @@ from stratagem.compiler.frontends.stablehlo_control import lower_case, lower_if,
 from stratagem.compiler.frontends.stablehlo_fills import fill_for_broadcast
 from stratagem.compiler.frontends.stablehlo_location import line_in, source_line
 from stratagem.compiler.frontends.stablehlo_scatter import lower_scatter
+from stratagem.compiler.frontends.stablehlo_select import lower_select_and_scatter
 from stratagem.compiler.frontends.stablehlo_shapes import (
     has_known_sizes,
     lower_dimension_size,
@@ -41,6 +42,7 @@ REWRITES: dict[str, Callable[[Any], None]] = {
     "stablehlo.case": lower_case,
     "stablehlo.sort": lower_sort,
     "stablehlo.scatter": lower_scatter,
+    "stablehlo.select_and_scatter": lower_select_and_scatter,
     "stablehlo.get_dimension_size": lower_dimension_size,
     "stablehlo.dynamic_broadcast_in_dim": lower_dynamic_broadcast,
     "stablehlo.dynamic_reshape": lower_dynamic_reshape,
@@ -58,7 +60,8 @@ NEAREST_FORMS = {
     "cholesky": "compute it outside the compiled function",
     "triangular_solve": "compute it outside the compiled function",
     "custom_call": "express it in jax.numpy, or leave it out of the compiled function",
-    "select_and_scatter": "the forward pass alone, or average pooling",
+    "reduce_window": "fixed sizes",
+    "convolution": "fixed sizes",
     "uniform_quantize": "quantize and dequantize with ordinary arithmetic",
     "uniform_dequantize": "quantize and dequantize with ordinary arithmetic",
 }

@@ -143,10 +143,16 @@ def test_scatters(update: Function) -> None:
     check(update, normal(5, 4), np.array([1, 3, 1], np.int32), normal(3, 4))
 
 
+def max_pool(x: Any) -> Any:
+    return jax.lax.reduce_window(x, -jnp.inf, jax.lax.max, (2, 3), (2, 2), ((0, 0), (1, 1)))
+
+
+def test_gradient_of_max_pooling() -> None:
+    check(jax.grad(lambda x: (max_pool(x) ** 2).sum()), normal(4, 7))
+
+
 def test_updates_outside_are_dropped() -> None:
-    check(
-        lambda x, i: jnp.asarray(x).at[i].add(1.0, mode="drop"), normal(4, 2), np.array([3, 9, 0], np.int32)
-    )
+    check(lambda x, i: jnp.asarray(x).at[i].add(1.0, mode="drop"), normal(4, 2), np.array([3, 9, 0], np.int32))
 
 
 @pytest.mark.parametrize("rows", [1, 2, 7])
