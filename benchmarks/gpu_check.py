@@ -94,19 +94,19 @@ def pack(path: Path, target: str, chosen: dict[str, Case]) -> None:
             print(f"{name}: {json.dumps(code.report['kernels'][name]['functions'])}")
 
 
-def run(path: Path, library: str = LIBRARY) -> dict[str, Any]:
+def run(path: Path, library: str = LIBRARY, repeats: int = REPEATS) -> dict[str, Any]:
     """Checks and times every packed kernel; the result is what `out.json` holds."""
     results: dict[str, Any] = {}
     with zipfile.ZipFile(path) as archive:
         names = sorted({n.split("/")[0] for n in archive.namelist()})
         for name in names:
             files = {n.split("/")[1]: archive.read(n) for n in archive.namelist() if n.startswith(f"{name}/")}
-            results[name] = _run_case(name, files, library)
+            results[name] = _run_case(name, files, library, repeats)
             print(f"{name}: {json.dumps(results[name])}", flush=True)
     return results
 
 
-def _run_case(name: str, files: dict[str, bytes], library: str) -> dict[str, Any]:
+def _run_case(name: str, files: dict[str, bytes], library: str, repeats: int) -> dict[str, Any]:
     driver = Driver(files, library=library)
     work = json.loads(files["work.json"])
     reference = np.load(io.BytesIO(files["reference.npz"]))
@@ -116,7 +116,7 @@ def _run_case(name: str, files: dict[str, bytes], library: str) -> dict[str, Any
     share = float((error / np.maximum(reference["bound"], np.finfo(np.float64).tiny)).max())
     result: dict[str, Any] = {"where": report.where, "error_share_of_bound": share, "right": share <= 1.0}
     if driver.cuda is not None:
-        seconds = _time(driver, driver.cuda, name, work["rows"])
+        seconds = _time(driver, driver.cuda, name, work["rows"], repeats)
         result |= {"seconds": seconds, "tflops": work["operations"] / seconds / 1e12}
         result |= {
             "gbytes_per_second": work["bytes"] / seconds / 1e9,
@@ -126,7 +126,7 @@ def _run_case(name: str, files: dict[str, bytes], library: str) -> dict[str, Any
     return result
 
 
-def _time(driver: Driver, cuda: CudaDevice, name: str, rows: int) -> float:
+def _time(driver: Driver, cuda: CudaDevice, name: str, rows: int, repeats: int) -> float:
     """Seconds per call on device buffers, after a warm-up."""
     arrays = _random(driver.plans[name], rows)
     call = bind(driver.plans[name], arrays)
@@ -137,7 +137,7 @@ def _time(driver: Driver, cuda: CudaDevice, name: str, rows: int) -> float:
         for _ in range(3):
             driver.launch(cuda, call, addresses)
         cuda.synchronize()
-        return cuda.seconds(lambda: driver.launch(cuda, call, addresses), REPEATS)
+        return cuda.seconds(lambda: driver.launch(cuda, call, addresses), repeats)
     finally:
         for address in addresses:
             cuda.free(address)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import hashlib
 import json
 import re
 import tempfile
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from stratagem.compiler import knobs
@@ -61,35 +63,28 @@ def capability_of(arch: str) -> int:
     return int(match[1])
 
 
+@cache
+def compiler_process() -> Worker:
+    """The one worker that compiles for this process: it holds Triton, whose import takes half a second."""
+    triton_cache = tempfile.TemporaryDirectory(prefix="stratagem-triton-")
+    worker = Worker("aot_worker", {"TRITON_CACHE_DIR": triton_cache.name, "TRITON_DISABLE_LINE_INFO": "1"})
+    atexit.register(triton_cache.cleanup)
+    atexit.register(worker.close)
+    return worker
+
+
 class AheadOfTimeCompiler:
-    """Compiles functions for one architecture. Keep it open over many: starting the worker costs half a
-    second.
+    """Compiles functions for one architecture.
 
     Args:
         arch: `sm_90` and the like. warp_size: lanes of a warp.
-        cache: folder for compiled functions; None keeps nothing.
+        folder: where compiled functions are kept for other processes; None keeps them in this one only.
     """
 
-    def __init__(self, arch: str, warp_size: int, cache: Path | None = None) -> None:
+    def __init__(self, arch: str, warp_size: int, folder: Path | None = None) -> None:
         self.capability = capability_of(arch)
         self._warp_size = warp_size
-        self._cache = cache
-        self._triton_cache = tempfile.TemporaryDirectory(prefix="stratagem-triton-")
-        self._worker = Worker(
-            "aot_worker", {"TRITON_CACHE_DIR": self._triton_cache.name, "TRITON_DISABLE_LINE_INFO": "1"}
-        )
-
-    def __enter__(self) -> AheadOfTimeCompiler:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        self._worker.close()
-        self._triton_cache.cleanup()
+        self._folder = folder
 
     def compile(self, source: str, launch: Launch, warps: int, stages: int) -> CompiledFunction:
         """Compiles the function of one launch.
@@ -112,7 +107,7 @@ class AheadOfTimeCompiler:
 
     def _compiled(self, key: str, request: dict[str, Any]) -> CompiledFunction:
         try:
-            answer, blobs = self._worker.ask(request)
+            answer, blobs = compiler_process().ask(request)
         except WorkerDiedError as error:
             problem = f"Triton crashed on '{request['function']}': {error.problem}"
             raise UnsupportedError(problem, hint=error.hint) from None
@@ -134,17 +129,22 @@ class AheadOfTimeCompiler:
             triton=answer["triton"],
             cubin=blobs[0],
         )
-        if self._cache is not None:
-            self._cache.mkdir(parents=True, exist_ok=True)
-            _write(self._cache / f"{key}.cubin", compiled.cubin)
-            _write(self._cache / f"{key}.json", json.dumps(compiled.facts()).encode())
+        if self._folder is not None:
+            with contextlib.suppress(OSError):  # a full or read-only disk costs time later, nothing now
+                self._folder.mkdir(parents=True, exist_ok=True)
+                _write(self._folder / f"{key}.cubin", compiled.cubin)
+                _write(self._folder / f"{key}.json", json.dumps(compiled.facts()).encode())
         return compiled
 
     def _cached(self, key: str) -> CompiledFunction | None:
-        if self._cache is None or not (self._cache / f"{key}.json").exists():
+        """What another process compiled; None when there is nothing, or nothing that can be read."""
+        if self._folder is None:
             return None
-        facts = json.loads((self._cache / f"{key}.json").read_text())
-        return CompiledFunction(**facts, cubin=(self._cache / f"{key}.cubin").read_bytes())
+        try:
+            facts = json.loads((self._folder / f"{key}.json").read_text())
+            return CompiledFunction(**facts, cubin=(self._folder / f"{key}.cubin").read_bytes())
+        except (OSError, ValueError, TypeError):
+            return None
 
 
 def cache_folder() -> Path | None:

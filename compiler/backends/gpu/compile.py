@@ -55,21 +55,21 @@ def compile_kernels(module: Any, device: Device) -> tuple[dict[str, bytes], dict
     files: dict[str, bytes] = {}
     index: dict[str, Any] = {}
     report: dict[str, Any] = {}
-    with AheadOfTimeCompiler(limits.arch, limits.warp_size, cache_folder()) as compiler:
-        for printed in print_kernels(module, device):
-            started = time.perf_counter()
-            launches = [compile_launch(compiler, printed.source, launch, limits) for launch in printed.plan.launches]
-            files[f"{printed.plan.name}.py"] = printed.source.encode()
-            for launch in launches:
-                files[f"{launch.compiled.symbol}.cubin"] = launch.compiled.cubin
-            index[printed.plan.name] = {
-                "plan": _with_schedules(printed.plan, launches).to_json(),
-                "functions": {c.compiled.symbol: c.compiled.facts() for c in launches},
-            }
-            report[printed.plan.name] = {
-                "seconds": time.perf_counter() - started,
-                "functions": {c.compiled.symbol: _summary(c) for c in launches},
-            }
+    compiler = AheadOfTimeCompiler(limits.arch, limits.warp_size, cache_folder())
+    for printed in print_kernels(module, device):
+        started = time.perf_counter()
+        launches = [compile_launch(compiler, printed.source, launch, limits) for launch in printed.plan.launches]
+        files[f"{printed.plan.name}.py"] = printed.source.encode()
+        for launch in launches:
+            files[f"{launch.compiled.symbol}.cubin"] = launch.compiled.cubin
+        index[printed.plan.name] = {
+            "plan": _with_schedules(printed.plan, launches).to_json(),
+            "functions": {c.compiled.symbol: c.compiled.facts() for c in launches},
+        }
+        report[printed.plan.name] = {
+            "seconds": time.perf_counter() - started,
+            "functions": {c.compiled.symbol: _summary(c) for c in launches},
+        }
     files[INDEX] = json.dumps({"arch": limits.arch, "kernels": index}, indent=1).encode()
     return files, {"arch": limits.arch, "kernels": report}
 

@@ -14,6 +14,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -53,6 +54,7 @@ class Worker:
         self._environment = dict(environment or {})
         self._process: subprocess.Popen[bytes] | None = None
         self._log: IO[bytes] | None = None
+        self._turn = threading.Lock()
 
     def __enter__(self) -> Worker:
         return self
@@ -63,10 +65,14 @@ class Worker:
         self.close()
 
     def ask(self, data: dict[str, Any], blobs: Sequence[bytes] = ()) -> Message:
-        """Sends a request and waits for the answer.
+        """Sends a request and waits for the answer; threads take turns.
 
         Raises WorkerDiedError with the end of the worker's output when it died instead of answering.
         """
+        with self._turn:
+            return self._answer(data, blobs)
+
+    def _answer(self, data: dict[str, Any], blobs: Sequence[bytes]) -> Message:
         process = self._started()
         assert process.stdin is not None and process.stdout is not None
         try:

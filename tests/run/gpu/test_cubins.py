@@ -70,6 +70,15 @@ def test_the_second_compile_is_read_from_the_cache(compile_cache: Path) -> None:
     assert {p: p.stat().st_mtime_ns for p in (compile_cache / "gpu").iterdir()} == stamps
 
 
+def test_a_damaged_cache_is_compiled_again(tmp_path: Path) -> None:
+    aot._COMPILED.clear()
+    first = compiled(KERNELS["softmax"](), "sm_90", tmp_path)
+    for path in (tmp_path / "gpu").glob("*.json"):
+        path.write_text("{")
+    aot._COMPILED.clear()
+    assert compiled(KERNELS["softmax"](), "sm_90", tmp_path).files == first.files
+
+
 def test_cubins_hold_no_paths(compile_cache: Path) -> None:
     code = compiled(KERNELS["softmax"](), "sm_90", compile_cache)
     folder = str(Path(__file__).parents[3]).encode()
@@ -79,30 +88,28 @@ def test_cubins_hold_no_paths(compile_cache: Path) -> None:
 def test_a_kernel_too_large_for_the_registers_is_refused_with_numbers() -> None:
     limits = limits_of(device())
     kernel = printed(kernels.softmax("?", 60_000, tile=1).replace("math.exp", "math.erf"))
-    with (
-        AheadOfTimeCompiler(limits.arch, limits.warp_size) as compiler,
-        pytest.raises(HardwareError, match=r"bytes of register spills at \d+ registers a thread \(with \d+ warps"),
-    ):
+    compiler = AheadOfTimeCompiler(limits.arch, limits.warp_size)
+    spills = r"bytes of register spills at \d+ registers a thread \(with \d+ warps"
+    with pytest.raises(HardwareError, match=spills):
         compile_launch(compiler, kernel.source, kernel.plan.launches[0], limits)
 
 
 def test_source_triton_refuses_and_a_crash_are_reported() -> None:
     kernel = printed(kernels.softmax("?", 8))
     launch = kernel.plan.launches[0]
-    with AheadOfTimeCompiler("sm_90", 32) as compiler:
-        with pytest.raises(UnsupportedError, match="Triton cannot compile 'softmax_0': "):
-            compiler.compile(kernel.source.replace("tl.exp", "tl.no_such"), launch, 1, 1)
-        crash = kernel.source + "\nimport os\nos.abort()\n"
-        with pytest.raises(UnsupportedError, match=r"Triton crashed on .*ended with signal SIGABRT"):
-            compiler.compile(crash, launch, 1, 1)
-        assert compiler.compile(kernel.source, launch, 1, 1).threads == 32
+    compiler = AheadOfTimeCompiler("sm_90", 32)
+    with pytest.raises(UnsupportedError, match="Triton cannot compile 'softmax_0': "):
+        compiler.compile(kernel.source.replace("tl.exp", "tl.no_such"), launch, 1, 1)
+    crash = kernel.source + "\nimport os\nos.abort()\n"
+    with pytest.raises(UnsupportedError, match=r"Triton crashed on .*ended with signal SIGABRT"):
+        compiler.compile(crash, launch, 1, 1)
+    assert compiler.compile(kernel.source, launch, 1, 1).threads == 32
 
 
 def test_a_plan_that_packs_other_parameters_is_refused() -> None:
     kernel = printed(kernels.softmax("?", 8))
     launch = kernel.plan.launches[0]
-    with AheadOfTimeCompiler("sm_90", 32) as compiler:
-        code = compiler.compile(kernel.source, launch, 1, 1)
+    code = AheadOfTimeCompiler("sm_90", 32).compile(kernel.source, launch, 1, 1)
     wrong = type(launch)(launch.function, 1, (*launch.parameters[:-1], Parameter("n", "i64", value=1)), 1, 1)
     with pytest.raises(ArtifactError, match=r"takes parameters of .* bytes, the plan packs"):
         checked_facts(code, wrong)

@@ -37,8 +37,8 @@ def test_on_a_device_results_are_checked_and_timed(archive: Path, tmp_path: Path
         source = packed.read("softmax/softmax.py").decode()
     standin = StandIn(tmp_path, {"softmax": plan}, {"softmax": source})
     standin.setup()
-    result = gpu_check.run(archive, library=standin.path)["softmax"]
+    result = gpu_check.run(archive, library=standin.path, repeats=2)["softmax"]
     standin.close()
     assert result["right"] and result["where"] == "run on stand-in device"
-    assert result["seconds"] == pytest.approx(1e-3 / gpu_check.REPEATS)
+    assert result["seconds"] == pytest.approx(1e-3 / 2)
     assert standin.problems == {} and standin.live_blocks == 0
