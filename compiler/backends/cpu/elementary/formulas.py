@@ -112,7 +112,8 @@ def erf(x: Real) -> Real:
     # Near 0 an odd polynomial; further out 1 - exp(-a (1 + q(a))), which from 4 on rounds to 1.
     a = x.absolute().clamped(0.0, 4.0)
     near = a * polynomial(a * a, ERF_NEAR) + a
-    far = 1.0 - exp(-(a * polynomial(a, ERF_FAR) + a))
+    count, rest = _split_exponent(-(a * polynomial(a, ERF_FAR) + a))  # between -18 and 0: one factor serves
+    far = 1.0 - (rest * rest * polynomial(rest, EXP) + rest + 1.0) * _power_of_two(count)
     return choose(a.compare("olt", 1.0), near, far).with_sign_of(x)
 
 

@@ -1,7 +1,7 @@
 """Loops over the window of a convolution around one structured operation become loops of the operation.
 
-Before: `scf.for p { scf.for q { scf.for c { generic on slices at (p, q, c) } } }`, which walks the weights once per place
-of the window and keeps sums in memory. After: one nest with p, q and c among its reductions, which keeps them in
+Before: `scf.for p { scf.for q { scf.for c { generic on slices at (p, q, c) } } }`, which walks the weights once per
+place of the window and keeps sums in memory. After: one nest with p, q and c among its reductions, which keeps them in
 registers and may walk them in the order that suits memory. Only perfect nests whose slices move linearly, and only
 around a loop of step 1: other staging loops are there for the caches.
 """
@@ -168,9 +168,9 @@ def _expression_move(expression: Any, moves: list[int], dims: int) -> int | None
     if isinstance(expression, ir.AffineConstantExpr):
         return 0
     if isinstance(expression, ir.AffineDimExpr):
-        return moves[ir.AffineDimExpr(expression).position]
+        return moves[int(ir.AffineDimExpr(expression).position)]
     if isinstance(expression, ir.AffineSymbolExpr):
-        return moves[dims + ir.AffineSymbolExpr(expression).position]
+        return moves[dims + int(ir.AffineSymbolExpr(expression).position)]
     if isinstance(expression, ir.AffineAddExpr):
         a, b = (_expression_move(e, moves, dims) for e in (expression.lhs, expression.rhs))
         return None if a is None or b is None else a + b
