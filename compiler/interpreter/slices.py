@@ -52,12 +52,14 @@ def region_of(instruction: Instruction, operands: Sequence[Value], shape: Sequen
         if size < 0 or offset < 0 or last < 0 or (size > 0 and last >= extent) or offset > extent:
             rule = f"offset {offset}, size {size}, stride {stride}"
             raise instruction.violation(f"dimension {dim}: {rule} leaves the {extent} elements of the tensor")
-        region.append(strided_range(offset, size, stride))
+        if stride == 0 and size > 1:
+            raise instruction.violation(f"dimension {dim}: {size} elements with stride 0 are all the same one")
+        region.append(strided_range(offset, size, stride or 1))
     return tuple(region)
 
 
 def strided_range(offset: int, size: int, stride: int) -> slice:
-    """`size` elements from `offset` on; also for strides of 0 or below where that is one element at most."""
+    """`size` elements from `offset` on, a negative stride backwards."""
     if stride > 0:
         return slice(offset, offset + (size - 1) * stride + 1 if size else offset, stride)
     stop = offset + size * stride

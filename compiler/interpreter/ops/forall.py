@@ -43,8 +43,10 @@ class ForallFacts:
         lists = [MixedList(integer_list(op, f"static{name}")) for name in ("LowerBound", "UpperBound", "Step")]
         return ForallFacts((lists[0], low), (lists[1], high), (lists[2], step), outputs)
 
-    def units(self, operands: Sequence[Any]) -> list[range]:
+    def units(self, instruction: Instruction, operands: Sequence[Any]) -> list[range]:
         low, high, step = (numbers.resolve(operands[part]) for numbers, part in (self.low, self.high, self.step))
+        if min(step, default=1) <= 0:
+            raise instruction.violation(f"steps are {step}, must be positive")
         return [range(a, b, c) for a, b, c in zip(low, high, step, strict=True)]
 
 
@@ -68,7 +70,7 @@ def run_forall(machine: Machine, instruction: Instruction, frame: Frame, operand
         instruction.facts = ForallFacts.of(instruction.op)
     facts: ForallFacts = instruction.facts
     machine.certain(instruction, operands[: facts.outputs.start])
-    units = list(itertools.product(*facts.units(operands)))
+    units = list(itertools.product(*facts.units(instruction, operands)))
     outputs = [Output.of(value) for value in operands[facts.outputs]]
     for number, indices in enumerate(units):
         _run_unit(machine, instruction, frame, number, indices, outputs, units)
