@@ -1,0 +1,70 @@
+"""Programs cut over two ranks: as threads of one process and as MPI processes, equal to the single run."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import stratagem as sg
+from stratagem.api.session import open_session
+from stratagem.runtime.errors import StratagemError
+
+torch = pytest.importorskip("torch", reason="the transformer block is a torch module: pip install 'stratagem[torch]'")
+Array = np.ndarray[Any, Any]
+
+
+def block() -> tuple[Any, Any]:
+    torch.manual_seed(0)
+    return torch.nn.TransformerEncoderLayer(32, 4, 64, batch_first=True).eval(), torch.randn(2, 8, 32)
+
+
+def saved(folder: Path, strategy: str) -> tuple[Path, str, Array, Array]:
+    module, x = block()
+    with torch.no_grad():
+        compiled = sg.compile(module, (x,), target="two-hosts", strategy=strategy)
+        expected = module(x).numpy()
+    name = compiled.signature.inputs[0].name
+    return compiled.save(folder / f"{strategy}.sgm"), name, x.numpy(), expected
+
+
+@pytest.mark.parametrize("strategy", ["tensor", "batch"])
+def test_threads_equal_the_single_run(tmp_path: Path, strategy: str) -> None:
+    path, name, x, expected = saved(tmp_path, strategy)
+    session = open_session(path)
+    (result,) = session.run({name: x})
+    np.testing.assert_allclose(result, expected, rtol=1e-4, atol=1e-5)
+    assert session.label == "2 ranks as threads of one process"
+
+
+def test_mpi_equals_the_single_run(tmp_path: Path) -> None:
+    pytest.importorskip("mpi4py", reason="needs MPI: pip install 'stratagem[mpi]'")
+    launcher = shutil.which("mpiexec", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+    if launcher is None:
+        pytest.skip("mpiexec is not installed: pip install 'stratagem[mpi]'")
+    path, name, x, expected = saved(tmp_path, "tensor")
+    np.savez(tmp_path / "in.npz", **{name: x})
+    program = [sys.executable, "-m", "stratagem.cli.main", "run", str(path)]
+    options = ["--inputs", str(tmp_path / "in.npz"), "--output", str(tmp_path / "out.npz")]
+    root = Path(__file__).parents[3]
+    environment = {**os.environ, "PYTHONPATH": str(root)}
+    done = subprocess.run(
+        [launcher, "-n", "2", *program, *options], capture_output=True, text=True, timeout=120, env=environment
+    )
+    assert done.returncode == 0, done.stderr
+    assert "2 MPI ranks" in done.stderr
+    with np.load(tmp_path / "out.npz") as results:
+        np.testing.assert_allclose(results[results.files[0]], expected, rtol=1e-4, atol=1e-5)
+
+
+def test_one_ranks_error_ends_the_others_too(tmp_path: Path) -> None:
+    path, name, x, _ = saved(tmp_path, "tensor")
+    session = open_session(path)
+    with pytest.raises(StratagemError, match="shape"):
+        session.run({name: x[:, :5]})
