@@ -1,6 +1,6 @@
 """Runs stages of passes over a program, with one hook between passes: verify, dump, time, stop, override.
 
-A failed pass leaves a reproducer: the IR before it, and the one command that replays it.
+A failed pass leaves a reproducer: the IR before it, the hardware, and the one command that replays it.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from stratagem.compiler.passes.base import Pass, PassContext
 from stratagem.compiler.passes.registry import parse
 from stratagem.compiler.pipeline import Stage
 from stratagem.compiler.program import Program
+from stratagem.hwmodels.dump import dump
 
 Progress = Callable[[str, str], None]
 
@@ -66,12 +67,12 @@ class StageRunner:
             one.apply(program, self.context)
             _verify(program, one)
         except PassError as error:
-            raise _with_reproducer(error, stage, one, before) from None
+            raise self._with_reproducer(error, stage, one, before) from None
         except StratagemError:
             raise
         except Exception as error:
             wrapped = PassError(f"{type(error).__name__}: {error}")
-            raise _with_reproducer(wrapped, stage, one, before) from error
+            raise self._with_reproducer(wrapped, stage, one, before) from error
         self.records.append(PassRecord(stage, one.name, time.perf_counter() - started))
         self._dump(program, stage, one)
 
@@ -96,6 +97,30 @@ class StageRunner:
             folder.mkdir(parents=True, exist_ok=True)
             (folder / f"{len(self.records):02d}-{stage}-{one.name}.mlir").write_text(to_text(program.module))
 
+    def _with_reproducer(self, error: PassError, stage: str, one: Pass, before: str) -> PassError:
+        """Writes the IR before the pass and the hardware, and says how to replay it.
+
+        A full disk must not hide the first error.
+        """
+        path = Path(knobs.current().reproducers) / f"{stage}-{one.name}.mlir"
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(before)
+            replay = f"replay with: stratagem opt {path} --passes '{one}'{self._target_option(path)}"
+        except OSError as problem:
+            replay = f"no reproducer was written to {path}: {problem.strerror}"
+        return PassError(
+            f"pass '{one}' of stage '{stage}' failed: {error.problem}", hint=replay, location=error.location
+        )
+
+    def _target_option(self, path: Path) -> str:
+        """` --target FILE`, with the resolved hardware written beside the IR; empty where there is none."""
+        if self.context.machine is None:
+            return ""
+        target = path.with_suffix(".yaml")
+        target.write_text(dump(self.context.machine))
+        return f" --target {target}"
+
 
 def _verify(program: Program, one: Pass) -> None:
     try:
@@ -104,16 +129,3 @@ def _verify(program: Program, one: Pass) -> None:
         from stratagem.compiler.ir import first_diagnostic
 
         raise PassError(f"the result is not valid IR: {first_diagnostic(error)}") from None
-
-
-def _with_reproducer(error: PassError, stage: str, one: Pass, before: str) -> PassError:
-    """Writes the IR before the pass and says how to replay it; a full disk must not hide the first error."""
-    folder = Path(knobs.current().reproducers)
-    path = folder / f"{stage}-{one.name}.mlir"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        path.write_text(before)
-        replay = f"replay with: stratagem opt {path} --passes '{one}'"
-    except OSError as problem:
-        replay = f"no reproducer was written to {path}: {problem.strerror}"
-    return PassError(f"pass '{one}' of stage '{stage}' failed: {error.problem}", hint=replay, location=error.location)

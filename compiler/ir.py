@@ -7,6 +7,7 @@ deadlock under MLIR's own threads), and tensor maths stays in upstream dialects,
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 from torch_mlir import ir
@@ -40,6 +41,14 @@ def parse_module(text: str, context: Any | None = None) -> Any:
     context = context or new_context()
     try:
         return ir.Module.parse(text, context=context)
+    except ir.MLIRError as error:
+        raise PassError(f"not valid IR: {first_diagnostic(error)}") from None
+
+
+def parse_file(path: Path) -> Any:
+    """Parses a file in a context of its own; raises PassError with the position in that file."""
+    try:
+        return ir.Module.parseFile(str(path), context=new_context())
     except ir.MLIRError as error:
         raise PassError(f"not valid IR: {first_diagnostic(error)}") from None
 
@@ -149,7 +158,7 @@ def _dictionary_strings(function: Any, which: str, key: str, count: int) -> list
 
 def location_text(op: Any) -> str:
     """A short reading of the op's source location: `file:line:col`, or the name MLIR prints."""
-    return str(op.location).removeprefix("loc(").removesuffix(")").replace("\"", "")
+    return str(op.location).removeprefix("loc(").removesuffix(")").replace('"', "")
 
 
 PassFunction = Callable[[Any], None]

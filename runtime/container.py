@@ -145,7 +145,10 @@ class Container:
                 self.manifest = self._read_manifest()
         except FileNotFoundError:
             raise ArtifactError(f"there is no artifact {self.path}") from None
-        except (zipfile.BadZipFile, zipfile.LargeZipFile, EOFError, ValueError, OSError) as error:
+        except zipfile.BadZipFile as error:
+            hint = "`stratagem compile` writes artifacts; copy or compile it again if this was one"
+            raise ArtifactError(f"{self.path} is damaged, or not an artifact: {error}", hint=hint) from None
+        except (zipfile.LargeZipFile, EOFError, ValueError, OSError) as error:
             raise self._damaged(str(error)) from None
         if self.manifest.get("format") != FORMAT:
             found = self.manifest.get("format")

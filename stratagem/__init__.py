@@ -15,7 +15,16 @@ from stratagem.runtime.version import VERSION
 
 __version__ = VERSION
 
-__all__ = ["CompiledModel", "StratagemError", "__version__", "compile", "jit", "load", "load_model", "register_torch_backend"]
+__all__ = [
+    "CompiledModel",
+    "StratagemError",
+    "__version__",
+    "compile",
+    "jit",
+    "load",
+    "load_model",
+    "register_torch_backend",
+]
 
 if TYPE_CHECKING:
     from stratagem.api.compiling import CompiledModel, compile, load

@@ -68,13 +68,23 @@ def parse_stablehlo(content: bytes, context: Any | None = None) -> Any:
 def _deserialize(content: bytes, context: Any) -> Any:
     from torch_mlir._mlir_libs import _stablehlo
 
+    messages: list[str] = []
+
+    def keep(diagnostic: Any) -> bool:
+        messages.append(str(diagnostic.message))
+        return True
+
+    handler = context.attach_diagnostic_handler(keep)  # else MLIR prints them
     try:
         result = _stablehlo.deserialize_portable_artifact(context, content)
         module = result if hasattr(result, "operation") else ir.Module.parse(result, context=context)
         module.operation.verify()
     except (ir.MLIRError, ValueError, RuntimeError) as error:
         reason = first_diagnostic(error) if isinstance(error, ir.MLIRError) else str(error)
+        reason = messages[0] if messages else reason
         raise ModelError(f"not a readable portable artifact ({len(content)} bytes): {reason}") from None
+    finally:
+        handler.detach()
     return module
 
 

@@ -56,7 +56,14 @@ def _load_file(path: Path) -> Program:
     if loader is None:
         known = "; ".join(f"{suffix} {what}" for suffix, what in SUFFIXES.items())
         raise ModelError(f"{path}: cannot tell what kind of model this is", hint=f"known endings: {known}")
-    return loader(path)
+    try:
+        return loader(path)
+    except ModelError as error:
+        if error.location is None and path.name not in str(error):
+            error.location = str(path)
+        raise
+    except OSError as error:
+        raise UsageError(f"cannot read {error.filename or path}: {error.strerror}") from None
 
 
 def _onnx(path: Path) -> Program:

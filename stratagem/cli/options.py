@@ -58,6 +58,9 @@ def random_inputs(signature: Signature, sizes: tuple[str, ...], seed: int) -> di
     import numpy as np
 
     given, rng = dict(map(_size, sizes)), np.random.default_rng(seed)
+    for name in given.keys() - {spec.name for spec in signature.inputs}:
+        takes = "; ".join(map(str, signature.inputs)) or "none"
+        raise UsageError(f"--size: there is no input '{name}'", hint=f"inputs: {takes}")
     arrays = {}
     for spec in signature.inputs:
         shape = given.get(spec.name, tuple(n or 1 for n in spec.shape))
