@@ -10,7 +10,7 @@ from torch_mlir import ir
 from torch_mlir.dialects import llvm
 
 from stratagem.compiler.backends.cpu.outline_phases import PhaseBody
-from stratagem.compiler.ir import run_pipeline, walk
+from stratagem.compiler.ir import run_pipeline
 
 _LOWER = (
     "builtin.module(convert-scf-to-cf,lower-affine,expand-strided-metadata,lower-affine,"
@@ -29,8 +29,9 @@ def lower_to_llvm(module: Any, allocator: str, release: str, bodies: Sequence[Ph
     """
     run_pipeline(module, _LOWER)
     with module.context, ir.Location.unknown():
+        lowered = {str(op.attributes["sym_name"]).strip('"'): op.operation for op in module.body.operations}
         for body in bodies:
-            _declare_alias_free(module, body)
+            _declare_alias_free(lowered[body.name], body)
     text = str(llvm.translate_module_to_llvmir(module.operation))
     return bind_runtime(text, allocator, release)
 
@@ -49,9 +50,8 @@ def bind_runtime(text: str, allocator: str, release: str) -> str:
     return re.sub(r"@puts\b", "@sg_assert_failed", text)
 
 
-def _declare_alias_free(module: Any, body: PhaseBody) -> None:
+def _declare_alias_free(function: Any, body: PhaseBody) -> None:
     """Marks the data pointer of each distinct buffer `noalias`; a descriptor of rank r is 3 + 2r arguments."""
-    function = next(op for op in walk(module.operation) if _is_function(op, body.name))
     marks: list[Any] = []
     for rank, distinct in body.arguments:
         if rank is None:
@@ -63,6 +63,3 @@ def _declare_alias_free(module: Any, body: PhaseBody) -> None:
         marks += slots
     function.attributes["arg_attrs"] = ir.ArrayAttr.get(marks)
 
-
-def _is_function(op: Any, name: str) -> bool:
-    return op.name == "llvm.func" and bool(ir.StringAttr(op.attributes["sym_name"]).value == name)
