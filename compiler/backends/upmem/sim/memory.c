@@ -2,8 +2,8 @@
    whom and since which barrier. The compiler's thread-sanitizer instrumentation calls in for every load and store of
    the emitted code (see hooks.c); no library of that sanitizer is linked.
 
-   A tag is epoch << 7 | locked << 6 | tasklet; the epoch advances at every barrier of all tasklets and never repeats,
-   so nothing has to be cleared between launches. Reader 63 stands for "several". */
+   A tag is epoch << 7 | locked << 6 | tasklet; the epoch advances at every barrier of all tasklets and at every
+   launch (it repeats after 2^25 of them), so nothing has to be cleared between launches. Reader 63 stands for "several". */
 #include "sim.h"
 
 #include <stdlib.h>

@@ -75,7 +75,6 @@ bool sg_symbol(uintptr_t address, uintptr_t *low, uintptr_t *high, const char **
 /* memory.c: shadow state of WRAM and MRAM */
 int sg_memory_open(void);
 void sg_memory_close(void);
-void sg_memory_start_launch(uintptr_t stack_low, uintptr_t stack_high);
 void sg_heap_reset(void);
 void *sg_heap_take(size_t bytes);
 uint64_t sg_heap_used(void);
