@@ -9,8 +9,19 @@ from tests.unit.upmem import kernels
 from tests.unit.upmem.support import changed_device, check, random
 
 
-@pytest.mark.parametrize("dtype", ["i32", "f32", "i64", "i8"])
-@pytest.mark.parametrize("n, unit, tile, piece", [(1, 1, 1, 1), (1009, 32, 8, 4), (67, 33, 7, 3), (65, 64, 64, 64)])
+@pytest.mark.parametrize(
+    "n, unit, tile, piece, dtype",
+    [
+        (1, 1, 1, 1, "i32"),
+        (1, 1, 1, 1, "i64"),
+        (1009, 32, 8, 4, "i32"),
+        (1009, 32, 8, 4, "f32"),
+        (67, 33, 7, 3, "i32"),
+        (67, 33, 7, 3, "i8"),
+        (67, 33, 7, 3, "i64"),
+        (65, 64, 64, 64, "f32"),
+    ],
+)
 def test_vector_add(n: int, unit: int, tile: int, piece: int, dtype: str) -> None:
     op = "addf" if dtype.startswith("f") else "addi"
     text = kernels.vector_add(n, unit, tile, piece, dtype, op)
