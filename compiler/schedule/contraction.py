@@ -25,19 +25,29 @@ def contraction_shape(op: Any, dims: KernelDims) -> ContractionShape:
     if _innermost(loops.accesses[2], loops.dims, dims) in rows:
         rows, columns = columns, rows
     m, n, k = (_last_wide(found, dims) for found in (rows, columns, depths))
-    rest = [d for d in dims.extents if d in out and d not in (m, n)]
+    picture_rows = bool(window) and any(_slides(d, loops.accesses, loops.dims) for d in rows)
+    side = (rows if picture_rows else columns) if window else []
+    extra = _last_wide([d for d in side if d not in (m, n) and extent(dims, d) > 1], dims)
+    rest = [d for d in dims.extents if d in out and d not in (m, n, extra)]
     return ContractionShape(
         m=m,
         n=n,
         k=k,
         window=window,
-        rows=extent(dims, m) if m is not None else 1,
-        columns=extent(dims, n) if n is not None else 1,
-        depth=extent(dims, k) if k is not None else 1,
+        extra=extra,
+        extra_rows=picture_rows,
+        rows=_extent_of(dims, m),
+        columns=_extent_of(dims, n),
+        depth=_extent_of(dims, k),
+        extra_extent=_extent_of(dims, extra),
         batch=_product(dims, rest),
         taps=_product(dims, [d for d in reduced if d != k]),
         element=dtype_bytes(dtype(op.operands[0])),
     )
+
+
+def _extent_of(dims: KernelDims, dim: int | None) -> int:
+    return 1 if dim is None else extent(dims, dim)
 
 
 def _innermost(access: Access, loops: list[int], dims: KernelDims) -> int | None:

@@ -9,45 +9,73 @@ from stratagem.compiler.schedule.machine import TileTarget
 STEP_SECONDS = 50e-9
 """Cost of handing out one tile or starting one staging step, on any device; only its order matters."""
 REUSE = 8
-"""How often an operand in a register is worth using again: each loaded row (column) serves that many columns (rows)."""
+"""How often an operand in a register is used again at most: a loaded row serves that many columns, and so on."""
 
 
 @dataclass(frozen=True)
 class ContractionShape:
-    """The roles of a contraction's dimensions: rows m, columns n, depth k (one dimension each, the largest
-    of its
-    role; None where there is none), `window` reduction dimensions that slide over the other operand, and how
-    often
-    all that is repeated (`batch`)."""
+    """The roles of a contraction's dimensions, one dimension per role, None where there is none, and their extents.
+
+    Rows m, columns n (innermost in the result), depth k. `window`: reduction dimensions that slide over one operand, the
+    picture. `extra`: a second dimension of the picture's side (image rows beside image columns); `extra_rows` tells
+    whether that side is the rows, `extra_extent` is 1 without one. `batch`: how often all that is repeated; `taps`:
+    reduction steps beside the depth; `element`: bytes of an operand's element.
+    """
 
     m: int | None
     n: int | None
     k: int | None
     window: tuple[int, ...]
+    extra: int | None
+    extra_rows: bool
     rows: int
     columns: int
     depth: int
+    extra_extent: int
     batch: int
     taps: int
     element: int
 
 
-def contraction_seconds(shape: ContractionShape, tile: tuple[int, int, int], target: TileTarget) -> float:
-    """Seconds for the whole contraction when cut into tiles of (rows, columns, depth)."""
-    mc, nc, kc = tile
-    tiles = _ceil(shape.rows, mc) * _ceil(shape.columns, nc) * shape.batch
+@dataclass(frozen=True)
+class Block:
+    """A tile of a contraction: extents of rows, columns, depth and of the extra dimension."""
+
+    rows: int
+    columns: int
+    depth: int
+    extra: int = 1
+
+
+def contraction_seconds(shape: ContractionShape, block: Block, target: TileTarget) -> float:
+    """Seconds for the whole contraction when it is cut into blocks."""
+    tiles = _ceil(shape.rows, block.rows) * _ceil(shape.columns, block.columns) * shape.batch
+    tiles *= _ceil(shape.extra_extent, block.extra)
     rounds = _ceil(tiles, target.units)
-    steps = _ceil(shape.depth, kc) * shape.taps
-    compute = rounds * target.units * 2.0 * mc * _round_up(nc, target.lanes) * shape.depth * shape.taps / target.rate
-    compute *= 1.0 + 1.0 / min(mc, REUSE) + 1.0 / min(_ceil(nc, target.lanes), REUSE)
-    operands = tiles * steps * (mc + nc) * kc * shape.element
-    results = tiles * mc * nc * shape.element
-    shared = (operands + 2 * results) / target.outer_bandwidth
-    accumulate = 0.0
+    steps = _ceil(shape.depth, block.depth) * shape.taps
+    area = block.rows * block.columns * block.extra
+    compute = rounds * target.units * 2.0 * area * shape.depth * shape.taps / target.rate
+    compute *= _round_up(block.columns, target.lanes) / block.columns
+    compute *= 1.0 + 1.0 / min(block.rows, REUSE) + 1.0 / min(_ceil(block.columns, target.lanes), REUSE)
+    loaded = tiles * _side_elements(shape, block) * _ceil(shape.depth, block.depth) * block.depth
+    shared = (loaded + 2 * tiles * area) * shape.element / target.outer_bandwidth
+    again = rounds * steps * (block.rows + block.depth) * target.copy_latency
     if target.far_level != target.near_level:
-        accumulate = rounds * steps * 2 * mc * nc * shape.element / target.near_bandwidth
-    accumulate += rounds * steps * (mc + kc) * target.copy_latency
-    return max(compute, shared) + 0.2 * min(compute, shared) + accumulate + rounds * steps * STEP_SECONDS
+        again += rounds * steps * 2 * area * shape.element / target.near_bandwidth
+    return max(compute, shared) + 0.2 * min(compute, shared) + again + rounds * steps * STEP_SECONDS
+
+
+def _side_elements(shape: ContractionShape, block: Block) -> int:
+    """Elements that a tile reads of both operands per unit of depth. A picture is read once, then again from nearby for
+    each tap; other operands are other elements for each tap."""
+    rows, columns = block.rows, block.columns
+    if shape.extra_rows:
+        rows *= block.extra
+    else:
+        columns *= block.extra
+    if not shape.window:
+        return (rows + columns) * shape.taps
+    return rows + columns * shape.taps if shape.extra_rows else rows * shape.taps + columns
 
 
 def _ceil(value: int, step: int) -> int:

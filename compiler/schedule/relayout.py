@@ -123,7 +123,11 @@ def _parameter_name(main: Any, value: Any) -> str | None:
     """The parameter behind an argument of `@main` that carries no other claim; None for any other value."""
     if owner(value) is not None or value.owner != main.regions[0].blocks[0]:
         return None
-    entries = ir.DictAttr(ir.ArrayAttr(main.attributes["arg_attrs"])[value.arg_number]) if "arg_attrs" in main.attributes else {}
+    entries = (
+        ir.DictAttr(ir.ArrayAttr(main.attributes["arg_attrs"])[value.arg_number])
+        if "arg_attrs" in main.attributes
+        else {}
+    )
     if len(entries) != 1 or "model.param" not in entries:
         return None
     return str(ir.StringAttr(entries["model.param"]).value)

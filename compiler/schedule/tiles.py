@@ -10,7 +10,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from itertools import product
 
-from stratagem.compiler.schedule.cost import ContractionShape, contraction_seconds
+from stratagem.compiler.schedule.cost import Block, ContractionShape, contraction_seconds
 from stratagem.compiler.schedule.dims import KernelDims
 from stratagem.compiler.schedule.footprint import Footprint, extent, footprints
 from stratagem.compiler.schedule.machine import TileTarget
@@ -167,28 +167,33 @@ def rows_fit(tensors: list[Footprint], sizes: dict[int, int], tiled: list[int], 
 def choose_contraction_tiles(dims: KernelDims, shape: ContractionShape, target: TileTarget) -> Choice:
     """Tiles of a contraction: the cheapest of the block sizes that fit, by `cost.contraction_seconds`."""
     tensors = footprints(dims)
-    fixed = {d: 1 for d in dims.common if d not in (shape.m, shape.n)}
-    base = {d: extent(dims, d) for d in dims.extents} | fixed | dict.fromkeys(shape.window, 1)
-    rows = _candidates(shape.rows, _unit_extent(target, 0), ROWS_UNKNOWN if _unknown(dims, shape.m) else 512) if shape.m is not None else [1]
-    columns = (
-        _candidates(shape.columns, max(_unit_extent(target, 1), target.lanes), 2048) if shape.n is not None else [1]
-    )
-    depths = _candidates(shape.depth, max(_unit_extent(target, 2), 8), 1024) if shape.k is not None else [1]
-    best: tuple[float, Choice] | None = None
-    for mc, nc, kc in product(rows, columns, depths):
-        sizes = {**base}
-        for dim, size in ((shape.m, mc), (shape.n, nc), (shape.k, kc)):
-            if dim is not None:
-                sizes[dim] = size
-        if not contraction_fits(tensors, sizes, shape, target):
+    ones = dict.fromkeys([d for d in dims.common if d not in (shape.m, shape.n)] + list(shape.window), 1)
+    base = {d: extent(dims, d) for d in dims.extents} | ones
+    best: tuple[float, Block] | None = None
+    blocks = [Block(*sizes) for sizes in product(*_block_candidates(dims, shape, target))]
+    for block in blocks:
+        if not contraction_fits(tensors, base | _sizes(shape, block), shape, target):
             continue
-        seconds = contraction_seconds(shape, (mc, nc, kc), target)
+        seconds = contraction_seconds(shape, block, target)
         if best is None or seconds < best[0]:
-            best = (seconds, _contraction_choice(dims, shape, sizes, kc))
-    if best is not None:
-        return best[1]
-    smallest = {**base, **{d: 1 for d in (shape.m, shape.n, shape.k) if d is not None}}
-    return _contraction_choice(dims, shape, smallest, min(depths))
+            best = (seconds, block)
+    chosen = best[1] if best is not None else Block(1, 1, blocks[0].depth)
+    return _contraction_choice(dims, shape, base | _sizes(shape, chosen), chosen.depth)
+
+
+def _block_candidates(dims: KernelDims, shape: ContractionShape, target: TileTarget) -> tuple[list[int], ...]:
+    """Sizes to try for rows, columns, depth and the extra dimension."""
+    most = ROWS_UNKNOWN if shape.m is not None and dims.extents[shape.m] is None else 512
+    rows = _candidates(shape.rows, _unit_extent(target, 0), most)
+    columns = _candidates(shape.columns, max(_unit_extent(target, 1), target.lanes), 2048)
+    depths = _candidates(shape.depth, max(_unit_extent(target, 2), 8), 1024)
+    return rows, columns, depths, _candidates(shape.extra_extent, 1, 16)
+
+
+def _sizes(shape: ContractionShape, block: Block) -> dict[int, int]:
+    """The block's extents by kernel dimension."""
+    roles = ((shape.m, block.rows), (shape.n, block.columns), (shape.k, block.depth), (shape.extra, block.extra))
+    return {dim: size for dim, size in roles if dim is not None}
 
 
 def contraction_fits(
@@ -204,10 +209,6 @@ def contraction_fits(
         return total - accumulator <= target.near // 2 and accumulator <= target.registers // 2
     panel = sizes.get(shape.k, 1) * 2 * target.lanes * shape.element if shape.k is not None else 0
     return total <= target.far and panel <= target.near
-
-
-def _unknown(dims: KernelDims, dim: int | None) -> bool:
-    return dim is not None and dims.extents[dim] is None
 
 
 def _unit_extent(target: TileTarget, position: int) -> int:
