@@ -90,9 +90,7 @@ def _land(
     exported: Any, constants: list[Any], names: Mapping[int, str], in_tree: Any, call: Any, outs: Any
 ) -> JaxModel:
     store = ParameterStore()
-    positions = {
-        i: store.add(names.get(constant_id(c), "constant"), np.asarray(c)) for i, c in enumerate(constants)
-    }
+    positions = {i: store.add(names.get(constant_id(c), "constant"), np.asarray(c)) for i, c in enumerate(constants)}
     paths, _ = jax.tree_util.tree_flatten_with_path(outs)
     program = land_stablehlo(
         parse_stablehlo(exported.mlir_module_serialized),
@@ -148,12 +146,7 @@ def _abstract_leaf(leaf: Any, free: Mapping[int, str], scope: Any) -> Any:
 def _explain(error: Exception, args: Sequence[Any]) -> ModelError:
     first = next((line for line in str(error).strip().splitlines() if line.strip()), "")
     name = type(error).__name__
-    if (
-        "Concretization" in name
-        or "TracerBool" in name
-        or "TracerArray" in name
-        or "InconclusiveDimension" in name
-    ):
+    if "Concretization" in name or "TracerBool" in name or "TracerArray" in name or "InconclusiveDimension" in name:
         return UnsupportedError(
             f"control flow or a shape depends on the values of an array: {first}",
             hint="use jnp.where, jax.lax.cond or jax.lax.while_loop, or bind values with functools.partial",

@@ -83,9 +83,7 @@ def _nearest(own: Any, caller: Any) -> Any:
     more of the user's code (functions inside JAX, traced once and cached)."""
     if caller is None or own is None:
         return own if caller is None else caller
-    places, outer = (
-        [(f.file_name, f.start_line) for f in source_info_util.user_frames(t)] for t in (own, caller)
-    )
+    places, outer = ([(f.file_name, f.start_line) for f in source_info_util.user_frames(t)] for t in (own, caller))
     return caller if not places or places[0] in outer else own
 
 

@@ -63,9 +63,7 @@ def by_complex(x: Any) -> Any:
         (by_complex, "aten.complex", "two real tensors"),
     ],
 )
-def test_operators_are_named_with_line_and_way_out(
-    function: Callable[..., Any], operator: str, way_out: str
-) -> None:
+def test_operators_are_named_with_line_and_way_out(function: Callable[..., Any], operator: str, way_out: str) -> None:
     message = refusal(function)
     line = function.__code__.co_firstlineno + 1
     assert message.startswith(f"{__file__}:{line}: ")

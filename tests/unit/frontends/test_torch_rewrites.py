@@ -37,9 +37,7 @@ def targets(program: Any) -> list[str]:
 
 def agree(function: Function, *args: Any) -> None:
     wanted = function(*(a.clone() for a in args)).numpy()
-    np.testing.assert_allclose(
-        emulate(load_torch(function, args), [a.numpy() for a in args])[0], wanted, 1e-6
-    )
+    np.testing.assert_allclose(emulate(load_torch(function, args), [a.numpy() for a in args])[0], wanted, 1e-6)
 
 
 X = torch.arange(12.0).reshape(3, 4)
