@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from typing import Any
 
@@ -130,6 +131,21 @@ def crop_for_negative_pad(node: fx.Node) -> None:
     node.graph.erase_node(node)
 
 
+def spell_out_tanh_gelu(node: fx.Node) -> None:
+    """gelu(approximate="tanh") as its formula: the backend's own has 0.797724 for sqrt(2 / pi) = 0.797885."""
+    if node.target is not aten.gelu.default or node.kwargs.get("approximate") != "tanh":
+        return
+    x = node.args[0]
+    with node.graph.inserting_before(node):
+        cube = call(node, aten.mul.Tensor, call(node, aten.mul.Tensor, x, x), x)
+        inner = call(node, aten.add.Tensor, x, call(node, aten.mul.Scalar, cube, 0.044715))
+        bent = call(node, aten.tanh.default, call(node, aten.mul.Scalar, inner, math.sqrt(2.0 / math.pi)))
+        half = call(node, aten.mul.Scalar, x, 0.5)
+        value = call(node, aten.mul.Tensor, half, call(node, aten.add.Scalar, bent, 1.0))
+    node.replace_all_uses_with(value)
+    node.graph.erase_node(node)
+
+
 _TO_THE_END = 2**63 - 1  # how slice writes "no end"
 
 EDITS = (
@@ -137,5 +153,6 @@ EDITS = (
     reshape_for_unit_strides,
     crop_for_negative_pad,
     where_for_masked_put,
+    spell_out_tanh_gelu,
     regroup_free_dimensions,
 )
