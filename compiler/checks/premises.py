@@ -18,7 +18,8 @@ from stratagem.compiler.ir import functions, symbol_name, walk
 
 
 EQUAL = 0
-"""The predicate number of `arith.cmpi eq`."""
+AT_MOST = (3, 7)
+"""Predicate numbers of `arith.cmpi`: eq; sle and ule."""
 
 
 @dataclass
@@ -114,7 +115,7 @@ def _disjunction(conditions: list[str]) -> str:
 
 
 def _asserted(module: Any, reader: HostReader) -> list[str]:
-    """Equalities between sizes that the program asserts before its kernels run."""
+    """Relations between sizes that the program asserts before its kernels run."""
     found = []
     pending = [op.operands[0] for op in walk(module.operation) if op.name == "cf.assert"]
     while pending:
@@ -126,6 +127,8 @@ def _asserted(module: Any, reader: HostReader) -> list[str]:
             pending.extend(op.operands)
         elif op.name == "arith.cmpi" and ir.IntegerAttr(op.attributes["predicate"]).value == EQUAL:
             found.append(" = ".join(reader.index(v) for v in op.operands))
+        elif op.name == "arith.cmpi" and ir.IntegerAttr(op.attributes["predicate"]).value in AT_MOST:
+            found.append(" <= ".join(reader.index(v) for v in op.operands))
     return found
 
 
@@ -151,6 +154,11 @@ def _condition(call: Any, reader: HostReader, asserted: list[str]) -> str:
 
 def _mentions(texts: list[str], name: str) -> bool:
     return any(re.search(rf"\b{name}\b", text) for text in texts)
+
+
+def unrelated_sizes(premise: str) -> int:
+    """How many sizes of the program a premise speaks of without saying where they come from."""
+    return len(set(re.findall(r"\bh\d+\b", premise)))
 
 
 def updated_destinations(module: Any) -> dict[str, set[int]]:

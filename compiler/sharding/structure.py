@@ -44,7 +44,7 @@ def structure_of(op: Any) -> Structure | None:
     """The structure of a linalg operation on tensors; None for any other operation, or one that captures tensors."""
     if not op.name.startswith("linalg.") or not op.results or op.name in ("linalg.index", "linalg.yield"):
         return None
-    maps = _indexing_maps(op)
+    maps = indexing_maps(op)
     if maps is None or _captures_tensors(op):
         return None
     kinds = _iterators(op)
@@ -53,7 +53,7 @@ def structure_of(op: Any) -> Structure | None:
     for affine_map, dims in zip(maps, dims_of, strict=True):
         for expression, dim in zip(affine_map.results, dims, strict=True):
             if dim is None:
-                blocked |= _loops_in(expression)
+                blocked |= loops_in(expression)
     free = frozenset(range(maps[0].n_dims)) - blocked
     return Structure(
         maps[0].n_dims, frozenset(i for i, k in enumerate(kinds) if k == "reduction"), dims_of,
@@ -61,7 +61,8 @@ def structure_of(op: Any) -> Structure | None:
     )  # fmt: skip
 
 
-def _indexing_maps(op: Any) -> list[Any] | None:
+def indexing_maps(op: Any) -> list[Any] | None:
+    """One affine map per operand of a linalg operation; None when it states none."""
     if "indexing_maps" in op.attributes:
         return [ir.AffineMapAttr(a).value for a in ir.ArrayAttr(op.attributes["indexing_maps"])]
     try:
@@ -76,11 +77,11 @@ def _iterators(op: Any) -> list[str]:
     if "iterator_types" in op.attributes:
         texts = [str(a) for a in ir.ArrayAttr(op.attributes["iterator_types"])]
         return ["reduction" if "reduction" in t else "parallel" for t in texts]
-    maps = _indexing_maps(op) or []
+    maps = indexing_maps(op) or []
     used: set[int] = set()
     for output in maps[len(op.operands) - len(op.results) :]:
         for expression in output.results:
-            used |= _loops_in(expression)
+            used |= loops_in(expression)
     return ["parallel" if i in used else "reduction" for i in range(maps[0].n_dims)]
 
 
@@ -89,12 +90,13 @@ def _plain_dim(expression: Any) -> int | None:
     return int(narrowed.position) if isinstance(narrowed, ir.AffineDimExpr) else None
 
 
-def _loops_in(expression: Any) -> set[int]:
+def loops_in(expression: Any) -> set[int]:
+    """The loops an indexing expression mentions."""
     narrowed = expression.maybe_downcast()
     if isinstance(narrowed, ir.AffineDimExpr):
         return {int(narrowed.position)}
     if isinstance(narrowed, ir.AffineBinaryExpr):
-        return _loops_in(narrowed.lhs) | _loops_in(narrowed.rhs)
+        return loops_in(narrowed.lhs) | loops_in(narrowed.rhs)
     return set()
 
 
