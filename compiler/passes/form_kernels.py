@@ -108,7 +108,7 @@ def merge_equal_kernels(module: Any) -> None:
         name = symbol_name(function)
         if "sym_visibility" not in function.attributes:
             continue
-        text = str(function).replace(f"@{name}(", "@(", 1)
+        text = function.get_asm(assume_verified=True, use_local_scope=True).replace(f"@{name}(", "@(", 1)
         if text in first:
             renamed[name] = first[text]
             double.append(function)

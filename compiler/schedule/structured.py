@@ -88,7 +88,8 @@ def _affine(value: Linear) -> Any:
 
 def iterators(op: Any) -> list[str]:
     """`parallel` or `reduction` for each loop of a generic."""
-    return [str(a).split("<")[-1].strip(">") for a in ir.ArrayAttr(op.attributes["iterator_types"])]
+    text = str(op.attributes["iterator_types"])  # one reading of the whole list: this is asked for very often
+    return [REDUCTION if REDUCTION in part else PARALLEL for part in text.split(",")] if "<" in text else []
 
 
 def is_generic(op: Any) -> bool:
@@ -109,7 +110,8 @@ def segment_sizes(op: Any) -> list[int]:
 
 
 def input_count(op: Any) -> int:
-    return segment_sizes(op)[0]
+    """Inputs of a structured op on tensors: what remains beside one init per result."""
+    return len(op.operands) - len(op.results)
 
 
 def inputs(op: Any) -> list[Any]:
@@ -157,7 +159,7 @@ def is_permutation(access: Access) -> bool:
 
 def is_contraction(op: Any) -> bool:
     """A sum of products over two tensors: matmul, batched or not, convolution; any loop order."""
-    if not is_generic(op) or input_count(op) != 2 or REDUCTION not in iterators(op) or len(op.results) != 1:
+    if not is_generic(op) or len(op.operands) != 3 or len(op.results) != 1 or REDUCTION not in iterators(op):
         return False
     return _sums_products(op) and _both_operands_vary(op)
 
