@@ -17,6 +17,7 @@ SOURCES: dict[str, Callable[[], str]] = {
     "matmul_gelu_ragged_f32": lambda: kernels.matmul_gelu("?", 70, 45),
     "batch_matmul_transposed_f16": lambda: kernels.batch_matmul(3, 17, 40, 5, "f16", transposed=True),
     "batch_matvec_f32": lambda: kernels.batch_matmul(3, 1, 40, 5),
+    "point_convolution_bf16": lambda: kernels.point_convolution(33, 64, 5, 28, "bf16"),
     "scale_add_f32": lambda: kernels.scale_add("?", 101),
     "softmax_bf16": lambda: kernels.softmax("?", 1000, "bf16"),
     "layer_norm_f32": lambda: kernels.layer_norm("?", 1024),

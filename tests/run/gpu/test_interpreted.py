@@ -33,6 +33,14 @@ def test_batch_matmul(
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("shape", [(5, 7, 5, 9), (33, 3, 4, 6), (16, 17, 3, 1)])
+def test_contractions_with_two_row_dimensions(
+    interpreter: CheckedInterpreter, shape: tuple[int, int, int, int], dtype: str
+) -> None:
+    check_run(interpreter, lambda t: kernels.point_convolution(*shape, t), dtype)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize(("m", "n"), [(1, 1), (5, 48), (6, 49), (13, 101)])
 def test_elementwise_with_broadcasts(interpreter: CheckedInterpreter, m: int, n: int, dtype: str) -> None:
     check_run(interpreter, lambda t: kernels.scale_add("?", n, t), dtype, m)

@@ -104,6 +104,27 @@ def test_powers(interpreter: CheckedInterpreter, exponent: float) -> None:
     check(interpreter, body, ["f32"], "f32", positive=True)
 
 
+def test_general_powers(interpreter: CheckedInterpreter) -> None:
+    check(interpreter, "%v = math.powf %xv, %yv : f32", ["f32", "f32"], "f32", positive=True)
+    constant = "%c = arith.constant 10000.0 : f32\n%v = math.powf %c, %xv : f32"
+    check(interpreter, constant, ["f32"], "f32")
+
+
+def test_powers_of_special_values(interpreter: CheckedInterpreter) -> None:
+    kernel_ = printed(kernel("%v = math.powf %xv, %yv : f32", ["f32", "f32"], "f32"))
+    special = [0.0, 0.5, 1.0, -1.0, -2.0, 2.0, np.inf, -np.inf, np.nan]
+    x, y = (g.ravel().astype(np.float32) for g in np.meshgrid(special, special))
+    for start in (0, x.size - SIZE):
+        a, b = (v[start : start + SIZE] for v in (x, y))
+        out = np.zeros(SIZE, np.float32)
+        interpreter.run(kernel_.source, kernel_.plan, [a, b, out])
+        with np.errstate(all="ignore"):
+            expected = np.power(a, b)
+        wrong = ~((out == expected) | (np.isnan(out) & np.isnan(expected)))
+        found = list(zip(a[wrong], b[wrong], out[wrong], expected[wrong], strict=True))
+        assert not found, found
+
+
 @pytest.mark.parametrize(
     ("operation", "source", "target"),
     [

@@ -480,3 +480,33 @@ def window_maximum(m: int, n: int, window: int, stride: int, dtype: str = "f32")
     }} {{device.tier = "sm"}}
     return %r : {out}"""
     return _kernel("window_maximum", f"%x: {whole}, %out: {out} {{device.dest}}", out, body)
+
+
+def point_convolution(channels: int, filters: int, height: int, width: int, dtype: str = "f32") -> str:
+    """out[f,i,j] = sum over c of x[c,i,j] * w[f,c]; two rows of the image per program, so m has two dimensions."""
+    image, weight = f"tensor<{channels}x{height}x{width}x{dtype}>", f"tensor<{filters}x{channels}x{dtype}>"
+    out, part = f"tensor<{filters}x{height}x{width}x{dtype}>", f"tensor<{channels}x?x{width}x{dtype}>"
+    result = f"tensor<{filters}x?x{width}x{dtype}>"
+    dims = "(d0, d1, d2, d3)"
+    maps = f"affine_map<{dims} -> (d3, d1, d2)>, affine_map<{dims} -> (d0, d3)>, affine_map<{dims} -> (d0, d1, d2)>"
+    body = f"""\
+    %zero = arith.constant {ZEROS[dtype]}
+    %r = scf.forall (%i) = (0) to ({height}) step (2) shared_outs(%o = %out) -> ({out}) {{
+      %nt = affine.min affine_map<(d0) -> ({height} - d0, 2)>(%i)
+      %xs = tensor.extract_slice %x[0, %i, 0] [{channels}, %nt, {width}] [1, 1, 1] : {image} to {part}
+      %e = tensor.empty(%nt) : {result}
+      %f = linalg.fill ins(%zero : {dtype}) outs(%e : {result}) -> {result}
+      %y = linalg.generic {{indexing_maps = [{maps}],
+          iterator_types = ["parallel", "parallel", "parallel", "reduction"]}}
+          ins(%xs, %w : {part}, {weight}) outs(%f : {result}) {{
+      ^bb0(%a: {dtype}, %b: {dtype}, %acc: {dtype}):
+        %p = arith.mulf %a, %b : {dtype}
+        %s = arith.addf %acc, %p : {dtype}
+        linalg.yield %s : {dtype}
+      }} -> {result}
+      scf.forall.in_parallel {{
+        tensor.parallel_insert_slice %y into %o[0, %i, 0] [{filters}, %nt, {width}] [1, 1, 1] : {result} into {out}
+      }}
+    }} {{device.tier = "sm"}}
+    return %r : {out}"""
+    return _kernel("point_convolution", f"%x: {image}, %w: {weight}, %out: {out} {{device.dest}}", out, body, "tensor")

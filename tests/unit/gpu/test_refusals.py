@@ -71,8 +71,10 @@ def test_an_element_type() -> None:
     assert "no element type i4" in refusal(elementwise("%z = arith.addi %v, %v : i4", "i4"))
 
 
-def test_a_power_that_is_no_constant() -> None:
-    assert "math.powf" in refusal(elementwise("%z = math.powf %v, %w : f32"))
+def test_an_integer_power_that_is_no_constant() -> None:
+    lines = """%n = arith.fptosi %w : f32 to i32
+            %z = math.fpowi %v, %n : f32, i32"""
+    assert "math.fpowi" in refusal(elementwise(lines))
 
 
 def test_an_untiled_dynamic_row() -> None:

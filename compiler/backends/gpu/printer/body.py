@@ -18,7 +18,13 @@ from stratagem.compiler.backends.gpu.printer import scalar_operations as table
 from stratagem.compiler.backends.gpu.printer.element_types import computed_in, element_type
 from stratagem.compiler.backends.gpu.printer.function_writer import FunctionWriter
 from stratagem.compiler.backends.gpu.printer.memory import converted
-from stratagem.compiler.backends.gpu.printer.scalars import DYNAMIC_EXTENT_LIMIT, Scalar, affine, constant
+from stratagem.compiler.backends.gpu.printer.scalars import (
+    DYNAMIC_EXTENT_LIMIT,
+    Scalar,
+    affine,
+    constant,
+    without_parentheses,
+)
 from stratagem.compiler.backends.gpu.printer.values import Number
 from stratagem.compiler.errors import UnsupportedError
 from stratagem.compiler.ir import location_text
@@ -165,11 +171,21 @@ class BodyPrinter:
             exponent = self.value(op.operands[1]).literal
             if exponent is not None and float(exponent) in table.SUPPORTED_POWERS:
                 return table.SUPPORTED_POWERS[float(exponent)].format(a=operands[0])
+            if name == "math.powf":
+                self.writer.helpers.add("_pow")
+                values = (self._as_tensor(self.computed(o)) for o in op.operands)
+                return f"_pow({', '.join(values)})"
         raise UnsupportedError(
             f"the GPU backend has no Triton form of `{op}`".split("\n", maxsplit=1)[0],
             hint="the kernel can run on the host member instead",
             location=location_text(op),
         )
+
+    def _as_tensor(self, lanes: Lanes) -> str:
+        """The value as a Triton tensor, also where it is a literal."""
+        if lanes.literal is None:
+            return without_parentheses(lanes.text)
+        return f"tl.full((), {lanes.text}, {element_type(lanes.held).tl})"
 
     def _cast(self, op: Any) -> Lanes:
         source = self.value(op.operands[0])

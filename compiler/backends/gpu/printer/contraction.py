@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from math import prod
 from typing import Any
 
 from torch_mlir import ir
 
 from stratagem.compiler.backends.gpu.printer.element_types import computed_in
-from stratagem.compiler.backends.gpu.printer.extents import is_exact, padded_extent, tile_axes
+from stratagem.compiler.backends.gpu.printer.extents import is_exact, padded_extent, shape_text, tile_axes
 from stratagem.compiler.backends.gpu.printer.function_writer import FunctionWriter
 from stratagem.compiler.backends.gpu.printer.memory import converted, mask_text
 from stratagem.compiler.backends.gpu.printer.reshapes import sliced
@@ -29,14 +30,25 @@ FMA_DEPTH = 16
 registers, so longer ones are cut into a loop."""
 
 
+SMALLEST_DEPTH = 16
+"""Contracted extent Triton needs at least for 16-bit types; smaller ones are padded to it."""
+
+
+Groups = list[tuple[int, ...]]
+
+
+class TooShallowError(Exception):
+    """A dot has a contracted extent below `SMALLEST_DEPTH`: its phase must be printed with wider tiles."""
+
+
 @dataclass(frozen=True)
 class Roles:
-    """The iteration dimensions of a dot; `batch` is None where there is none."""
+    """The iteration dimensions of a dot, by the part they play; several of a part are flattened into one axis."""
 
-    batch: int | None
-    m: int
-    n: int
-    k: int
+    batch: tuple[int, ...]
+    m: tuple[int, ...]
+    n: tuple[int, ...]
+    k: tuple[int, ...]
 
 
 def is_contraction(op: Any) -> bool:
@@ -70,14 +82,10 @@ def _unwidened(value: Any) -> Any:
 def dot_roles(iteration: Iteration) -> Roles | None:
     """Which iteration dimension plays which part; None when the shapes do not make a dot."""
     a, b, c = ({d for d in m if isinstance(d, int)} & set(iteration.axes) for m in iteration.maps)
-    batch, m, n, k = a & b & c, (a & c) - b, (b & c) - a, (a & b) - c
-    if len(batch) > 1 or not len(m) == len(n) == len(k) == 1 or len(batch | m | n | k) != iteration.rank:
+    batch, m, n, k = (tuple(sorted(part)) for part in (a & b & c, (a & c) - b, (b & c) - a, (a & b) - c))
+    if not (m and n and k) or len(batch + m + n + k) != iteration.rank:
         return None
-    return Roles(next(iter(batch), None), _only(m), _only(n), _only(k))
-
-
-def _only(dims: set[Any]) -> int:
-    return int(next(iter(dims)))
+    return Roles(batch, m, n, k)
 
 
 def print_dot(
@@ -98,6 +106,8 @@ def print_dot(
     if shaped[0].element != shaped[1].element:
         return None
     dot = _Dot(iteration, roles, precision, tile_of, writer)
+    if dot.extent(roles.k) < SMALLEST_DEPTH:
+        raise TooShallowError
     left, right, accumulator = shaped
     if isinstance(left, View) and isinstance(right, View) and dot.needs_steps(left.element):
         return dot.stepped(left, right, tile_of(accumulator))
@@ -114,10 +124,14 @@ class _Dot:
     tile_of: Callable[[Shaped], Tile]
     writer: FunctionWriter
 
+    def extent(self, dims: Sequence[int]) -> int:
+        """Padded elements along some iteration dimensions together."""
+        return prod(padded_extent(self.iteration.sizes[d], self.writer.smallest_extent) for d in dims)
+
     def needs_steps(self, element: str) -> bool:
         """Whether the contracted extent is too long for one dot on the scalar units."""
-        extent = padded_extent(self.iteration.sizes[self.roles.k], self.writer.smallest_extent)
-        return element == "f32" and self.precision == "ieee" and extent > FMA_DEPTH
+        too_long = len(self.roles.k) == 1 and self.extent(self.roles.k) > FMA_DEPTH
+        return element == "f32" and self.precision == "ieee" and too_long
 
     def whole(self, left: Tile, right: Tile, accumulator: Tile) -> Tile:
         """One `tl.dot`."""
@@ -128,7 +142,7 @@ class _Dot:
         """A loop of dots over slices of the contracted dimension."""
         writer = self.writer
         name, variable = writer.fresh("acc"), writer.fresh("k")
-        size = self.iteration.sizes[self.roles.k]
+        size = self.iteration.sizes[self.roles.k[0]]
         writer.line(f"{name} = {self._in_order(accumulator)}")
         writer.line(f"for {variable} in tl.range(0, {writer.show(size)}, {FMA_DEPTH}):")
         with writer.indented():
@@ -145,36 +159,55 @@ class _Dot:
 
     def _part(self, view: View, operand: int, at: Scalar, length: Scalar) -> View:
         """A slice of an operand along the contracted dimension."""
-        along_k = [dim == self.roles.k for dim in self.iteration.maps[operand]]
+        along_k = [dim == self.roles.k[0] for dim in self.iteration.maps[operand]]
         offsets = [at if here else constant(0) for here in along_k]
         sizes = [length if here else size for here, size in zip(along_k, view.dims, strict=True)]
         return sliced(view, offsets, sizes, [1] * len(sizes), self.writer.show)
 
     def _with_depth(self, length: Scalar) -> Iteration:
-        sizes = tuple(length if d == self.roles.k else s for d, s in enumerate(self.iteration.sizes))
+        sizes = tuple(length if d == self.roles.k[0] else s for d, s in enumerate(self.iteration.sizes))
         return replace(self.iteration, sizes=sizes)
 
     def _call(self, left: Tile, right: Tile, accumulator: str) -> str:
         wanted = self._wanted()
-        a, b = (
-            _operand(tile, self.iteration.maps[i], wanted[i], self.roles.k, self.iteration, self.writer)
-            for i, tile in enumerate((left, right))
-        )
+        a, b = (self._operand(tile, i, wanted[i]) for i, tile in enumerate((left, right)))
         return f'tl.dot({a}, {b}, acc={accumulator}, input_precision="{self.precision}")'
 
-    def _wanted(self) -> list[list[int]]:
-        """The axes of both operands and the result, in the order a dot takes them."""
-        head = [] if self.roles.batch is None else [self.roles.batch]
+    def _operand(self, tile: Tile, position: int, wanted: Groups) -> str:
+        """An operand in its own element type, zero in lanes past the contracted sizes, in the shape of a dot."""
+        dims, sizes, writer = self.iteration.maps[position], self.iteration.sizes, self.writer
+        text = converted(tile.text, tile.held, tile.element)
+        ragged = [k for k in self.roles.k if not is_exact(sizes[k], self.extent([k]))]
+        if tile.padding != 0.0 and ragged:
+            mask = mask_text(tile.dims, writer, only=[d for d, dim in enumerate(dims) if dim in ragged])
+            text = f"tl.where({without_parentheses(mask)}, {text}, 0.0)"
+        return self._flattened(text, _own(tile, dims, writer), wanted)
+
+    def _wanted(self) -> list[Groups]:
+        """The dimensions behind each axis of both operands and the result, in the order a dot takes them."""
+        head = [self.roles.batch] if self.roles.batch else []
         m, n, k = self.roles.m, self.roles.n, self.roles.k
         return [[*head, *shape] for shape in ((m, k), (k, n), (m, n))]
 
+    def _flattened(self, text: str, own: list[int], wanted: Groups) -> str:
+        """A value with axes `own` in the order of `wanted`, one axis per group."""
+        text = permuted(text, [own.index(d) for group in wanted for d in group])
+        if all(len(group) == 1 for group in wanted):
+            return text
+        return f"tl.reshape({text}, {shape_text([self.extent(group) for group in wanted])})"
+
     def _in_order(self, accumulator: Tile) -> str:
         own = _own(accumulator, self.iteration.maps[2], self.writer)
-        return permuted(replace_held(accumulator, "f32").text, [own.index(d) for d in self._wanted()[2]])
+        return self._flattened(replace_held(accumulator, "f32").text, own, self._wanted()[2])
 
     def _result(self, name: str, accumulator: Tile) -> Tile:
+        """The dot's value with the axes of its accumulator."""
         own = _own(accumulator, self.iteration.maps[2], self.writer)
-        text = permuted(name, [self._wanted()[2].index(d) for d in own])
+        order = [d for group in self._wanted()[2] for d in group]
+        text = name
+        if any(len(group) > 1 for group in self._wanted()[2]):
+            text = f"tl.reshape({name}, {shape_text([self.extent([d]) for d in order])})"
+        text = permuted(text, [order.index(d) for d in own])
         return Tile(text, accumulator.dims, accumulator.element, computed_in(accumulator.element))
 
 
@@ -186,22 +219,3 @@ def _own(tile: Tile, dims: Sequence[MapDim], writer: FunctionWriter) -> list[int
 def _some(dim: MapDim) -> int:
     assert isinstance(dim, int), "a broadcast dimension has extent one"
     return dim
-
-
-def _operand(
-    tile: Tile,
-    dims: Sequence[MapDim],
-    wanted: Sequence[int],
-    k: int,
-    iteration: Iteration,
-    writer: FunctionWriter,
-) -> str:
-    """The operand in its own element type, zero in lanes past the contracted size, axes in dot order."""
-    text = converted(tile.text, tile.held, tile.element)
-    size = iteration.sizes[k]
-    if tile.padding != 0.0 and not is_exact(size, padded_extent(size, writer.smallest_extent)):
-        own_k = [d for d, dim in enumerate(dims) if dim == k]
-        mask = mask_text(tile.dims, writer, only=own_k)
-        text = f"tl.where({without_parentheses(mask)}, {text}, 0.0)"
-    own = _own(tile, dims, writer)
-    return permuted(text, [own.index(d) for d in wanted])

@@ -10,9 +10,10 @@ from typing import Any
 from torch_mlir import ir
 
 from stratagem.compiler.backends.gpu import expressions
+from stratagem.compiler.backends.gpu.expressions import Expression
 from stratagem.compiler.backends.gpu.plan import Argument, KernelPlan, Launch, Scratch
 from stratagem.compiler.backends.gpu.printer.body import constant_number
-from stratagem.compiler.backends.gpu.printer.contraction import is_contraction
+from stratagem.compiler.backends.gpu.printer.contraction import SMALLEST_DEPTH, TooShallowError, is_contraction
 from stratagem.compiler.backends.gpu.printer.element_types import element_type
 from stratagem.compiler.backends.gpu.printer.function_writer import Assertions, FunctionWriter
 from stratagem.compiler.backends.gpu.printer.phase import Known, PhasePrinter
@@ -23,11 +24,6 @@ from stratagem.compiler.backends.gpu.printer.scalars import Scalar, combine, con
 from stratagem.compiler.backends.gpu.printer.values import Buffer, Number, View, whole
 from stratagem.compiler.errors import UnsupportedError
 from stratagem.compiler.ir import DYNAMIC, location_text, symbol_name, walk
-
-SMALLEST_DOT_EXTENT = 16
-"""Tensor cores multiply tiles of at least 16 along each dimension (Triton's own lower bound for 16-bit
-types).
-"""
 
 HEADER = "import triton\nimport triton.language as tl\n"
 
@@ -228,11 +224,8 @@ class KernelPrinter:
                     hint="mark the argument device.dest, or start from tensor.empty",
                     location=location_text(op),
                 )
+        writer, grid = self._printed_phase(op, buffers)
         has_dot = any(o.name == "linalg.generic" and is_contraction(o) for o in walk(op))
-        number = len(self.writers)
-        writer = FunctionWriter(f"{self.name}_{number}", SMALLEST_DOT_EXTENT if has_dot else 1, self.assertions)
-        phase = PhasePrinter(self.values, writer, self.precision)
-        grid = phase.forall(op, buffers)
         chosen = self.schedule(op, PhaseFacts(has_dot, writer.largest_tile, writer.stage_bytes))
         self.writers.append(writer)
         self.launches.append(
@@ -240,6 +233,16 @@ class KernelPrinter:
         )
         for result, buffer in zip(op.results, buffers, strict=True):
             self.values[result] = whole(buffer)
+
+    def _printed_phase(self, op: Any, buffers: list[Buffer]) -> tuple[FunctionWriter, Expression]:
+        """The function of a phase and its grid; tiles are widened only where a dot is too shallow without."""
+        name = f"{self.name}_{len(self.writers)}"
+        try:
+            writer = FunctionWriter(name, 1, self.assertions)
+            return writer, PhasePrinter(self.values, writer, self.precision).forall(op, buffers)
+        except TooShallowError:
+            writer = FunctionWriter(name, SMALLEST_DEPTH, self.assertions)
+            return writer, PhasePrinter(self.values, writer, self.precision).forall(op, buffers)
 
     def _check_results(self, op: Any) -> None:
         indices = [self._view(o).buffer.index for o in op.operands]

@@ -144,6 +144,18 @@ def _all(x, axis: tl.constexpr):
 def _any(x, axis: tl.constexpr):
     return tl.max((x != 0).to(tl.int32), axis) > 0
 """,
+    # Through f64, where rounding of the logarithm does not grow with the exponent.
+    "_pow": """\
+@triton.jit
+def _pow(x, y):
+    m = tl.exp2(y.to(tl.float64) * tl.log2(tl.abs(x).to(tl.float64))).to(x.dtype)
+    m = tl.where(tl.abs(x) == 1, 1.0, m)
+    whole = tl.floor(y) == y
+    odd = whole & (tl.floor(y * 0.5) * 2.0 != y)
+    broken = tl.where(x == float("-inf"), m, float("nan"))
+    r = tl.where(x < 0, tl.where(whole, tl.where(odd, -m, m), broken), m)
+    return tl.where(y == 0, 1.0, r)
+""",
     # tl.max and tl.min skip NaN; arith.maximumf and minimumf do not.
     "_nan_max": """\
 @triton.jit
