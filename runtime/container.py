@@ -1,8 +1,9 @@
 """The artifact file `.sgm`: an uncompressed zip whose members can be memory mapped in place.
 
-Any zip tool opens it. Members are stored, never compressed, and start on 64-byte boundaries; `manifest.json` comes last
-and holds a SHA-256 of every other member. The archive's comment is the SHA-256 of everything else in the file (manifest,
-headers, padding), so no byte can change unnoticed. Reading checks all digests, never unpickles, never extracts to disk.
+Any zip tool opens it. Members are stored, never compressed, and start on 64-byte boundaries; `manifest.json` comes
+last and holds a SHA-256 of every other member. The archive's comment is the SHA-256 of everything else in the file
+(manifest, headers, padding), so no byte can change unnoticed. Reading checks all digests, never unpickles, never
+extracts to disk.
 """
 
 from __future__ import annotations

@@ -126,14 +126,9 @@ def test_bad_torch_archive(cli: Cli, tmp_path: Path) -> None:
 
 
 def test_file_nobody_may_read(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    onnx.save(proto(weight()), tmp_path / "m.onnx")
+    def denied(path: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
 
-    original = Path.read_bytes
-
-    def denied(path: Path) -> bytes:
-        if path.name == "m.onnx":
-            raise PermissionError(13, "Permission denied", "m.onnx")
-        return original(path)
-
-    monkeypatch.setattr(Path, "read_bytes", denied)
-    cli("compile", "m.onnx").refused(2, "cannot read m.onnx: Permission denied")
+    (tmp_path / "m.onnx").touch()
+    monkeypatch.setattr("stratagem.api.loading._onnx", denied)
+    refused(cli, 2, "cannot read m.onnx: Permission denied")
