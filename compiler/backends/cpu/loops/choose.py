@@ -160,7 +160,8 @@ def _panel_candidate(nest: Nest, vector: int) -> int | None:
 def _shape(nest: Nest, target: CpuTarget, lanes: int, vector: int, packed: int | None, must: bool) -> Plan:
     """Rows and vectors of the register block: sums, one vector per moving operand and two spare registers must fit."""
     moving = [i for i, a in enumerate(nest.inputs) if a.moves_with(vector) and reads_argument(nest.body, i)]
-    rows = _reuse_loop(nest, vector, moving)
+    # A panel holds no rows: the packed operand must not move with them.
+    rows = _reuse_loop(nest, vector, moving if packed is None else [packed])
     if rows is None:  # nothing is read twice; several sums still hide latency
         others = [d for d in nest.loops(True) if d != vector]
         rows = max(others, key=lambda d: (nest.known_size(d) or 1 << 30, d), default=None)
