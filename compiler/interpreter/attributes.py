@@ -25,6 +25,11 @@ def text_attribute(op: Any, key: str) -> str:
     return str(ir.StringAttr(op.attributes[key]).value)
 
 
+def callee(instruction: Any) -> str:
+    """The function that a `func.call` calls."""
+    return str(ir.FlatSymbolRefAttr(instruction.op.attributes["callee"]).value)
+
+
 def integer_list(op: Any, key: str) -> tuple[int, ...]:
     """A DenseI64ArrayAttr, a DenseI32ArrayAttr, or a dense elements attribute; () where it is absent."""
     if key not in op.attributes:
@@ -57,6 +62,12 @@ class MixedList:
     def resolve(self, operands: Sequence[Value]) -> list[int]:
         rest = iter(operands)
         return [scalar(next(rest)) if number == DYNAMIC else number for number in self.numbers]
+
+
+def static_shape(kind: Any) -> tuple[int, ...]:
+    """The shape of a ranked type, DYNAMIC where it is not known."""
+    shaped = ir.ShapedType(kind)
+    return tuple(DYNAMIC if shaped.is_dynamic_dim(i) else shaped.get_dim_size(i) for i in range(shaped.rank))
 
 
 def elements_array(attribute: Any) -> Array:

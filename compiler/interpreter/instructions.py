@@ -88,6 +88,8 @@ class Function:
 
 
 HANDLERS: dict[str, Handler] = {}
+RUNTIME_CALL = "func.call of the runtime"
+"""The handler of calls whose callee has no body in the module."""
 
 
 def operation(*names: str) -> Callable[[Handler], Handler]:

@@ -8,9 +8,18 @@ from typing import Any
 import numpy as np
 
 from stratagem.compiler.errors import UnsupportedError
+from stratagem.compiler.interpreter.attributes import callee
 from stratagem.compiler.interpreter.buffers import store_results
 from stratagem.compiler.interpreter.domains.base import Domain
-from stratagem.compiler.interpreter.instructions import Body, Decoder, Frame, Function, Instruction
+from stratagem.compiler.interpreter.instructions import (
+    HANDLERS,
+    RUNTIME_CALL,
+    Body,
+    Decoder,
+    Frame,
+    Function,
+    Instruction,
+)
 from stratagem.compiler.interpreter.ops import load_handlers
 from stratagem.compiler.ir import symbol_name, walk
 
@@ -65,18 +74,16 @@ class Machine:
         with np.errstate(all="ignore"):
             return self.run(function.body, Frame([None] * function.slots), arguments)
 
-    def call_from(self, instruction: Instruction, name: str, arguments: Sequence[Any]) -> list[Any]:
-        """A call met while running: to the hook where there is one, to the runtime where there is no body."""
+    def call_from(self, instruction: Instruction, frame: Frame, arguments: Sequence[Any]) -> Sequence[Any]:
+        """A call met while running: to the runtime where the callee has no body, to the hook where there
+        is one.
+        """
+        name = callee(instruction)
         source = self._sources.get(name)
         if source is not None and not len(list(source.regions[0].blocks)):
-            from stratagem.compiler.interpreter.ops.system import runtime_call
-
-            return runtime_call(self, instruction, source, arguments)
-        if self.on_call:
-            results = self.on_call(instruction, name, arguments)
-        else:
-            results = self.call(name, arguments)
-        return list(store_results(instruction, arguments[len(arguments) - len(results) :], results))
+            return HANDLERS[RUNTIME_CALL](self, instruction, frame, arguments)
+        results = self.on_call(instruction, name, arguments) if self.on_call else self.call(name, arguments)
+        return store_results(instruction, arguments[len(arguments) - len(results) :], results)
 
     def run(self, body: Body, frame: Frame, arguments: Sequence[Any]) -> list[Any]:
         """Runs one block and returns the operands of its terminator."""

@@ -12,6 +12,7 @@ from stratagem.compiler.interpreter.attributes import elements_array, scalar_num
 from stratagem.compiler.interpreter.elements import is_float
 from stratagem.compiler.interpreter.instructions import Frame, Instruction, operation
 from stratagem.compiler.interpreter.machine import Machine
+from stratagem.compiler.interpreter.ops.tensor_elements import undefined
 from stratagem.compiler.interpreter.values import Value
 
 
@@ -43,8 +44,6 @@ def array_constant(machine: Machine, attribute: Any, element: str) -> Value:
 @operation("ub.poison")
 def poison(machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Any]) -> Sequence[Value]:
     """A value that must not matter."""
-    from stratagem.compiler.interpreter.ops.tensor_elements import undefined
-
     kind = instruction.op.results[0].type
     shape = tuple(ir.ShapedType(kind).shape) if isinstance(kind, ir.ShapedType) else ()
     return (undefined(machine, shape, instruction.element),)

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from torch_mlir import ir
 
 from stratagem.compiler.interpreter.attributes import integer_list, text_attribute
 from stratagem.compiler.interpreter.domains.base import select_integer
@@ -89,8 +88,7 @@ def run_region(machine: Machine, instruction: Instruction, frame: Frame, operand
 
 @operation("func.call")
 def call(machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Any]) -> Sequence[Any]:
-    name = str(ir.FlatSymbolRefAttr(instruction.op.attributes["callee"]).value)
-    return machine.call_from(instruction, name, operands)
+    return machine.call_from(instruction, frame, operands)
 
 
 @operation("cf.assert")

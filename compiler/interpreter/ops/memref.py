@@ -12,14 +12,14 @@ import numpy as np
 from torch_mlir import ir
 
 from stratagem.compiler.errors import UnsupportedError
-from stratagem.compiler.interpreter.attributes import MixedList, integer_list, segments
+from stratagem.compiler.interpreter.attributes import MixedList, integer_list, segments, static_shape
 from stratagem.compiler.interpreter.buffers import Arena, Buffer, unwritten
 from stratagem.compiler.interpreter.elements import is_float
 from stratagem.compiler.interpreter.instructions import Frame, Instruction, operation
 from stratagem.compiler.interpreter.machine import Machine
 from stratagem.compiler.interpreter.ops.constants import array_constant
 from stratagem.compiler.interpreter.ops.tensor_elements import checked_indices
-from stratagem.compiler.interpreter.ops.tensor_shapes import groups_of, static_shape
+from stratagem.compiler.interpreter.ops.tensor_shapes import groups_of
 from stratagem.compiler.interpreter.slices import SliceFacts, drop_ones, region_of, sizes_of
 from stratagem.compiler.interpreter.values import Array, Value, scalar, shape_of
 
@@ -64,7 +64,7 @@ def subview(machine: Machine, instruction: Instruction, frame: Frame, operands: 
     region = region_of(instruction, operands, shape_of(source), 1)
     shape = drop_ones(sizes_of(region), ir.MemRefType(instruction.op.results[0].type).rank)
     planes = [_reshaped(instruction, plane[region], shape) for plane in source]
-    return (Buffer.of(planes, source.base),)
+    return (source.view(planes),)
 
 
 @operation("memref.reinterpret_cast")
@@ -81,14 +81,14 @@ def reinterpret(machine: Machine, instruction: Instruction, frame: Frame, operan
         np.lib.stride_tricks.as_strided(plane[offset:], sizes, [s * plane.itemsize for s in strides])
         for plane in source.base
     ]
-    return (Buffer.of(planes, source.base),)
+    return (source.view(planes),)
 
 
 @operation("memref.collapse_shape")
 def collapse(machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Any]) -> Sequence[Any]:
     source: Buffer = operands[0]
     shape = [prod(shape_of(source)[i] for i in group) for group in groups_of(instruction.op)]
-    return (Buffer.of([_reshaped(instruction, plane, shape) for plane in source], source.base),)
+    return (source.view([_reshaped(instruction, plane, shape) for plane in source]),)
 
 
 @operation("memref.expand_shape")
@@ -97,7 +97,7 @@ def expand(machine: Machine, instruction: Instruction, frame: Frame, operands: S
     shape = MixedList(integer_list(instruction.op, "static_output_shape")).resolve(operands[1:])
     if prod(shape) != source[0].size:
         raise instruction.violation(f"{list(shape_of(source))} does not expand to {shape}")
-    return (Buffer.of([_reshaped(instruction, plane, shape) for plane in source], source.base),)
+    return (source.view([_reshaped(instruction, plane, shape) for plane in source]),)
 
 
 @operation("memref.transpose")
@@ -105,7 +105,7 @@ def transpose(machine: Machine, instruction: Instruction, frame: Frame, operands
     source: Buffer = operands[0]
     results = ir.AffineMapAttr(instruction.op.attributes["permutation"]).value.results
     order = [e.maybe_downcast().position for e in results]
-    return (Buffer.of([np.transpose(plane, order) for plane in source], source.base),)
+    return (source.view([np.transpose(plane, order) for plane in source]),)
 
 
 def _reshaped(instruction: Instruction, plane: Array, shape: Sequence[int]) -> Array:
@@ -129,8 +129,7 @@ def store(machine: Machine, instruction: Instruction, frame: Frame, operands: Se
     value, target, *where = operands
     machine.certain(instruction, [*where, value] if not is_float(instruction.element) else where)
     indices = checked_indices(instruction, [index[0] for index in where], shape_of(target), None)
-    for plane, number in zip(target, value, strict=False):
-        plane[indices] = number
+    target.store(value[: len(target)], indices)
     return ()
 
 

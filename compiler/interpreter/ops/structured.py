@@ -11,6 +11,7 @@ import numpy as np
 
 from stratagem.compiler.errors import UnsupportedError
 from stratagem.compiler.interpreter.access import grid_of, iteration_sizes
+from stratagem.compiler.interpreter.attributes import integer_attribute
 from stratagem.compiler.interpreter.buffers import store_results
 from stratagem.compiler.interpreter.contraction import contract
 from stratagem.compiler.interpreter.elements import is_float
@@ -207,8 +208,6 @@ def _assembled(structure: Structure, position: int, parts: list[Value]) -> Value
 @operation("linalg.index")
 def index(machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Value]) -> Sequence[Value]:
     if instruction.facts is None:
-        from stratagem.compiler.interpreter.attributes import integer_attribute
-
         instruction.facts = integer_attribute(instruction.op, "dim")
     if not frame.grid:
         raise UnsupportedError("linalg.index outside a structured operation", location=instruction.location)

@@ -9,9 +9,10 @@ import numpy as np
 from torch_mlir import ir
 
 from stratagem.compiler.errors import UnsupportedError
-from stratagem.compiler.interpreter.attributes import integer_attribute, text_attribute
+from stratagem.compiler.interpreter.attributes import callee, integer_attribute, text_attribute
+from stratagem.compiler.interpreter.buffers import store_results
 from stratagem.compiler.interpreter.elements import element_of, is_float
-from stratagem.compiler.interpreter.instructions import Frame, Instruction, operation
+from stratagem.compiler.interpreter.instructions import RUNTIME_CALL, Frame, Instruction, operation
 from stratagem.compiler.interpreter.machine import Machine
 from stratagem.compiler.interpreter.ops.reductions import reduce_values
 from stratagem.compiler.interpreter.spmd import Rank
@@ -98,17 +99,16 @@ def _here(machine: Machine, instruction: Instruction) -> Rank:
     return machine.rank
 
 
-def runtime_call(machine: Machine, instruction: Instruction, declaration: Any, operands: Sequence[Any]) -> list[Any]:
+@operation(RUNTIME_CALL)
+def runtime_call(machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Any]) -> Sequence[Any]:
     """Calls of the physical level that the runtime serves: collectives on buffers, and the rank's number."""
+    here = _here(machine, instruction)
+    declaration = machine.source(callee(instruction))
     if "physical.collective" not in declaration.attributes:
-        return [integer(_here(machine, instruction).place(""))]
+        return [integer(here.place(""))]
     claims = ir.DictAttr(declaration.attributes["physical.collective"])
     kind = str(ir.StringAttr(claims["kind"]).value)
     reduction = str(ir.StringAttr(claims["reduction"]).value) if "reduction" in claims else ""
-    here = _here(machine, instruction)
     source = tuple(np.array(plane) for plane in operands[0])  # others read it while this rank writes on
     result = run_collective(machine, instruction, here, kind, "", reduction, 0, source)
-    if instruction.results:
-        return [result]
-    operands[-1].store(result)
-    return []
+    return store_results(instruction, operands[-1:], [result])

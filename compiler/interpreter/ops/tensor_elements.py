@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from torch_mlir import ir
 
-from stratagem.compiler.interpreter.attributes import MixedList, integer_list
+from stratagem.compiler.interpreter.attributes import MixedList, integer_list, static_shape
 from stratagem.compiler.interpreter.elements import is_float, storage
 from stratagem.compiler.interpreter.instructions import Frame, Instruction, operation
 from stratagem.compiler.interpreter.machine import Machine
@@ -108,8 +108,6 @@ def from_elements(
 
 @operation("tensor.generate")
 def generate(machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Value]) -> Sequence[Value]:
-    from stratagem.compiler.interpreter.ops.tensor_shapes import static_shape
-
     machine.certain(instruction, operands)
     shape = MixedList(static_shape(instruction.op.results[0].type)).resolve(operands)
     grid = np.meshgrid(*(np.arange(n) for n in shape), indexing="ij", sparse=True) if shape else []

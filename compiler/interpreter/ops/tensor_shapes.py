@@ -7,18 +7,12 @@ from typing import Any
 
 from torch_mlir import ir
 
-from stratagem.compiler.interpreter.attributes import MixedList, integer_list
+from stratagem.compiler.interpreter.attributes import MixedList, integer_list, static_shape
 from stratagem.compiler.interpreter.instructions import Frame, Instruction, operation
 from stratagem.compiler.interpreter.machine import Machine
 from stratagem.compiler.interpreter.ops.tensor_elements import undefined
 from stratagem.compiler.interpreter.values import Value, broadcast, integer, map_planes, scalar, shape_of
 from stratagem.compiler.ir import DYNAMIC
-
-
-def static_shape(kind: Any) -> tuple[int, ...]:
-    """The shape of a ranked type, DYNAMIC where it is not known."""
-    shaped = ir.ShapedType(kind)
-    return tuple(DYNAMIC if shaped.is_dynamic_dim(i) else shaped.get_dim_size(i) for i in range(shaped.rank))
 
 
 @operation("tensor.empty", "bufferization.alloc_tensor")
