@@ -92,9 +92,10 @@ def _return_in_place(function: Any, destinations: list[int]) -> None:
 
 
 def _tidy_allocations(module: Any) -> None:
-    """Drops alignment requests (our allocator always gives 64 bytes) and copies of a buffer onto itself."""
+    """Drops alignment requests (our allocator always gives 64 bytes), releases (scratch goes with its scope) and copies
+    of a buffer onto itself."""
     for op in list(walk(module.operation)):
         if op.name == "memref.alloc" and "alignment" in op.attributes:
             del op.attributes["alignment"]
-        elif op.name == "memref.copy" and op.operands[0] == op.operands[1]:
+        elif op.name == "memref.dealloc" or (op.name == "memref.copy" and op.operands[0] == op.operands[1]):
             op.erase()
