@@ -41,6 +41,7 @@ def is_pieces(ops: list[Any]) -> bool:
         for op in ops
     )
     whole = all(op.operands[0].type.rank == op.operands[1].type.rank > 0 for op in inserts)
+    whole = whole and all(0 not in shape(v) for op in inserts for v in list(op.operands)[:2])
     return bool(inserts) and known and whole and (_covered_first(ops) or bool(_uncut(inserts)))
 
 

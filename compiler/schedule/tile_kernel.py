@@ -32,7 +32,7 @@ def tile_kernel(function: Any, devices: Mapping[str, Device]) -> None:
         tile_pieces(ops, tile_target(device, "copy", dtype(ops[-1].results[0])), device.groups()[0].name)
         return
     dims = analyse(ops)
-    if not dims.common or not device.groups():
+    if not dims.common or not device.groups() or 0 in dims.extents.values():
         _give_up(function, claim)
         return
     target = tile_target(device, claim["function"], working_dtype(main_op(ops)))
