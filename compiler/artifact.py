@@ -25,8 +25,6 @@ def write_artifact(compilation: Compilation, path: Path) -> None:
 
     Raises ResourceError when the disk is full or the folder cannot be written.
     """
-    kept = {spec.name for spec in compilation.signature.parameters}
-    compilation.parameters.keep_only(kept)
     members: dict[str, bytes | Writer] = {PARAMETERS: compilation.parameters.write}
     for level, text in compilation.levels.items():
         members[f"levels/{level}.mlir"] = text.encode()

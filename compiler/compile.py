@@ -74,8 +74,17 @@ def compile_program(
     started = time.perf_counter()
     signature = signature_of(program.module)
     report = AssuranceReport()
-    runner = StageRunner(PassContext(machine), progress, after_stage=_check_level(machine, report))
+    named: set[str] = set()
+    check = _check_level(machine, report)
+
+    def finish_stage(stage: str, now: Program) -> None:
+        named.update(spec.name for spec in signature_of(now.module).parameters)
+        check(stage, now)
+
+    runner = StageRunner(PassContext(machine), progress, after_stage=finish_stage)
     runner.run(program, with_strategy(strategy), until)
+    # A level may store a parameter in another layout; every level stays runnable, so all of them are kept.
+    program.parameters.keep_only(named)
     last = list(runner.levels)[-1]
     code = None
     if until in (None, "code") and last == stage_names()[-1]:
