@@ -28,6 +28,7 @@ from stratagem.compiler.frontends.onnx.graph import (
     to_model,
 )
 from stratagem.compiler.frontends.onnx.read import STANDARD_DOMAINS
+from stratagem.compiler.frontends.onnx.validate import check_operators, check_values
 from stratagem.compiler.frontends.onnx.weights import Weights, numpy_dtype
 
 OPSET = 21
@@ -45,8 +46,8 @@ def build_graph(model: Any, weights: Weights, input_shapes: Mapping[str, Sequenc
     graph = _from_proto(model.graph, weights)
     graph.opset = max((o.version for o in model.opset_import if o.domain in STANDARD_DOMAINS), default=OPSET)
     sort_nodes(graph)
-    _check_values(graph, weights.source)
-    _check_operators(graph, weights.source)
+    check_operators(graph.nodes, graph.opset, weights.source)
+    check_values(graph, weights.source)
     _fix_sizes(graph, input_shapes, weights.source)
     if graph.opset < 9 and "Scan" in {n.op_type for n in graph.nodes}:
         raise UnsupportedError(
@@ -173,38 +174,6 @@ def _constant_value(one: Any, weights: Weights) -> Array:
         kind = ", ".join(values) or "no value"
         raise UnsupportedError(f"{weights.source}: {describe(one)} holds {kind}", hint="supported: dense numbers")
     return weights.array(values["value"])
-
-
-def _check_values(graph: Graph, source: str) -> None:
-    """Every value read is an input, a constant or computed."""
-    known = {*graph.inputs, *graph.constants, *(o for n in graph.nodes for o in n.output)}
-    from stratagem.compiler.frontends.onnx.graph import uses
-
-    for one in graph.nodes:
-        for name in uses(one):
-            if name not in known:
-                raise ModelError(f"{source}: {describe(one)} reads '{name}', which nothing computes")
-    for name in graph.outputs:
-        if name not in known:
-            raise ModelError(f"{source}: output '{name}' is computed by no node")
-
-
-def _check_operators(graph: Graph, source: str) -> None:
-    for one in graph.nodes:
-        if one.domain:
-            raise UnsupportedError(
-                f"{source}: operator {one.domain}::{one.op_type} of node '{one.name}' is not part of ONNX",
-                hint="export the model with standard ONNX operators only",
-            )
-        if not onnx.defs.has(one.op_type):
-            raise ModelError(f"{source}: {describe(one)}: ONNX has no operator '{one.op_type}'{_near(one.op_type)}")
-
-
-def _near(name: str) -> str:
-    import difflib
-
-    names = difflib.get_close_matches(name, [s.name for s in onnx.defs.get_all_schemas()], n=1)
-    return f"; nearest: {names[0]}" if names else ""
 
 
 def _raise_opset(graph: Graph, source: str) -> None:

@@ -115,7 +115,7 @@ class FunctionWriter:
     def write(self, name: str, arguments: list[str]) -> None:
         """Creates `func.func @name(arguments) -> graph.outputs`."""
         types = [self.emission.torch_type(self.graph, a) for a in arguments]
-        results = [self.emission.torch_type(self.graph, o) for o in self.graph.outputs]
+        results = [self.emission.torch_type(self.graph, self._origin(o)) for o in self.graph.outputs]
         place = ir.InsertionPoint(self.emission.module.body)
         with place, ir.Location.name(f"graph:{self.graph.name}"):
             function = func.FuncOp(name, (types, results))
@@ -128,6 +128,13 @@ class FunctionWriter:
             values = [self.value(o) for o in self.graph.outputs]
             with ir.Location.name("outputs"):
                 func.ReturnOp(values)
+
+    def _origin(self, name: str) -> str:
+        """The value that Identity nodes pass on under this name; it is what the function returns."""
+        passed = {n.output[0]: n.input[0] for n in self.graph.nodes if n.op_type == "Identity"}
+        while name in passed:
+            name = passed[name]
+        return name
 
     def value(self, name: str) -> Any:
         """The MLIR value of a name; constants are written where they are first used."""

@@ -250,3 +250,16 @@ def test_shapes_that_do_not_fit() -> None:
 def test_fixed_shape_for_an_input_that_is_not_there() -> None:
     assert "there is no input 'z'" in refusal(model([relu()]), UsageError, input_shapes={"z": [1]})
     assert "cannot have the shape [2, 3]" in refusal(model([relu()]), UsageError, input_shapes={"x": [2, 3]})
+
+
+@pytest.mark.parametrize(
+    ("node", "expected"),
+    [
+        (helper.make_node("Concat", ["x", "x"], ["y"], name="join"), "Concat 'join' lacks the attribute 'axis'"),
+        (helper.make_node("Relu", ["x", "x"], ["y"], name="act"), "Relu 'act' has 2 inputs, it takes 1 to 1"),
+        (helper.make_node("Relu", ["x"], [""], name="act"), "Relu 'act' computes nothing"),
+        (helper.make_node("Concat", ["x"], ["y"], axis="1"), "attribute 'axis' is not of type int"),
+    ],
+)
+def test_node_that_is_not_as_its_operator_says(node: Any, expected: str) -> None:
+    assert expected in refusal(model([node]))
