@@ -1,4 +1,4 @@
-"""The smallest proof that everything works: one layer, compiled, run, saved, loaded, compared with numpy. No framework."""
+"""The smallest proof that everything works: one layer compiled, run, saved, loaded and compared with numpy."""
 
 from __future__ import annotations
 
