@@ -59,6 +59,22 @@ def _constant_of_shape(graph: Graph, one: Any) -> Sequence[Any] | None:
     return [node("Expand", [scalar, one.input[0]], [one.output[0]], one.name)]
 
 
+def _matmul(graph: Graph, one: Any) -> Sequence[Any] | None:
+    """[..., k] @ [k, n] with all leading dimensions as one: the matrix is not repeated for each of them."""
+    left, right = graph.shape_of(one.input[0]), graph.shape_of(one.input[1])
+    if left is None or right is None or len(left) < 3 or len(right) != 2:
+        return None
+    if not all(isinstance(size, int) and size > 0 for size in right):
+        return None
+    write = Writer(graph, one.name or one.output[0])
+    flat = write.op("Reshape", one.input[0], write.const(np.array([-1, right[0]], np.int64)))
+    product = write.op("MatMul", flat, one.input[1])
+    leading = write.op("Shape", one.input[0], start=0, end=len(left) - 1)
+    shape = write.op("Concat", leading, write.const(np.array([right[1]], np.int64)), axis=0)
+    write.into("Reshape", [product, shape], one.output[0], allowzero=1)
+    return write.nodes
+
+
 def _lp_normalization(graph: Graph, one: Any) -> Sequence[Any] | None:
     """x / norm along an axis; zero where the norm is."""
     given = attributes(one)
@@ -121,6 +137,7 @@ REWRITES: dict[str, Rewrite] = {
     "QLinearMatMul": quantized_product,
     "SpaceToDepth": _space_to_depth,
     "LpNormalization": _lp_normalization,
+    "MatMul": _matmul,
     "Pad": _negative_pad,
     "Conv": pad_explicitly,
     "MaxPool": pad_explicitly,

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from onnx import numpy_helper
 
+from stratagem.compiler.ir import walk
 from tests.run.onnx.harness import check, floats, model_of
 
 RESHAPES = {
@@ -71,6 +72,16 @@ def test_convolution_with_same_padding_of_free_sizes() -> None:
     )
     model.graph.initializer.append(numpy_helper.from_array(floats(3, 2, 3, 3), "w"))
     check(model, {"x": floats(1, 2, 7, 10)})
+
+
+@pytest.mark.parametrize("shape", [(2, 5, 4), (2, 3, 5, 4), (1, 1, 4), (0, 5, 4)])
+def test_product_with_one_matrix_for_all_batches(shape: tuple[int, ...]) -> None:
+    sizes = ",".join(f"n{i}" for i in range(len(shape) - 1))
+    model = model_of(f"g (float[{sizes},4] x) => (float y) {{ y = MatMul(x, w) }}")
+    model.graph.initializer.append(numpy_helper.from_array(floats(4, 3), "w"))
+    program = check(model, {"x": floats(*shape)})
+    found = {op.name for op in walk(program.module.operation)}
+    assert "linalg.matmul" in found and "linalg.batch_matmul" not in found
 
 
 SMALL = [
