@@ -36,12 +36,15 @@ class Lifetime:
     escapes: bool
 
 
-def block_positions(block: Any) -> dict[int, int]:
-    """Hash of each operation of the block -> its position."""
-    return {hash(op.operation): i for i, op in enumerate(block.operations)}
+def block_positions(block: Any) -> dict[Any, int]:
+    """Each operation of the block -> its position.
+
+    The operations themselves are the keys: their hash is that of a Python object, which must stay alive to stay equal.
+    """
+    return {op.operation: i for i, op in enumerate(block.operations)}
 
 
-def lifetime(allocation: Any, block: Any, positions: dict[int, int]) -> Lifetime:
+def lifetime(allocation: Any, block: Any, positions: dict[Any, int]) -> Lifetime:
     """The lifetime of the buffer that `allocation` (an operation of `block`) makes, views included."""
     used: list[int] = []
     pending, escapes = [allocation.results[0]], False
@@ -53,7 +56,7 @@ def lifetime(allocation: Any, block: Any, positions: dict[int, int]) -> Lifetime
                 pending.append(user.results[0])
             else:
                 escapes |= _lets_escape(user)
-    made = positions[hash(allocation.operation)]
+    made = positions[allocation.operation]
     return Lifetime(min(used, default=made), max(used, default=made), escapes)
 
 
@@ -71,8 +74,8 @@ def _is_loop_carried(user: Any) -> bool:
     return user.name in ("scf.for", "scf.while", "scf.if", "scf.index_switch")
 
 
-def _position_in(op: Any, block: Any, positions: dict[int, int]) -> int:
+def _position_in(op: Any, block: Any, positions: dict[Any, int]) -> int:
     current = op.operation
     while current.block != block:
         current = current.parent.operation
-    return positions[hash(current)]
+    return positions[current]

@@ -69,7 +69,7 @@ def _arena(main: Any) -> tuple[Any, int] | None:
 
 
 def _buffers(main: Any, arena: Any) -> list[Buffer]:
-    positions = {hash(op): i for i, op in enumerate(walk(main))}
+    positions = {op: i for i, op in enumerate(walk(main))}  # keys keep the wrappers, hence their hashes, alive
     found: list[Buffer] = []
     for use in arena.uses:
         view = use.owner
@@ -85,7 +85,7 @@ def _buffers(main: Any, arena: Any) -> list[Buffer]:
     return found
 
 
-def _span(value: Any, positions: dict[int, int]) -> tuple[int, int]:
+def _span(value: Any, positions: dict[Any, int]) -> tuple[int, int]:
     """First and last operation that touches the storage, loops taken as a whole."""
     touched: list[int] = []
     pending, seen = [value], set()
@@ -101,13 +101,13 @@ def _span(value: Any, positions: dict[int, int]) -> tuple[int, int]:
     return (min(touched), max(touched)) if touched else (0, -1)
 
 
-def _whole_loop(op: Any, positions: dict[int, int]) -> list[int]:
+def _whole_loop(op: Any, positions: dict[Any, int]) -> list[int]:
     """Positions of an operation; of all of the outermost loop or branch around it when it is inside one."""
     outermost = op
     while outermost.parent.operation.name != "func.func":
         outermost = outermost.parent.operation
-    start = positions[hash(outermost)]
-    inside = [positions[hash(inner)] for inner in walk(outermost)]
+    start = positions[outermost.operation]
+    inside = [positions[inner] for inner in walk(outermost)]
     return [start, *inside]
 
 
