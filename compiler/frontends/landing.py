@@ -23,6 +23,7 @@ from stratagem.compiler.frontends.constants import (
     splat_value,
     static_shape,
 )
+from stratagem.compiler.frontends.elements import forward_elements
 from stratagem.compiler.ir import find_function, functions, run_pipeline, set_level, symbol_name, walk
 from stratagem.compiler.levels.tensor import CONSTANT_LIMIT, check_tensor_level
 from stratagem.compiler.parameters import ParameterStore
@@ -75,6 +76,7 @@ def land(
     with module.context, ir.Location.unknown():
         _check_interface(function, interface)
         names = _lift_constants(module, function, store, ConstantReader(module, resources))
+        forward_elements(function)
         _drop_others(module, function)
     run_pipeline(module, SIMPLIFY)
     function = find_function(module, function_name)
