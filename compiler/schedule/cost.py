@@ -16,8 +16,8 @@ REUSE = 8
 class ContractionShape:
     """The roles of a contraction's dimensions, one dimension per role, None where there is none, and their extents.
 
-    Rows m, columns n (innermost in the result), depth k. `window`: reduction dimensions that slide over one operand, the
-    picture. `extra`: a second dimension of the picture's side (image rows beside image columns); `extra_rows` tells
+    Rows m, columns n (innermost in the result), depth k. `window`: reduction dimensions that slide over one operand,
+    the picture. `extra`: a second dimension of the picture's side (image rows beside image columns); `extra_rows` tells
     whether that side is the rows, `extra_extent` is 1 without one. `batch`: how often all that is repeated; `taps`:
     reduction steps beside the depth; `element`: bytes of an operand's element.
     """

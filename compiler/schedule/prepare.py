@@ -20,6 +20,7 @@ from stratagem.compiler.schedule.reshapes import (
     expand_batch,
     read_through_unit_reshapes,
 )
+from stratagem.compiler.schedule.split import split_reduction
 from stratagem.compiler.schedule.structured import (
     REDUCTION,
     body,
@@ -60,6 +61,8 @@ def _move_reshapes(module: Any) -> None:
             _repeat(op, (read_through_unit_reshapes, fold_operand_copies, fold_result_copy))
         for op in _generics(module):
             _repeat(op, (read_through_unit_reshapes, collapse_like_producer))
+        for op in _generics(module):
+            split_reduction(op)
     run_pipeline(module, "builtin.module(canonicalize,cse)")
 
 

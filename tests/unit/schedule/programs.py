@@ -251,6 +251,29 @@ func.func @main(%x: tensor<5x9xf32>) -> (tensor<5x9xf32>, tensor<5xf32>) {
   return %a, %b : tensor<5x9xf32>, tensor<5xf32>
 }"""
 
+SUM_ALL = """
+#id = affine_map<(d0, d1) -> (d0, d1)>
+#all = affine_map<(d0, d1) -> ()>
+func.func @main(%x: tensor<211x97xf32>) -> tensor<f32> {
+  %zero = arith.constant 0.0 : f32
+  %e = tensor.empty() : tensor<211x97xf32>
+  %q = linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel", "parallel"]}
+    ins(%x : tensor<211x97xf32>) outs(%e : tensor<211x97xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    %p = arith.mulf %a, %a : f32
+    linalg.yield %p : f32
+  } -> tensor<211x97xf32>
+  %r = tensor.empty() : tensor<f32>
+  %f = linalg.fill ins(%zero : f32) outs(%r : tensor<f32>) -> tensor<f32>
+  %s = linalg.generic {indexing_maps = [#id, #all], iterator_types = ["reduction", "reduction"]}
+    ins(%q : tensor<211x97xf32>) outs(%f : tensor<f32>) {
+  ^bb0(%a: f32, %o: f32):
+    %t = arith.addf %a, %o : f32
+    linalg.yield %t : f32
+  } -> tensor<f32>
+  return %s : tensor<f32>
+}"""
+
 PROGRAMS = {
     "mlp": mlp(),
     "mlp-one-row": mlp("1"),
@@ -265,4 +288,5 @@ PROGRAMS = {
     "scan": SCAN,
     "attention": ATTENTION,
     "two-readers": TWO_READERS,
+    "sum-all": SUM_ALL,
 }

@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 from stratagem.compiler.ir import find_function, walk
-from tests.unit.schedule.programs import ATTENTION, BRANCHES, CONCAT, CONV, SCAN, TWO_READERS, mlp, softmax
+from tests.unit.schedule.programs import (
+    ATTENTION,
+    BRANCHES,
+    CONCAT,
+    CONV,
+    SCAN,
+    SUM_ALL,
+    TWO_READERS,
+    mlp,
+    softmax,
+)
 from tests.unit.schedule.support import lowered, summaries
 
 
@@ -69,6 +79,18 @@ def test_a_reduction_over_rows_stays_apart_from_one_over_columns() -> None:
         '["parallel", "reduction"]', '["reduction", "parallel"]'
     )
     assert len(summaries(text)) == 2
+
+
+def test_a_sum_of_everything_is_shared_out_by_rows() -> None:
+    rows, total = summaries(SUM_ALL)
+    assert (rows.function, total.function) == ("reduce_sum", "sequential")
+    assert rows.cuts[0].where == "core"
+
+
+def test_a_sum_from_another_start_is_not_split() -> None:
+    text = SUM_ALL.replace("arith.constant 0.0", "arith.constant 1.0")
+    assert [one.function for one in summaries(text)][-1] == "sequential"
+    assert "tensor<211xf32>" not in str(lowered(text, "generic-avx512"))
 
 
 def test_work_is_counted() -> None:
