@@ -1,8 +1,9 @@
-"""Object files to one shared object, with the system's C compiler as linker."""
+"""Object files to one shared object, with a C compiler as linker."""
 
 from __future__ import annotations
 
 import os
+import platform
 import shutil
 import subprocess
 import tempfile
@@ -19,12 +20,13 @@ def link(objects: Sequence[ObjectCode | bytes], linker: Sequence[str] = ()) -> b
     Runtime functions stay undefined: the process that loads the result has the runtime loaded with global symbols.
 
     Args:
-        linker: command and options before our own; default `$CC`, else `cc`, `gcc` or `clang`, whichever is found.
+        linker: command and options before our own; default `$CC`, else `cc`, `gcc` or `clang`, whichever is found, or
+            for objects of another architecture the GNU cross compiler of that name.
 
     Raises:
-        ResourceError: no C compiler. PassError: the linker refused, with its first words.
+        ResourceError: no C compiler for the objects. PassError: the linker refused, with its first words.
     """
-    command = list(linker) or [find_c_compiler()]
+    command = list(linker) or [find_c_compiler(architecture(objects[0]))]
     with tempfile.TemporaryDirectory(prefix="stratagem-link-") as folder:
         names = []
         for number, one in enumerate(objects):
@@ -40,12 +42,29 @@ def link(objects: Sequence[ObjectCode | bytes], linker: Sequence[str] = ()) -> b
     raise PassError(f"linking {len(objects)} objects failed ({command[0]}): {lines[0]}")
 
 
-def find_c_compiler() -> str:
-    """Path of the C compiler; raises ResourceError when there is none."""
-    for name in (os.environ.get("CC", ""), "cc", "gcc", "clang"):
+def architecture(one: ObjectCode | bytes) -> str:
+    """The architecture an ELF object is for, as `platform.machine()` names it."""
+    data = one if isinstance(one, bytes) else one.data
+    return ELF_MACHINES.get(int.from_bytes(data[18:20], "little"), platform.machine())
+
+
+ELF_MACHINES = {62: "x86_64", 183: "aarch64", 243: "riscv64"}
+"""`e_machine` of an ELF header (System V ABI) -> name."""
+
+
+def find_c_compiler(machine: str = platform.machine()) -> str:
+    """Path of a C compiler for this machine or another; raises ResourceError when there is none."""
+    native = machine == platform.machine()
+    for name in (os.environ.get("CC", ""), *(("cc", "gcc", "clang") if native else (f"{machine}-linux-gnu-gcc",))):
         found = shutil.which(name) if name else None
         if found:
             return found
+    if not native:
+        raise ResourceError(
+            f"the code is for {machine}, this machine is {platform.machine()}: {machine}-linux-gnu-gcc, which would "
+            "link it, is not on the PATH",
+            hint=f"install it (the package gcc-{machine}-linux-gnu), set CC, or stop earlier with `--until physical`",
+        )
     raise ResourceError(
         "making a shared object needs a C compiler as linker; cc, gcc and clang are not on the PATH",
         hint="install one (for example the package gcc), or set CC to its path",

@@ -79,6 +79,20 @@ def test_unknown_level(cli: Cli, model: Path) -> None:
     cli("compile", model, "--until", "devcie").refused(2, "there is no level 'devcie'", "tensor, device, system")
 
 
+@pytest.mark.parametrize(("target", "machine"), [("generic-aarch64", "aarch64"), ("generic-rv64gcv", "riscv64")])
+def test_code_for_another_architecture_needs_its_linker(
+    cli: Cli, model: Path, target: str, machine: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import shutil
+
+    which = shutil.which
+    monkeypatch.setattr(shutil, "which", lambda name: None if "linux-gnu" in name else which(name))
+    monkeypatch.setattr("platform.machine", lambda: "x86_64")
+    monkeypatch.delenv("CC", raising=False)
+    cli("compile", model, "--target", target).refused(9, f"the code is for {machine}", f"gcc-{machine}-linux-gnu")
+    assert not Path("net.sgm").exists()
+
+
 def test_missing_model(cli: Cli) -> None:
     cli("compile", "none.onnx").refused(2, "there is no file none.onnx")
 
