@@ -274,6 +274,71 @@ func.func @main(%x: tensor<211x97xf32>) -> tensor<f32> {
   return %s : tensor<f32>
 }"""
 
+HEADS = """
+#id = affine_map<(b, h, m, n) -> (b, h, m, n)>
+#mask = affine_map<(b, h, m, n) -> (b, 0, 0, n)>
+#row = affine_map<(b, h, m, n) -> (b, h, m)>
+#keep = affine_map<(b, h, m, n) -> (b, h, m, 0)>
+func.func @main(%q: tensor<10x24xf32>, %k: tensor<10x24xf32>, %v: tensor<10x24xf32>, %bias: tensor<2x1x1x5xf32>)
+    -> tensor<10x24xf32> {
+  %zero = arith.constant 0.0 : f32
+  %least = arith.constant 0xFF800000 : f32
+  %q4 = tensor.expand_shape %q [[0, 1], [2, 3]] output_shape [2, 5, 3, 8] : tensor<10x24xf32> into tensor<2x5x3x8xf32>
+  %k4 = tensor.expand_shape %k [[0, 1], [2, 3]] output_shape [2, 5, 3, 8] : tensor<10x24xf32> into tensor<2x5x3x8xf32>
+  %v4 = tensor.expand_shape %v [[0, 1], [2, 3]] output_shape [2, 5, 3, 8] : tensor<10x24xf32> into tensor<2x5x3x8xf32>
+  %e = tensor.empty() : tensor<2x3x5x8xf32>
+  %et = tensor.empty() : tensor<2x3x8x5xf32>
+  %qt = linalg.transpose ins(%q4 : tensor<2x5x3x8xf32>) outs(%e : tensor<2x3x5x8xf32>) permutation = [0, 2, 1, 3]
+  %kt = linalg.transpose ins(%k4 : tensor<2x5x3x8xf32>) outs(%et : tensor<2x3x8x5xf32>) permutation = [0, 2, 3, 1]
+  %vt = linalg.transpose ins(%v4 : tensor<2x5x3x8xf32>) outs(%e : tensor<2x3x5x8xf32>) permutation = [0, 2, 1, 3]
+  %q3 = tensor.collapse_shape %qt [[0, 1], [2], [3]] : tensor<2x3x5x8xf32> into tensor<6x5x8xf32>
+  %k3 = tensor.collapse_shape %kt [[0, 1], [2], [3]] : tensor<2x3x8x5xf32> into tensor<6x8x5xf32>
+  %v3 = tensor.collapse_shape %vt [[0, 1], [2], [3]] : tensor<2x3x5x8xf32> into tensor<6x5x8xf32>
+  %s0 = tensor.empty() : tensor<6x5x5xf32>
+  %s1 = linalg.fill ins(%zero : f32) outs(%s0 : tensor<6x5x5xf32>) -> tensor<6x5x5xf32>
+  %s2 = linalg.batch_matmul ins(%q3, %k3 : tensor<6x5x8xf32>, tensor<6x8x5xf32>)
+    outs(%s1 : tensor<6x5x5xf32>) -> tensor<6x5x5xf32>
+  %s = tensor.expand_shape %s2 [[0, 1], [2], [3]] output_shape [2, 3, 5, 5]
+    : tensor<6x5x5xf32> into tensor<2x3x5x5xf32>
+  %w = tensor.empty() : tensor<2x3x5x5xf32>
+  %masked = linalg.generic {indexing_maps = [#id, #mask, #id],
+      iterator_types = ["parallel", "parallel", "parallel", "parallel"]}
+    ins(%s, %bias : tensor<2x3x5x5xf32>, tensor<2x1x1x5xf32>) outs(%w : tensor<2x3x5x5xf32>) {
+  ^bb0(%a: f32, %b: f32, %o: f32):
+    %t = arith.addf %a, %b : f32
+    linalg.yield %t : f32
+  } -> tensor<2x3x5x5xf32>
+  %r = tensor.empty() : tensor<2x3x5xf32>
+  %low = linalg.fill ins(%least : f32) outs(%r : tensor<2x3x5xf32>) -> tensor<2x3x5xf32>
+  %max = linalg.generic {indexing_maps = [#id, #row],
+      iterator_types = ["parallel", "parallel", "parallel", "reduction"]}
+    ins(%masked : tensor<2x3x5x5xf32>) outs(%low : tensor<2x3x5xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    %t = arith.maximumf %a, %o : f32
+    linalg.yield %t : f32
+  } -> tensor<2x3x5xf32>
+  %max1 = tensor.expand_shape %max [[0], [1], [2, 3]] output_shape [2, 3, 5, 1]
+    : tensor<2x3x5xf32> into tensor<2x3x5x1xf32>
+  %p = linalg.generic {indexing_maps = [#id, #keep, #id],
+      iterator_types = ["parallel", "parallel", "parallel", "parallel"]}
+    ins(%masked, %max1 : tensor<2x3x5x5xf32>, tensor<2x3x5x1xf32>) outs(%w : tensor<2x3x5x5xf32>) {
+  ^bb0(%a: f32, %b: f32, %o: f32):
+    %t = arith.subf %a, %b : f32
+    linalg.yield %t : f32
+  } -> tensor<2x3x5x5xf32>
+  %p3 = tensor.collapse_shape %p [[0, 1], [2], [3]] : tensor<2x3x5x5xf32> into tensor<6x5x5xf32>
+  %o0 = tensor.empty() : tensor<6x5x8xf32>
+  %o1 = linalg.fill ins(%zero : f32) outs(%o0 : tensor<6x5x8xf32>) -> tensor<6x5x8xf32>
+  %o2 = linalg.batch_matmul ins(%p3, %v3 : tensor<6x5x5xf32>, tensor<6x5x8xf32>)
+    outs(%o1 : tensor<6x5x8xf32>) -> tensor<6x5x8xf32>
+  %o4 = tensor.expand_shape %o2 [[0, 1], [2], [3]] output_shape [2, 3, 5, 8]
+    : tensor<6x5x8xf32> into tensor<2x3x5x8xf32>
+  %oe = tensor.empty() : tensor<2x5x3x8xf32>
+  %ot = linalg.transpose ins(%o4 : tensor<2x3x5x8xf32>) outs(%oe : tensor<2x5x3x8xf32>) permutation = [0, 2, 1, 3]
+  %y = tensor.collapse_shape %ot [[0, 1], [2, 3]] : tensor<2x5x3x8xf32> into tensor<10x24xf32>
+  return %y : tensor<10x24xf32>
+}"""
+
 PROGRAMS = {
     "mlp": mlp(),
     "mlp-one-row": mlp("1"),
@@ -289,4 +354,5 @@ PROGRAMS = {
     "attention": ATTENTION,
     "two-readers": TWO_READERS,
     "sum-all": SUM_ALL,
+    "heads": HEADS,
 }

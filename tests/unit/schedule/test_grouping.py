@@ -8,6 +8,7 @@ from tests.unit.schedule.programs import (
     BRANCHES,
     CONCAT,
     CONV,
+    HEADS,
     SCAN,
     SUM_ALL,
     TWO_READERS,
@@ -33,6 +34,11 @@ def test_softmax_is_one_kernel_over_rows() -> None:
 
 def test_attention_is_one_kernel() -> None:
     (kernel,) = summaries(ATTENTION)
+    assert kernel.function == "batch_matmul"
+
+
+def test_heads_are_split_and_joined_without_copies() -> None:
+    (kernel,) = summaries(HEADS)
     assert kernel.function == "batch_matmul"
 
 
