@@ -144,12 +144,34 @@ def _condition(call: Any, reader: HostReader, asserted: list[str]) -> str:
             equalities += [(size_name(number, d), reader.extent(value, d)) for d in dynamic]
     if not equalities:
         return ""
-    texts = [f"{name} = {expression}" for name, expression in equalities] + asserted
+    texts = [f"{name} = {expression}" for name, expression in equalities]
+    texts += _relevant(asserted, texts)
     auxiliary = reader.auxiliaries_in(texts)
     texts += [reader.auxiliary[t] for t in auxiliary]
     hidden = [s for s in reader.symbols if _mentions(texts, s)] + auxiliary
     quantified = f"exists {', '.join(hidden)} : " if hidden else ""
     return quantified + " and ".join(texts)
+
+
+def _relevant(asserted: list[str], texts: list[str]) -> list[str]:
+    """The asserted relations that speak only of sizes the texts already speak of, equalities first: an equality with
+    one known side makes its other side known. The rest would only make the sets larger."""
+    known = {name for text in texts for name in _sizes_of(text)}
+    chosen: list[str] = []
+    pending = sorted(dict.fromkeys(asserted), key=lambda text: "<=" in text)
+    progress = True
+    while progress:
+        fits = [t for t in pending if _sizes_of(t) <= known or (" = " in t and _sizes_of(t) & known)]
+        progress = bool(fits)
+        for text in fits:
+            known |= _sizes_of(text)
+            pending.remove(text)
+        chosen += fits
+    return chosen
+
+
+def _sizes_of(text: str) -> set[str]:
+    return set(re.findall(r"\b[hg]\d+\b", text))
 
 
 def _mentions(texts: list[str], name: str) -> bool:
