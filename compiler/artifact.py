@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ from typing import Any
 from stratagem.compiler.compile import Compilation
 from stratagem.compiler.errors import ArtifactError, UsageError
 from stratagem.compiler.ir import LEVELS
+from stratagem.hwmodels import System, load_machine
+from stratagem.hwmodels.dump import dump
 from stratagem.runtime.container import Container, Writer, first_member_offset, write_container
 from stratagem.runtime.drivers import DriverTable, make_driver
 from stratagem.runtime.signature import TensorSpec
@@ -17,6 +20,7 @@ from stratagem.runtime.version import VERSION
 
 CODE = "code/model.so"
 ENTRY = "code/entry.tsv"
+HARDWARE = "hw/system.yaml"
 PARAMETERS = "params.safetensors"
 
 
@@ -28,7 +32,7 @@ def write_artifact(compilation: Compilation, path: Path) -> None:
     members: dict[str, bytes | Writer] = {PARAMETERS: compilation.parameters.write}
     for level, text in compilation.levels.items():
         members[f"levels/{level}.mlir"] = text.encode()
-    members["hw/system.json"] = json.dumps(machine_facts(compilation.machine), indent=1).encode()
+    members[HARDWARE] = dump(compilation.machine).encode()
     members["report.json"] = json.dumps(compilation.report.to_json(), indent=1).encode()
     if compilation.code is not None:
         members[CODE] = compilation.code.shared_object
@@ -61,14 +65,12 @@ def manifest(compilation: Compilation) -> dict[str, Any]:
     }
 
 
-def machine_facts(machine: Any) -> dict[str, Any]:
-    """The hardware a program was compiled for, so that the artifact stands alone."""
-    return {
-        "name": machine.name,
-        "digest": machine.digest,
-        "host": machine.host,
-        "members": {name: device_facts(m.device) for name, m in machine.members.items()},
-    }
+def machine_of(container: Container) -> System:
+    """The system a program was compiled for, as it was then: names and files need not exist any more."""
+    with tempfile.TemporaryDirectory(prefix="stratagem-hw-") as folder:
+        path = Path(folder) / "system.yaml"
+        path.write_bytes(container.read(HARDWARE))
+        return load_machine(path)
 
 
 def device_facts(device: Any) -> dict[str, Any]:

@@ -46,7 +46,7 @@ def command(
     from stratagem.api.verifying import open_verification
 
     with progress_bar(as_json) as progress:
-        verification = open_verification(subject, target, progress)
+        verification = open_verification(subject, target, progress, until="physical" if no_run else None)
         report = verification.report()
         if not no_run:
             signature = verification.signature
