@@ -18,6 +18,7 @@ from stratagem.compiler.schedule.extents import extent
 from stratagem.compiler.schedule.reshapes import (
     collapse_like_producer,
     expand_batch,
+    join_contraction_loops,
     read_through_unit_reshapes,
 )
 from stratagem.compiler.schedule.split import split_reduction
@@ -58,7 +59,7 @@ def _move_reshapes(module: Any) -> None:
     run_pipeline(module, "builtin.module(canonicalize,cse)")
     with module.context, ir.Location.unknown():
         for op in _generics(module):
-            _repeat(op, (read_through_unit_reshapes, fold_operand_copies, fold_result_copy))
+            _repeat(op, (read_through_unit_reshapes, fold_operand_copies, fold_result_copy, join_contraction_loops))
         for op in _generics(module):
             _repeat(op, (read_through_unit_reshapes, collapse_like_producer))
         for op in _generics(module):

@@ -13,7 +13,7 @@ Idea: reshape propagation by expansion and collapsing, as in MLIR's linalg fusio
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from torch_mlir import ir
@@ -184,13 +184,6 @@ def _groups(rank: int, at: int, count: int) -> Groups:
 # ---- collapse
 
 
-@dataclass(frozen=True)
-class _Merge:
-    """Loops that become one, in order."""
-
-    loops: tuple[int, ...]
-
-
 def collapse_like_producer(op: Any) -> Any:
     """Makes an op that reads an expanded tensor work on the collapsed one; returns the new op (`op` if
     unchanged)."""
@@ -205,6 +198,25 @@ def collapse_like_producer(op: Any) -> Any:
             loops = tuple(_loop(read[d]) for d in group)
             if len(group) > 1 and None not in loops and _mergeable(op, reads, loops, indexed):
                 return _collapse_loops(op, reads, [loop for loop in loops if loop is not None])
+    return op
+
+
+def join_contraction_loops(op: Any) -> Any:
+    """Makes one loop of two rows, columns or depths of a contraction that lie side by side in every tensor that has
+    them (`bsd,dhk->bshk` is a plain matmul of bs x d and d x hk); returns the new op (`op` if unchanged).
+
+    Batch loops stay apart: what surrounds a batched contraction often needs them so.
+    """
+    if not is_contraction(op):
+        return op
+    reads, indexed = accesses(op), indexed_loops(op)
+    batch = set.intersection(*({_loop(r) for r in a} for a in reads))
+    for read in reads:
+        for first, second in pairwise(_loop(r) for r in read):
+            pair = (first, second)
+            if first is None or second is None or set(pair) & batch or not _mergeable(op, reads, pair, indexed):
+                continue
+            return _collapse_loops(op, reads, [first, second])
     return op
 
 
