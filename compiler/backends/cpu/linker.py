@@ -56,7 +56,7 @@ def find_c_compiler(machine: str = platform.machine()) -> str:
     """Path of a C compiler for this machine or another; raises ResourceError when there is none."""
     native = machine == platform.machine()
     for name in (os.environ.get("CC", ""), *(("cc", "gcc", "clang") if native else (f"{machine}-linux-gnu-gcc",))):
-        found = shutil.which(name) if name else None
+        found: str | None = shutil.which(name) if name else None
         if found:
             return found
     if not native:

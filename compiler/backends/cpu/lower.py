@@ -62,4 +62,3 @@ def _declare_alias_free(function: Any, body: PhaseBody) -> None:
             slots[1] = ir.DictAttr.get({"llvm.noalias": ir.UnitAttr.get()})
         marks += slots
     function.attributes["arg_attrs"] = ir.ArrayAttr.get(marks)
-

@@ -101,3 +101,26 @@ def test_gather_reads_by_computed_index() -> None:
     table = np.random.default_rng(4).standard_normal((11, 7)).astype(np.float32)
     rows = np.array([3, 0, 10, 3, 7, 1])
     assert (Kernels(text).guarded("k", table, rows, np.zeros((6, 7), np.float32))[0] == table[rows]).all()
+
+
+def test_sums_of_gathered_rows() -> None:
+    text = """func.func private @k(%t: tensor<11x37xf32>, %i: tensor<5x3xi64>, %o: tensor<5x37xf32> {device.dest})
+        -> tensor<5x37xf32> {
+      %z = arith.constant 0.0 : f32
+      %f = linalg.fill ins(%z : f32) outs(%o : tensor<5x37xf32>) -> tensor<5x37xf32>
+      %r = linalg.generic {indexing_maps = [affine_map<(a,n,b)->(a,n)>, affine_map<(a,n,b)->(a,b)>],
+          iterator_types = ["parallel", "reduction", "parallel"]}
+        ins(%i : tensor<5x3xi64>) outs(%f : tensor<5x37xf32>) {
+      ^bb0(%n: i64, %s: f32):
+        %row = arith.index_cast %n : i64 to index
+        %col = linalg.index 2 : index
+        %v = tensor.extract %t[%row, %col] : tensor<11x37xf32>
+        %sum = arith.addf %s, %v : f32
+        linalg.yield %sum : f32
+      } -> tensor<5x37xf32>
+      return %r : tensor<5x37xf32>
+    }"""
+    random = np.random.default_rng(5)
+    table, rows = random.standard_normal((11, 37)).astype(np.float32), random.integers(0, 11, (5, 3))
+    got = Kernels(text).guarded("k", table, rows, np.zeros((5, 37), np.float32))[0]
+    assert np.allclose(got, table[rows].astype(np.float64).sum(1), rtol=0, atol=1e-5)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from torch_mlir import ir
+
 from stratagem.compiler.backends.cpu.build import Size, carrying_loop
 from stratagem.compiler.backends.cpu.loops.access import widen
 from stratagem.compiler.backends.cpu.loops.body import evaluate, reads_argument
@@ -12,13 +14,20 @@ from stratagem.compiler.backends.cpu.loops.nest import Nest
 
 
 def emit_scalar(nest: Nest) -> None:
-    """Parallel loops outside, reductions inside; the body as it is."""
+    """Parallel loops outside, reductions inside; the body as it is.
+
+    A body that gathers whole rows is the exception: the loop along the rows goes inside, where LLVM vectorises it.
+    """
     order = written_order(nest, nest.loops(True))
     reductions = nest.loops(False)
+    along_rows = _gathered_row_loop(nest)
+    if along_rows is not None and reductions:
+        order = [*(d for d in order if d != along_rows), *reductions, along_rows]
+        reductions = []
 
     def element(counters: list[Size]) -> None:
         offsets = [access.offset(counters) for access in nest.outputs]
-        needed = bool(reductions)
+        needed = bool(nest.loops(False))
         sums = [
             access.load(offset) if needed or reads_argument(nest.body, len(nest.inputs) + i) else None
             for i, (access, offset) in enumerate(zip(nest.outputs, offsets, strict=True))
@@ -27,6 +36,20 @@ def emit_scalar(nest: Nest) -> None:
             access.store(value, offset)
 
     nested_loops(nest, order, [0] * len(nest.sizes), element)
+
+
+def _gathered_row_loop(nest: Nest) -> int | None:
+    """The parallel loop that is dense in every output and the last index of a gather; None when there is none."""
+    loops = set()
+    for child in nest.body.operations:
+        op = child.operation
+        if op.name == "memref.load":
+            index = op.operands[len(op.operands) - 1].owner
+            if not isinstance(index, ir.Block) and index.operation.name == "linalg.index":
+                loops.add(nest.position[int(ir.IntegerAttr(index.operation.attributes["dim"]).value)])
+    found = loops.pop() if len(loops) == 1 else None
+    dense = found is not None and nest.parallel[found] and all(a.is_unit(found) for a in nest.outputs)
+    return found if dense else None
 
 
 def _reduce(nest: Nest, order: list[int], counters: list[Size], sums: list[Any]) -> list[Any]:
