@@ -20,7 +20,7 @@ from stratagem.compiler.program import Program
 from stratagem.runtime.drivers import DriverKernel
 
 if TYPE_CHECKING:
-    from stratagem.hwmodels import Device, System
+    from stratagem.hwmodels import System
 
 Progress = Callable[[str, str], None]
 
@@ -109,5 +109,3 @@ def _type_of(kind: Any) -> tuple[str, int]:
         tensor = ir.RankedTensorType(kind)
         return str(tensor.element_type), tensor.rank
     return str(kind), -1
-
-

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from stratagem.compiler.errors import UsageError
 from stratagem.compiler.passes.base import PassContext
 from stratagem.compiler.pipeline import stage_names, with_strategy
 from stratagem.compiler.program import Program
+from stratagem.compiler.schedule.describe import describe_text
 from stratagem.compiler.signatures import signature_of
 from stratagem.runtime.parameters import ParameterStore
 from stratagem.runtime.signature import Signature
@@ -69,13 +71,14 @@ def compile_program(
         PassError, HardwareError, VerificationError: a stage failed; a reproducer was written.
     """
     levels = [*stage_names(), "code"]
+    until = until or knobs.current().stop or None
     if until is not None and until not in levels:
         raise UsageError(f"there is no level '{until}'", hint=f"levels: {', '.join(levels)}")
     started = time.perf_counter()
     signature = signature_of(program.module)
     report = AssuranceReport()
     named: set[str] = set()
-    check = _check_level(machine, report)
+    check = _after_stage(machine, report)
 
     def finish_stage(stage: str, now: Program) -> None:
         named.update(spec.name for spec in signature_of(now.module).parameters)
@@ -104,10 +107,12 @@ def compile_program(
     )
 
 
-def _check_level(machine: System, report: AssuranceReport) -> Callable[[str, Program], None]:
+def _after_stage(machine: System, report: AssuranceReport) -> Callable[[str, Program], None]:
     """Checks each level when its stage is done, unless knob `verify` is off; a refuted obligation ends the compile."""
 
     def check(stage: str, program: Program) -> None:
+        if stage == "device" and knobs.current().debug >= 2:
+            print(describe_text(program.module), file=sys.stderr)
         if knobs.current().verify == "off":
             return
         findings = check_level(stage, program.module, machine)

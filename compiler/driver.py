@@ -10,11 +10,12 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from torch_mlir import ir
 
 from stratagem.compiler import knobs
-from stratagem.compiler.errors import PassError, StratagemError
+from stratagem.compiler.errors import PassError, ResourceError, StratagemError
 from stratagem.compiler.ir import parse_module, to_text
 from stratagem.compiler.passes.base import Pass, PassContext
 from stratagem.compiler.passes.registry import parse
@@ -48,13 +49,12 @@ class StageRunner:
     levels: dict[str, str] = field(default_factory=dict)
 
     def run(self, program: Program, stages: Iterable[Stage], until: str | None = None) -> Program:
-        """Applies each stage's passes; stops after stage `until` (or knob `stop`)."""
-        stop = until or knobs.current().stop
+        """Applies each stage's passes; stops after stage `until`."""
         for stage, passes in stages:
             for text in passes:
                 self._run_pass(program, stage, parse(text))
             self._finish_stage(stage, program)
-            if stage == stop:
+            if stage == until:
                 break
         return program
 
@@ -79,7 +79,7 @@ class StageRunner:
     def _finish_stage(self, stage: str, program: Program) -> None:
         override = knobs.current().override
         if override and (edited := Path(override) / f"{stage}.mlir").exists():
-            program.module = parse_module(edited.read_text(), program.module.context)
+            program.module = _read_override(edited, program.module.context)
         self.levels[stage] = to_text(program.module)
         if knobs.current().debug >= 3:
             print(f"// ---- after {stage}\n{program.module}", file=sys.stderr)
@@ -93,9 +93,13 @@ class StageRunner:
         elif settings.debug >= 1:
             print(f"{stage:10s} {one.name:40s} {self.records[-1].seconds * 1e3:8.1f} ms", file=sys.stderr)
         if settings.dump:
-            folder = Path(settings.dump)
-            folder.mkdir(parents=True, exist_ok=True)
-            (folder / f"{len(self.records):02d}-{stage}-{one.name}.mlir").write_text(to_text(program.module))
+            path = Path(settings.dump) / f"{len(self.records):02d}-{stage}-{one.name}.mlir"
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(to_text(program.module))
+            except OSError as error:
+                problem = f"cannot write {path}: {error.strerror}"
+                raise ResourceError(problem, hint="STRATAGEM_DUMP names the folder for dumps") from None
 
     def _with_reproducer(self, error: PassError, stage: str, one: Pass, before: str) -> PassError:
         """Writes the IR before the pass and the hardware, and says how to replay it.
@@ -120,6 +124,14 @@ class StageRunner:
         target = path.with_suffix(".yaml")
         target.write_text(dump(self.context.machine))
         return f" --target {target}"
+
+
+def _read_override(path: Path, context: Any) -> Any:
+    """The edited program in `path`; raises PassError with its name and place when it does not parse."""
+    try:
+        return parse_module(path.read_text(), context)
+    except (PassError, UnicodeDecodeError) as error:
+        raise PassError(f"{path}: {error}", hint="STRATAGEM_OVERRIDE names the folder with edited IR") from None
 
 
 def _verify(program: Program, one: Pass) -> None:

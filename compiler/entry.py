@@ -75,7 +75,9 @@ def collective_text(declaration: Any) -> str:
     types = ir.FunctionType(ir.TypeAttr(declaration.attributes["function_type"]).value).inputs
     counted = 1 if kind == "reduce_scatter" else 0
     lines, count = _element_count(counted, ir.MemRefType(types[counted]).rank)
-    reduction = f", i32 {RUNTIME_REDUCTIONS[str(ir.StringAttr(claims['reduction']).value)]}" if "reduction" in claims else ""
+    reduction = (
+        f", i32 {RUNTIME_REDUCTIONS[str(ir.StringAttr(claims['reduction']).value)]}" if "reduction" in claims else ""
+    )
     lines += _data_pointer("source", 0) + _data_pointer("target", 1)
     arguments = f"i64 0, ptr %source, ptr %target, i64 {count}, i32 {RUNTIME_DTYPES[dtype]}{reduction}"
     lines += [f"  call void @sg_{kind}({arguments})", "  ret void"]

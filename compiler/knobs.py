@@ -10,13 +10,15 @@ from dataclasses import dataclass, fields, replace
 
 from stratagem.compiler.errors import UsageError
 
+VERIFY = ("fast", "off")
+
 
 @dataclass(frozen=True)
 class Knobs:
     """One value per `STRATAGEM_<NAME>` variable."""
 
     debug: int = 0
-    """0 silent, 1 stages and times, 2 hardware choices, 3 IR after stages, 4 IR after every pass, 5 final code."""
+    """0 silent, 1 stages and times, 2 hardware choices, 3 IR after stages, 4 IR after every pass."""
     dump: str = ""
     """Folder for the IR after every pass, as `03-tile-kernels.mlir`."""
     stop: str = ""
@@ -24,11 +26,11 @@ class Knobs:
     override: str = ""
     """Folder with edited IR: `<stage>.mlir` in it replaces the program after that stage."""
     verify: str = "fast"
-    """`off`, `fast` (structure, level contracts, integer-set proofs) or `full` (also reference runs)."""
+    """`fast` (structure, level contracts, integer-set proofs) or `off`; `stratagem verify` also runs the code."""
     cache: str = ""
     """Folder of the compile cache; empty means the user's cache folder, `off` means none."""
     threads: int = 0
-    """Threads of the CPU runtime; 0 means as many as the target describes."""
+    """Threads of the CPU runtime; 0 means one per processor this process may use."""
     reproducers: str = "stratagem-reproducers"
     """Folder that receives the IR before a failed pass."""
     runtime: str = ""
@@ -49,6 +51,8 @@ class Knobs:
                 values[field.name] = int(text)
             else:
                 values[field.name] = text
+        if values.get("verify", "fast") not in VERIFY:
+            raise UsageError(f"STRATAGEM_VERIFY={values['verify']!r} is not known", hint=f"one of {', '.join(VERIFY)}")
         return replace(Knobs(), **values)  # type: ignore[arg-type]
 
 

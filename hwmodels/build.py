@@ -100,9 +100,7 @@ def source_of(node: Node) -> Provenance:
         spread = units.read_quantity(entry["spread"], units.RATIO).value if "spread" in entry else None
     except units.UnitError:
         spread = None
-    return Provenance(
-        str(entry.get("kind", "assumed")), spread, str(entry.get("id", "")), str(entry.get("note", ""))
-    )
+    return Provenance(str(entry.get("kind", "assumed")), spread, str(entry.get("id", "")), str(entry.get("note", "")))
 
 
 def build_device(record: DeviceFile, root: Node) -> Device:
@@ -111,8 +109,7 @@ def build_device(record: DeviceFile, root: Node) -> Device:
     origins = Origins(root, clock)
     origins.number(record.clock, "clock")
     functions = dict(builtin_functions()) | {
-        name: Function(name, entry.expression, tuple(entry.dtypes))
-        for name, entry in record.functions.items()
+        name: Function(name, entry.expression, tuple(entry.dtypes)) for name, entry in record.functions.items()
     }
     power = record.power
     device = Device(
@@ -164,9 +161,7 @@ def build_level(origins: Origins, position: int, entry: LevelEntry) -> Level:
     )
 
 
-def write_cost(
-    origins: Origins, here: tuple[str | int, ...], entry: LevelEntry
-) -> Iterator[tuple[str, float]]:
+def write_cost(origins: Origins, here: tuple[str | int, ...], entry: LevelEntry) -> Iterator[tuple[str, float]]:
     """Cost of writing a weights level, as far as given."""
     if entry.write is None:
         return

@@ -117,9 +117,7 @@ def unit_rows(device: Device) -> Rows:
         ) + (", ..." if len(unit.rate) > MOST_RATES else "")
         more = f", ... ({len(unit.functions)})" if len(unit.functions) > 4 else ""
         name = unit.name + (" (emulated)" if unit.emulated else "")
-        rows.append(
-            (name, unit.at, str(device.units_in_device(unit)), ", ".join(unit.functions[:4]) + more, rates)
-        )
+        rows.append((name, unit.at, str(device.units_in_device(unit)), ", ".join(unit.functions[:4]) + more, rates))
     return rows
 
 

@@ -19,10 +19,7 @@ def dump(machine: System | Device) -> str:
 
 def minimal_system(machine: System) -> dict[str, Any]:
     """The document of a system that was made from a bare device."""
-    members = {
-        name: {"device": member.device.name, "count": member.count}
-        for name, member in machine.members.items()
-    }
+    members = {name: {"device": member.device.name, "count": member.count} for name, member in machine.members.items()}
     source = {"kind": "assumed", "note": "made from one device"}
     return {"hw": 1, "system": machine.name, "source": source, "members": members, "host": machine.host}
 

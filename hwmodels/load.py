@@ -60,9 +60,7 @@ def load_device(target: str | Path, params: Parameters | None = None) -> Device:
     return device_from(document, params)
 
 
-def load_variants(
-    target: str | Path, params: Parameters | None = None
-) -> Iterator[tuple[Parameters, System]]:
+def load_variants(target: str | Path, params: Parameters | None = None) -> Iterator[tuple[Parameters, System]]:
     """Every combination of the `vary` axes of `target`, with the system each gives."""
     from stratagem.hwmodels.params import assignments
     from stratagem.hwmodels.resolve import resolve
@@ -82,9 +80,7 @@ def open_target(target: str | Path, wanted: str = "") -> Document:
         return choose(read_file(Path(text)), wanted)
     if text not in (THIS_MACHINE, *library_names()) and Path(text).is_file():
         message = f"'{text}' is a file, but not a hardware description"
-        raise HardwareFileError(
-            [Problem(Place(text), "", message, f"its name must end in {' or '.join(SUFFIXES)}")]
-        )
+        raise HardwareFileError([Problem(Place(text), "", message, f"its name must end in {' or '.join(SUFFIXES)}")])
     return choose((find(text, None, Place(text), ""),), wanted)
 
 

@@ -41,9 +41,7 @@ def identify(root: Node, file: Path | None, neighbours: tuple[Node, ...]) -> Doc
     keys = list(root.mapping())
     near = next((hint for key in keys if (hint := did_you_mean(key, FILE_KINDS))), "")
     message = f"the document says none of {', '.join(f'{kind}:' for kind in FILE_KINDS)}"
-    raise HardwareFileError(
-        [Problem(root.place, "", message, near or "start it with 'hw: 1' and 'device: NAME'")]
-    )
+    raise HardwareFileError([Problem(root.place, "", message, near or "start it with 'hw: 1' and 'device: NAME'")])
 
 
 @lru_cache(maxsize=256)
@@ -72,9 +70,7 @@ def stamped(root: Node) -> Node:
 
     def stamp(node: Node) -> Node:
         if isinstance(node.value, dict):
-            return replace(
-                node, source=source, value={key: stamp(child) for key, child in node.value.items()}
-            )
+            return replace(node, source=source, value={key: stamp(child) for key, child in node.value.items()})
         if isinstance(node.value, list):
             return replace(node, source=source, value=[stamp(child) for child in node.value])
         return replace(node, source=source)
@@ -87,9 +83,7 @@ def read_file(path: Path) -> tuple[Document, ...]:
     try:
         state = path.stat()
     except OSError as error:
-        raise HardwareFileError(
-            [Problem(Place(str(path)), "", f"cannot read the file: {error.strerror}")]
-        ) from None
+        raise HardwareFileError([Problem(Place(str(path)), "", f"cannot read the file: {error.strerror}")]) from None
     return read_cached(path.resolve(), (state.st_mtime_ns, state.st_size))
 
 

@@ -115,16 +115,12 @@ def read_documents(text: str, file: str) -> list[Node]:
     reader = Reader(file)
     try:
         documents = [
-            reader.node(raw, (), 0)
-            for raw in YAML(typ="safe", pure=True).compose_all(text)
-            if raw is not None
+            reader.node(raw, (), 0) for raw in YAML(typ="safe", pure=True).compose_all(text) if raw is not None
         ]
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = Place(file, mark.line + 1, mark.column + 1) if mark else Place(file)
-        raise HardwareFileError(
-            [*reader.problems, Problem(place, "", f"not YAML: {error.problem}")]
-        ) from None
+        raise HardwareFileError([*reader.problems, Problem(place, "", f"not YAML: {error.problem}")]) from None
     except YAMLError as error:
         raise HardwareFileError([*reader.problems, Problem(Place(file), "", f"not YAML: {error}")]) from None
     except RecursionError:
@@ -132,9 +128,7 @@ def read_documents(text: str, file: str) -> list[Node]:
     if reader.problems:
         raise HardwareFileError(reader.problems)
     if not documents:
-        raise HardwareFileError(
-            [Problem(Place(file, 1), "", "the file is empty; it should start with 'hw: 1'")]
-        )
+        raise HardwareFileError([Problem(Place(file, 1), "", "the file is empty; it should start with 'hw: 1'")])
     return documents
 
 
@@ -196,9 +190,7 @@ class Reader:
             key = str(key_raw.value)
             if key in found:
                 first = found[key].key_place
-                self.refuse(
-                    key_raw, (*path, key), f"the key '{key}' stands twice; first on line {first.line}"
-                )
+                self.refuse(key_raw, (*path, key), f"the key '{key}' stands twice; first on line {first.line}")
                 continue
             below = self.node(value_raw, (*path, key), depth + 1)
             found[key] = replace(below, key_place=self.place(key_raw))

@@ -49,9 +49,7 @@ def vary(root: Node, problems: list[Problem]) -> dict[str, list[Scalar]]:
     for name, below in node.value.items():
         items = below.value if isinstance(below.value, list) else []
         if not items or any(isinstance(item.value, dict | list) for item in items):
-            problems.append(
-                Problem(below.place, f"vary.{name}", "expected a list of at least one number or text")
-            )
+            problems.append(Problem(below.place, f"vary.{name}", "expected a list of at least one number or text"))
             continue
         axes[name] = [item.value for item in items if not isinstance(item.value, dict | list)]
     return axes

@@ -223,9 +223,7 @@ def assumed(share: int) -> str:
 def cache_line(name: str, cache: Cache, more: str, pieces: int | None = None) -> str:
     """One cache level."""
     count = cache.pieces if pieces is None else pieces
-    return (
-        f"  - {{name: {name}, count: {count}, size: {cache.size // 1024} KiB, granule: {cache.line} B{more}}}"
-    )
+    return f"  - {{name: {name}, count: {count}, size: {cache.size // 1024} KiB, granule: {cache.line} B{more}}}"
 
 
 def peak_lines() -> list[str]:

@@ -55,8 +55,6 @@ def inherit(document: Document, chain: tuple[str, ...] = ()) -> Node:
         raise HardwareFileError([Problem(extends.place, "extends", f"{fault}: {names}")])
     parent = find(extends.value, document, extends.place, "extends")
     if parent.kind != document.kind:
-        message = (
-            f"'{parent.name}' is a {parent.kind}, and a {document.kind} can extend only a {document.kind}"
-        )
+        message = f"'{parent.name}' is a {parent.kind}, and a {document.kind} can extend only a {document.kind}"
         raise HardwareFileError([Problem(extends.place, "extends", message)])
     return merge(inherit(parent, (*chain, here)), document.root)

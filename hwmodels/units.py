@@ -142,9 +142,7 @@ BANDWIDTH = Wanted("a bandwidth", (dimension(B=1, s=-1), dimension(B=1, cy=-1)),
 LATENCY = Wanted("a latency", (dimension(s=1), dimension(cy=1)), "90 ns or 14 cy")
 BYTE_ENERGY = Wanted("an energy per byte", (dimension(J=1, B=-1),), "18 pJ/B")
 OP_ENERGY = Wanted("an energy per operation", (dimension(J=1, op=-1),), "4 pJ/op")
-RATE = Wanted(
-    "a rate of operations", (dimension(op=1, s=-1), dimension(op=1, cy=-1)), "1024 op/cy or 2 TFLOP/s"
-)
+RATE = Wanted("a rate of operations", (dimension(op=1, s=-1), dimension(op=1, cy=-1)), "1024 op/cy or 2 TFLOP/s")
 PEAK = Wanted("a peak rate", (dimension(op=1, s=-1),), "989 TFLOP/s")
 CLOCK = Wanted("a clock frequency", (dimension(cy=1, s=-1),), "3.0 GHz")
 POWER = Wanted("a power", (dimension(J=1, s=-1),), "45 W")
@@ -202,9 +200,7 @@ def unit_worth(symbol: str) -> tuple[Fraction, Dimension]:
         return SPELLINGS[symbol]
     for wrong, right in AMBIGUOUS.items():
         prefix = symbol.removesuffix(wrong)
-        if symbol.endswith(wrong) and (
-            prefix == "" or prefix in DECIMAL or prefix in BINARY or prefix in SMALL
-        ):
+        if symbol.endswith(wrong) and (prefix == "" or prefix in DECIMAL or prefix in BINARY or prefix in SMALL):
             raise UnitError(f"the unit {symbol!r} is ambiguous; write {prefix}{right}")
     if symbol.startswith("K") and symbol[1:] in UNITS:
         name = symbol[1:]

@@ -87,9 +87,7 @@ def read_origin(data: Mapping[str, Any], kind: str | None, text: str) -> Provena
     """The provenance in a value map; None when it says nothing about it."""
     stated = kind or data.get("kind")
     if stated is not None and stated not in KINDS:
-        raise refuse(
-            f"unknown kind {stated!r}; {did_you_mean(str(stated), KINDS) or 'kinds are ' + ', '.join(KINDS)}"
-        )
+        raise refuse(f"unknown kind {stated!r}; {did_you_mean(str(stated), KINDS) or 'kinds are ' + ', '.join(KINDS)}")
     spread = read_number(data["spread"], units.RATIO, False).value if "spread" in data else None
     if spread is not None and spread > 1:
         raise refuse(f"a spread is at most 100%, not {data['spread']}")
@@ -149,9 +147,7 @@ class Reads:
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_plain_validator_function(self.read)
 
-    def __get_pydantic_json_schema__(
-        self, schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> dict[str, Any]:
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         return text_schema(self.wanted, self.directed)
 
     def read(self, data: Any) -> Value | Directed:

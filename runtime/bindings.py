@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ctypes
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
-from stratagem.runtime.errors import ArtifactError, StratagemError
+from stratagem.runtime.errors import ArtifactError, StratagemError, UsageError
 from stratagem.runtime.library import find_library
 
 ABI_VERSION = 1
@@ -87,5 +88,12 @@ class Runtime:
 
 @cache
 def load_runtime() -> Runtime:
-    """The one runtime of this process; raises ResourceError when its library cannot be found."""
-    return Runtime()
+    """The one runtime of this process, with $STRATAGEM_THREADS threads where that is set.
+
+    Raises ResourceError when its library cannot be found, UsageError when that is no number.
+    """
+    runtime, threads = Runtime(), os.environ.get("STRATAGEM_THREADS", "0")
+    if not threads.isdigit():
+        raise UsageError(f"STRATAGEM_THREADS={threads!r} is not a whole number", hint="for example STRATAGEM_THREADS=1")
+    runtime.set_threads(int(threads))
+    return runtime

@@ -6,6 +6,7 @@ import ctypes
 import threading
 from collections.abc import Container as Collection
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +62,7 @@ class Executable:
         ranks = [len(s.shape) for s in (*self.signature.outputs, *self.signature.inputs, *self.signature.parameters)]
         ends = np.cumsum([0] + [descriptors.words(r) for r in [*ranks, 1]])
         self._words = np.zeros(int(ends[-1]), np.int64)
-        parts = [self._words[a:b] for a, b in zip(ends[:-1], ends[1:], strict=True)]
+        parts = [self._words[a:b] for a, b in pairwise(ends)]
         outputs, inputs = len(self.signature.outputs), len(self.signature.inputs)
         self._outputs, self._inputs = parts[:outputs], parts[outputs : outputs + inputs]
         for part, array in zip(parts[outputs + inputs :], [*self._parameters, self._arena], strict=True):
@@ -134,7 +135,9 @@ def load_executable(path: str | Path | Container, rank: int = 0) -> Executable:
     manifest = container.manifest
     if manifest.get("code") is None:
         stopped = manifest.get("until", "an earlier level")
-        raise ArtifactError(f"{container.path} holds no code: it was compiled until level '{stopped}'", hint="run it with --level")
+        raise ArtifactError(
+            f"{container.path} holds no code: it was compiled until level '{stopped}'", hint="run it with --level"
+        )
     signature = Signature.from_json(manifest["signature"])
     parameters = container.members["params.safetensors"]
     store = ParameterStore.load(container.path, parameters.offset, parameters.size)

@@ -111,5 +111,7 @@ class Signature:
                 for what, names in (("missing", missing), ("unknown", unknown))
                 if names
             )
-            raise RuntimeInputError(f"inputs do not match: {problem}", hint="inputs: " + "; ".join(map(str, self.inputs)))
+            raise RuntimeInputError(
+                f"inputs do not match: {problem}", hint="inputs: " + "; ".join(map(str, self.inputs))
+            )
         return [named[name] for name in wanted]

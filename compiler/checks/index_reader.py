@@ -186,7 +186,13 @@ def kept_dims(sizes: list[int | None], result: Any) -> list[int]:
     drop = len(sizes) - result.rank
     kept: list[int] = []
     for i, size in enumerate(sizes):
-        wanted = None if result.is_dynamic_dim(len(kept)) else result.get_dim_size(len(kept)) if len(kept) < result.rank else -1
+        wanted = (
+            None
+            if result.is_dynamic_dim(len(kept))
+            else result.get_dim_size(len(kept))
+            if len(kept) < result.rank
+            else -1
+        )
         if drop and size == 1 and wanted != 1:
             drop -= 1
             continue

@@ -71,9 +71,7 @@ class _Phase:
     accesses: list[Access] = field(default_factory=list)
 
 
-def prove_kernel(
-    function: Any, level: str, premise: str = "", updated: frozenset[int] = frozenset()
-) -> list[Finding]:
+def prove_kernel(function: Any, level: str, premise: str = "", updated: frozenset[int] = frozenset()) -> list[Finding]:
     """Findings for every forall of a kernel in device form.
 
     `premise`: an isl condition on its unknown sizes that all callers fulfil (`premises.py`).
@@ -151,7 +149,9 @@ def _prove_fixed(
         detail = f"not affine ({reason}), and no boundary size is one that callers pass"
         return [Finding(level, label, "races and bounds", Verdict.NOT_CHECKED, detail)]
     return [
-        f if f.verdict is Verdict.REFUTED else Finding(f.level, f.subject, f.obligation, f.verdict, f"not affine: {reason}")
+        f
+        if f.verdict is Verdict.REFUTED
+        else Finding(f.level, f.subject, f.obligation, f.verdict, f"not affine: {reason}")
         for f in worst.values()
     ]
 
@@ -407,7 +407,9 @@ class _Prover:
         elements = [f"x{d}" for d in range(len(geometry.offsets))]
         conditions = [loop.domain() for loop in access.loops if loop.name not in self._outer]
         extra = [loop.name for loop in access.loops if loop.name not in names and loop.name not in self._outer]
-        for d, (offset, size, stride) in enumerate(zip(geometry.offsets, geometry.sizes, geometry.strides, strict=True)):
+        for d, (offset, size, stride) in enumerate(
+            zip(geometry.offsets, geometry.sizes, geometry.strides, strict=True)
+        ):
             if stride == "1":
                 conditions.append(f"{offset} <= x{d} < {offset} + {size}")
             else:
@@ -415,7 +417,9 @@ class _Prover:
                 conditions.append(f"0 <= s{d} < {size} and x{d} = {offset} + {stride}*s{d}")
         return isl.Map(self._text(names, elements, conditions, extra, "map"))
 
-    def _text(self, names: list[str], elements: list[str], conditions: list[str], extra: list[str], kind: str | None) -> str:
+    def _text(
+        self, names: list[str], elements: list[str], conditions: list[str], extra: list[str], kind: str | None
+    ) -> str:
         """isl notation; sizes and outer loop variables are parameters, at least 1 and inside their loops."""
         reader = self._phase.reader
         symbols = list(dict.fromkeys([*reader.symbols, *sizes_in(self._phase.premise)]))

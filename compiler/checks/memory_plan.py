@@ -62,7 +62,9 @@ def _range(buffer: Buffer) -> str:
 def _arena(main: Any) -> tuple[Any, int] | None:
     if "arg_attrs" not in main.attributes:
         return None
-    for argument, dictionary in zip(main.regions[0].blocks[0].arguments, ir.ArrayAttr(main.attributes["arg_attrs"]), strict=True):
+    for argument, dictionary in zip(
+        main.regions[0].blocks[0].arguments, ir.ArrayAttr(main.attributes["arg_attrs"]), strict=True
+    ):
         if "physical.arena" in ir.DictAttr(dictionary):
             return argument, ir.MemRefType(argument.type).shape[0]
     return None

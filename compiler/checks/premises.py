@@ -16,7 +16,6 @@ from torch_mlir import ir
 from stratagem.compiler.checks.index_reader import IndexReader, NotAffine, index_name, size_name
 from stratagem.compiler.ir import functions, symbol_name, walk
 
-
 EQUAL = 0
 AT_MOST = (3, 7)
 """Predicate numbers of `arith.cmpi`: eq; sle and ule."""

@@ -1,8 +1,9 @@
 """assert-sizes: what a linalg operation takes for granted about sizes is checked when the program runs.
 
 Before: two tensors of free size meet in one operation, and nothing says that the sizes agree, or that a convolution's
-window stays inside its input. After: a `cf.assert` in front of it compares them. Sizes that are the same value, or known numbers, cost nothing: such comparisons fold away.
-What remains protects memory from inputs that do not fit together, and is a premise of the proofs of kernels.
+window stays inside its input. After: a `cf.assert` in front of it compares them. Sizes that are the same value, or
+known numbers, cost nothing: such comparisons fold away. What remains protects memory from inputs that do not fit
+together, and is a premise of the proofs of kernels.
 """
 
 from __future__ import annotations
@@ -117,7 +118,9 @@ def _is_free(value: Any, dim: int) -> bool:
 
 def _assert_equal(one: Place, two: Place, op: Any) -> None:
     same = arith.cmpi(arith.CmpIPredicate.eq, _size(one), _size(two))
-    cf.assert_(same, f"sizes do not fit together: dimension {one[1]} and dimension {two[1]} of the operands{_where(op)}")
+    cf.assert_(
+        same, f"sizes do not fit together: dimension {one[1]} and dimension {two[1]} of the operands{_where(op)}"
+    )
 
 
 def _where(op: Any) -> str:

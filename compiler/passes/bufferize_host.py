@@ -45,7 +45,9 @@ class BufferizeHost(Pass):
         members = member_of_kernels(module)
         updating = kernels_with_live_destinations(module, members)
         kernels = {name: local_text(find_function(module, name)) for name in members}
-        collectives = {symbol_name(f): f.attributes[COLLECTIVE] for f in functions(module) if COLLECTIVE in f.attributes}
+        collectives = {
+            symbol_name(f): f.attributes[COLLECTIVE] for f in functions(module) if COLLECTIVE in f.attributes
+        }
         called = [*members, *collectives]
         rest = [local_text(f) for f in functions(module) if symbol_name(f) not in called]
         stubs = [stub(find_function(module, name), name in updating) for name in called]
@@ -62,7 +64,9 @@ def member_of_kernels(module: Any) -> dict[str, str]:
     for op in walk(module.operation):
         if op.name == "func.call":
             callee = str(ir.FlatSymbolRefAttr(op.attributes["callee"]).value)
-            member = str(ir.StringAttr(op.attributes["system.member"]).value) if "system.member" in op.attributes else HOST
+            member = (
+                str(ir.StringAttr(op.attributes["system.member"]).value) if "system.member" in op.attributes else HOST
+            )
             placed[callee] = member
     names = [symbol_name(f) for f in functions(module) if "device.kernel" in f.attributes]
     return {name: placed.get(name, HOST) for name in names}
@@ -107,7 +111,9 @@ def stub(function: Any, updates: bool) -> str:
     arguments = ", ".join(f"%a{i}: {t}" for i, t in enumerate(inputs))
     types = ", ".join(str(t) for t in signature.results)
     tail = f"return {', '.join(results)} : {types}" if results else "return"
-    return f"func.func private @{symbol_name(function)}({arguments}) -> ({types}) {{\n" + "\n".join([*lines, tail]) + "\n}"
+    return (
+        f"func.func private @{symbol_name(function)}({arguments}) -> ({types}) {{\n" + "\n".join([*lines, tail]) + "\n}"
+    )
 
 
 def _write(i: int, kind: Any, index: str, updates: bool) -> list[str]:

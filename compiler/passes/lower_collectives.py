@@ -67,9 +67,7 @@ def _replace(op: Any, name: str) -> None:
     shape = ir.RankedTensorType(kind)
     with ir.InsertionPoint(op), op.location:
         index = ir.IndexType.get()
-        sizes = [
-            tensor.dim(source, arith.constant(index, i)) for i in range(shape.rank) if shape.is_dynamic_dim(i)
-        ]
+        sizes = [tensor.dim(source, arith.constant(index, i)) for i in range(shape.rank) if shape.is_dynamic_dim(i)]
         empty = ir.Operation.create("tensor.empty", results=[kind], operands=sizes).result
         attributes = {"callee": ir.FlatSymbolRefAttr.get(name)}
         call = ir.Operation.create("func.call", results=[kind], operands=[source, empty], attributes=attributes)

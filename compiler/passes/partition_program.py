@@ -43,7 +43,9 @@ class PartitionProgram(Pass):
         axes = [(axis, size) for axis, size in machine.mesh if size > 1]
         if len(axes) > 1:
             names = ", ".join(f"{a} ({n})" for a, n in axes)
-            raise HardwareError(f"the system has mesh axes {names}; programs are cut over one", hint="set the others to 1")
+            raise HardwareError(
+                f"the system has mesh axes {names}; programs are cut over one", hint="set the others to 1"
+            )
         if axes:
             program.module = self._best(program.module, machine, *axes[0])
 

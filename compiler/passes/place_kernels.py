@@ -97,7 +97,11 @@ class _Placer:
         if op.name == "func.call":
             op.attributes["system.member"] = ir.StringAttr.get(member)
         for index, value in enumerate(op.operands):
-            if isinstance(value.type, ir.RankedTensorType) and op.name not in FOLLOWS_OPERAND and op.name != "tensor.dim":
+            if (
+                isinstance(value.type, ir.RankedTensorType)
+                and op.name not in FOLLOWS_OPERAND
+                and op.name != "tensor.dim"
+            ):
                 op.operands[index] = self._at(value, member, op)
         for region in op.regions:
             for inner in region.blocks:

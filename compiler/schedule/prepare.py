@@ -28,6 +28,7 @@ from stratagem.compiler.schedule.structured import (
     body_ops,
     input_count,
     inputs,
+    is_fill,
     is_generic,
     is_tensor,
     iterators,
@@ -121,6 +122,9 @@ def _inline_splats(op: Any) -> None:
     canonicalization."""
     for position, value in enumerate(inputs(op)):
         made_by = owner(value) if is_tensor(value) else None
+        if made_by is not None and is_fill(made_by):
+            body(op).arguments[position].replace_all_uses_with(made_by.operands[0])
+            continue
         splat = _splat(made_by) if made_by is not None else None
         if splat is None:
             continue

@@ -33,11 +33,9 @@ from stratagem.compiler.schedule.writes import elementwise
 def fold_operand_copies(op: Any) -> Any:
     """Contraction `op` reads through copies of its operands; returns the op that stands for it (`op` if
     unchanged)."""
-    if not is_contraction(op):
-        return op
     operands, reads, changed = list(op.operands), accesses(op), False
     for i in range(input_count(op)):
-        while (copy := _copy_behind(operands[i])) is not None:
+        while (copy := _copy_behind(operands[i])) is not None and (is_contraction(op) or _repeats(copy)):
             composed = _compose(reads[i], copy)
             if composed is None:
                 break
@@ -110,6 +108,11 @@ def _zero(element: Any) -> Any:
 def _sum(arguments: Any) -> Any:
     left, right = arguments[0], arguments[1]
     return (arith.AddFOp if "f" in str(left.type) else arith.AddIOp)(left, right).result
+
+
+def _repeats(copy: Any) -> bool:
+    """Whether a copy writes elements of its source several times: such a broadcast is better read where it is used."""
+    return not is_permutation(accesses(copy)[0]) or len(accesses(copy)[0]) < len(accesses(copy)[1])
 
 
 def _copy_behind(value: Any) -> Any | None:

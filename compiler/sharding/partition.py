@@ -138,7 +138,10 @@ class Partitioner:
     def _through(self, op: Any, have: Sharded) -> Sharded | None:
         if op.name == "tensor.cast":
             return have
-        groups = [[int(ir.IntegerAttr(i).value) for i in ir.ArrayAttr(g)] for g in ir.ArrayAttr(op.attributes["reassociation"])]
+        groups = [
+            [int(ir.IntegerAttr(i).value) for i in ir.ArrayAttr(g)]
+            for g in ir.ArrayAttr(op.attributes["reassociation"])
+        ]
         wide = self.whole[op.operands[0] if op.name == "tensor.collapse_shape" else op.results[0]]
         involved = next(g for g in groups if have.dim in g) if op.name == "tensor.collapse_shape" else groups[have.dim]
         if any(wide[i] is None for i in involved):

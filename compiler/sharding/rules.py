@@ -1,8 +1,8 @@
 """Which loop of an operation to cut over the ranks, and what that asks of its operands.
 
 A cut parallel loop leaves its result cut along the dimension that loop indexes; a cut reduction loop leaves a partial
-result. Operands that the loop indexes must be cut there, all others must be whole. These are the rules of Megatron-style
-tensor parallelism (Shoeybi et al., 2019) and of data parallelism, derived from indexing maps instead of listed.
+result. Operands that the loop indexes must be cut there, all others must be whole. These are the rules of Megatron-
+style tensor parallelism (Shoeybi et al., 2019) and of data parallelism, derived from indexing maps instead of listed.
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ class Cut:
     result: Placement
 
 
-def cuts(structure: Structure, extents: Sequence[int | None], have: Sequence[Placement | None], ranks: int) -> list[Cut]:
+def cuts(
+    structure: Structure, extents: Sequence[int | None], have: Sequence[Placement | None], ranks: int
+) -> list[Cut]:
     """Every legal way to cut, the uncut one first.
 
     Args:
@@ -50,9 +52,7 @@ def _outer(structure: Structure, loop: int, have: Sequence[Placement | None]) ->
 
 
 def _cut(structure: Structure, loop: int, outer: int) -> Cut | None:
-    operands = tuple(
-        Sharded(dims.index(loop), outer) if loop in dims else REPLICATED for dims in structure.dims_of
-    )
+    operands = tuple(Sharded(dims.index(loop), outer) if loop in dims else REPLICATED for dims in structure.dims_of)
     results = structure.dims_of[structure.inputs :]
     if loop not in structure.reductions:
         return Cut(loop, operands, Sharded(results[0].index(loop), outer))

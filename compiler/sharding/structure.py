@@ -56,9 +56,13 @@ def structure_of(op: Any) -> Structure | None:
                 blocked |= loops_in(expression)
     free = frozenset(range(maps[0].n_dims)) - blocked
     return Structure(
-        maps[0].n_dims, frozenset(i for i, k in enumerate(kinds) if k == "reduction"), dims_of,
-        len(op.operands) - len(op.results), free, _combiner(op),
-    )  # fmt: skip
+        maps[0].n_dims,
+        frozenset(i for i, k in enumerate(kinds) if k == "reduction"),
+        dims_of,
+        len(op.operands) - len(op.results),
+        free,
+        _combiner(op),
+    )
 
 
 def indexing_maps(op: Any) -> list[Any] | None:

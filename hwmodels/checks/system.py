@@ -91,9 +91,7 @@ def network_reductions_exist(system: System, root: Node) -> Iterator[Problem]:
         for place, tier in enumerate(primitive.in_network_tiers):
             if tier not in tiers:
                 hint = did_you_mean(tier, tiers) or f"tiers are {', '.join(tiers) or 'none'}"
-                yield problem(
-                    root, (*here, "in-network", "tiers", place), f"no tier is called '{tier}'", hint
-                )
+                yield problem(root, (*here, "in-network", "tiers", place), f"no tier is called '{tier}'", hint)
 
 
 def collectives_fit_links(system: System, root: Node) -> Iterator[Problem]:

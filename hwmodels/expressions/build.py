@@ -102,9 +102,7 @@ class Builder:
                 (dims if name in self.dims else symbols).append(name)
         if len(dims) + len(lookups) > 1:
             product = " * ".join([*dims, *map(str, lookups)])
-            raise ExpressionError(
-                f"the index {product} is not affine: it multiplies two dimensions", node.meta.column
-            )
+            raise ExpressionError(f"the index {product} is not affine: it multiplies two dimensions", node.meta.column)
         if abs(coefficient) > LARGEST_COEFFICIENT:
             raise ExpressionError(f"the coefficient {coefficient} is above 2^31", node.meta.column)
         return IndexTerm(
@@ -130,14 +128,10 @@ def check_output(statement: TensorExpression) -> None:
         if dims.count(dim) > 1:
             raise ExpressionError(f"the output {output} repeats the dimension {dim}")
     if output.tensor in statement.inputs:
-        raise ExpressionError(
-            f"{output.tensor} is the output and must not be read; use an accumulating operator"
-        )
+        raise ExpressionError(f"{output.tensor} is the output and must not be read; use an accumulating operator")
     if statement.accumulate == "assign" and statement.reduction_dims:
         lost = ", ".join(statement.reduction_dims)
-        raise ExpressionError(
-            f"'=' cannot reduce over {lost}, which the output lacks; use +=, *=, max= or min="
-        )
+        raise ExpressionError(f"'=' cannot reduce over {lost}, which the output lacks; use +=, *=, max= or min=")
     unknown = [dim for dim in statement.parallel_dims if not any(dim_read(statement, dim))]
     if unknown and statement.reads:
         raise ExpressionError(f"no input has the dimension {unknown[0]}, so its size is unknown")
@@ -157,6 +151,4 @@ def check_ranks(statement: TensorExpression) -> None:
     for access in statement.reads:
         rank = ranks.setdefault(access.tensor, len(access.indices))
         if rank != len(access.indices):
-            raise ExpressionError(
-                f"{access.tensor} is read with {rank} and with {len(access.indices)} indices"
-            )
+            raise ExpressionError(f"{access.tensor} is read with {rank} and with {len(access.indices)} indices")

@@ -105,10 +105,7 @@ def dimension_sizes(
     ]
     if initial is not None:
         shape = np.shape(initial)
-        uses += [
-            (expression.output, axis, index, shape[axis])
-            for axis, index in enumerate(expression.output.indices)
-        ]
+        uses += [(expression.output, axis, index, shape[axis]) for axis, index in enumerate(expression.output.indices)]
     for access, axis, index, size in uses:
         dim = index.bare_dim
         if dim is not None and known.setdefault(dim, size) != size:
@@ -206,9 +203,7 @@ def accumulated(expression: TensorExpression, full: np.ndarray, initial: ArrayLi
     axes = tuple(range(len(expression.parallel_dims), full.ndim))
     empty = any(full.shape[axis] == 0 for axis in axes)
     if empty and combine.identity is None and initial is None:
-        raise EvaluationError(
-            f"'{expression}' reduces over nothing and has no neutral element; give 'initial'"
-        )
+        raise EvaluationError(f"'{expression}' reduces over nothing and has no neutral element; give 'initial'")
     if empty and combine.identity is None:
         return np.array(initial)
     reduced = combine.reduce(full, axis=axes) if axes else full

@@ -80,11 +80,7 @@ class Constant:
     value: float
 
     def __str__(self) -> str:
-        return (
-            str(int(self.value))
-            if self.value == int(self.value) and abs(self.value) < 1e15
-            else repr(self.value)
-        )
+        return str(int(self.value)) if self.value == int(self.value) and abs(self.value) < 1e15 else repr(self.value)
 
 
 @dataclass(frozen=True)

@@ -64,9 +64,7 @@ class LevelEntry(Record):
     bandwidth: DirectedBandwidth | None = None
     latency: DirectedLatency | None = None
     energy: ByteEnergy | None = None
-    space: Annotated[int, Field(ge=0, le=1000, strict=True)] | None = Field(
-        None, description="memory space number"
-    )
+    space: Annotated[int, Field(ge=0, le=1000, strict=True)] | None = Field(None, description="memory space number")
     access: Literal["load", "dma"] = "load"
     write: WriteEntry | None = None
 
@@ -86,17 +84,13 @@ class UnitEntry(Record):
     functions: list[Name] = Field(default_factory=list, description="what it can do (see 'functions')")
     lanes: dict[Dtype, Count] = Field(default_factory=dict, description="elements per cycle, by dtype")
     rate: dict[Dtype, Rate] = Field(default_factory=dict, description="op/cy or op/s of one unit, by dtype")
-    tile: dict[Dtype, list[Count]] = Field(
-        default_factory=dict, description="shape of one operation, by dtype"
-    )
+    tile: dict[Dtype, list[Count]] = Field(default_factory=dict, description="shape of one operation, by dtype")
     emulated: bool = Field(False, description="done in software by other units")
     stationary: Literal["weights", "outputs", "inputs"] | None = None
     latency: Latency | None = None
     energy: dict[Dtype, OpEnergy] = Field(default_factory=dict)
     noise: NoiseEntry | None = None
-    emit: dict[str, Any] = Field(
-        default_factory=dict, description="facts for the code generator, by function"
-    )
+    emit: dict[str, Any] = Field(default_factory=dict, description="facts for the code generator, by function")
 
 
 def function_map(data: Any) -> Any:
@@ -177,13 +171,9 @@ class DeviceFile(Record):
     launch: Latency | None = Field(None, description="time to start one kernel")
     levels: list[LevelEntry] = Field(min_length=1)
     units: list[UnitEntry] = Field(min_length=1)
-    functions: dict[Name, Annotated[FunctionEntry, BeforeValidator(function_map)]] = Field(
-        default_factory=dict
-    )
+    functions: dict[Name, Annotated[FunctionEntry, BeforeValidator(function_map)]] = Field(default_factory=dict)
     links: list[EdgeEntry] = Field(default_factory=list)
-    peak: dict[Dtype, Peak] = Field(
-        default_factory=dict, description="checked against the units, never trusted"
-    )
+    peak: dict[Dtype, Peak] = Field(default_factory=dict, description="checked against the units, never trusted")
     power: PowerEntry | None = None
     collectives: CollectivesEntry | None = None
     target: dict[str, Any] = Field(default_factory=dict, description="facts for code generation")

@@ -38,15 +38,9 @@ class TierEntry(Record):
 
     name: Name
     count: Count
-    of: Name | None = Field(
-        None, description="the member (or inner tier) that is joined; default: the next tier"
-    )
-    with_: dict[Name, Count] = Field(
-        default_factory=dict, description="members attached once per group of this tier"
-    )
-    topology: Literal["switch", "ring", "fully-connected", "mesh", "torus", "fat-tree", "bus", "host"] = (
-        "switch"
-    )
+    of: Name | None = Field(None, description="the member (or inner tier) that is joined; default: the next tier")
+    with_: dict[Name, Count] = Field(default_factory=dict, description="members attached once per group of this tier")
+    topology: Literal["switch", "ring", "fully-connected", "mesh", "torus", "fat-tree", "bus", "host"] = "switch"
     link: LinkEntry | None = None
 
 
@@ -84,9 +78,7 @@ class SystemFile(Record):
     source: SourceEntry
     note: str = ""
     members: dict[Name, Annotated[MemberEntry, BeforeValidator(member_map)]] = Field(min_length=1)
-    host: Name | None = Field(
-        None, description="the member that runs the main program; default 'host' or the only one"
-    )
+    host: Name | None = Field(None, description="the member that runs the main program; default 'host' or the only one")
     tiers: list[TierEntry] = Field(default_factory=list)
     primitives: dict[
         Literal[

@@ -75,12 +75,16 @@ class CompiledModel:
         return self._executable
 
     def _load(self) -> Executable:
+        from stratagem.compiler import knobs
         from stratagem.compiler.artifact import driver_table
+        from stratagem.runtime.bindings import load_runtime
         from stratagem.runtime.executable import Executable
 
         code = self._compilation.code
         if code is None:
             raise UsageError(f"this model was compiled until level '{self._compilation.until}' only")
+        if threads := knobs.current().threads:
+            load_runtime().set_threads(threads)
         return Executable(
             code.shared_object,
             self.signature,

@@ -47,7 +47,7 @@ def open_session(path: Path, level: str | None = None, threads: int = 0) -> Sess
 
     Args:
         level: None for its code; else `tensor`, `device`, `system` or `physical`, run by the reference interpreter.
-        threads: threads of the CPU runtime; 0 for as many as processors.
+        threads: threads of the CPU runtime; 0 for what knob `STRATAGEM_THREADS` says, else one per processor.
 
     Raises ArtifactError, UsageError.
     """
@@ -57,7 +57,9 @@ def open_session(path: Path, level: str | None = None, threads: int = 0) -> Sess
         return Session(signature, _LevelRunner(container, level, signature))
     from stratagem.runtime.bindings import load_runtime
 
-    load_runtime().set_threads(threads)
+    runtime = load_runtime()
+    if threads:
+        runtime.set_threads(threads)
     ranks = int(container.manifest.get("ranks", 1))
     return Session(signature, runner(lambda rank: load_executable(container, rank), ranks, os.environ))
 

@@ -83,9 +83,13 @@ class Verification:
         for check in checks:
             for verdict in check.verdicts:
                 found = Finding(
-                    "code", check.kernel, "results within the derived bound", OUTCOMES[verdict.outcome],
-                    "" if verdict.outcome == "within bound" else str(verdict), check.location,
-                )  # fmt: skip
+                    "code",
+                    check.kernel,
+                    "results within the derived bound",
+                    OUTCOMES[verdict.outcome],
+                    "" if verdict.outcome == "within bound" else str(verdict),
+                    check.location,
+                )
                 if check.kernel not in worst or _rank(found) > _rank(worst[check.kernel]):
                     worst[check.kernel] = found
         return list(worst.values())

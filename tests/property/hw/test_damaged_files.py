@@ -14,10 +14,7 @@ from stratagem.hwmodels.dump import yaml_text
 from stratagem.hwmodels.locate import library_names
 from stratagem.hwmodels.nodes import read_documents
 
-TEXTS = {
-    name: library_names()[name].read_text(encoding="utf-8")
-    for name in ("h100-sxm", "upmem-rank", "h100-node")
-}
+TEXTS = {name: library_names()[name].read_text(encoding="utf-8") for name in ("h100-sxm", "upmem-rank", "h100-node")}
 PLAIN = {name: read_documents(text, name)[0].plain() for name, text in TEXTS.items()}
 STRANGE: list[Any] = [
     None,
@@ -62,9 +59,7 @@ def test_damaged_text(folder: Path, name: str, data: st.DataObject) -> None:
     start = data.draw(st.integers(0, len(text) - 1))
     length = data.draw(st.integers(0, 12))
     assert_checked(
-        text[:start]
-        + data.draw(st.text(alphabet="{}[]:,-&*!#$\"' x0\n", max_size=4))
-        + text[start + length :],
+        text[:start] + data.draw(st.text(alphabet="{}[]:,-&*!#$\"' x0\n", max_size=4)) + text[start + length :],
         folder,
     )
 

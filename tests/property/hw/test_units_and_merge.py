@@ -58,9 +58,7 @@ scalars = st.integers(0, 5) | st.sampled_from(["x", "y"])
 
 def items() -> st.SearchStrategy[list[dict[str, Any]]]:
     """Lists of named items with distinct names."""
-    item = st.fixed_dictionaries(
-        {"name": names}, optional={"size": scalars, "count": scalars, "remove": st.just(True)}
-    )
+    item = st.fixed_dictionaries({"name": names}, optional={"size": scalars, "count": scalars, "remove": st.just(True)})
     return st.lists(item, max_size=3, unique_by=lambda entry: entry["name"])
 
 

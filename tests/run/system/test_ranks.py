@@ -49,7 +49,7 @@ def test_mpi_equals_the_single_run(tmp_path: Path) -> None:
     if launcher is None:
         pytest.skip("mpiexec is not installed: pip install 'stratagem[mpi]'")
     path, name, x, expected = saved(tmp_path, "tensor")
-    np.savez(tmp_path / "in.npz", **{name: x})
+    np.savez(tmp_path / "in.npz", allow_pickle=False, **{name: x})
     program = [sys.executable, "-m", "stratagem.cli.main", "run", str(path)]
     options = ["--inputs", str(tmp_path / "in.npz"), "--output", str(tmp_path / "out.npz")]
     root = Path(__file__).parents[3]

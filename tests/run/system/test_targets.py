@@ -30,7 +30,8 @@ levels:
 units:
   - name: vector
     at: vreg
-    functions: [matmul, batch_matmul, matvec, add, sub, mul, div, max, min, neg, exp, tanh, erf, rsqrt, sqrt, cast, copy, transpose, compare, select, reduce_sum, reduce_max]
+    functions: [matmul, batch_matmul, matvec, add, sub, mul, div, max, min, neg, exp, tanh, erf, rsqrt, sqrt,
+      cast, copy, transpose, compare, select, reduce_sum, reduce_max]
     lanes: {f32: 4, f64: 2, i64: 2, i32: 4, i1: 16}
 target: {triple: x86_64-unknown-linux-gnu, cpu: x86-64-v2, features: "", vector-bits: 128}
 """

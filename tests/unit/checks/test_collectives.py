@@ -43,7 +43,17 @@ def test_a_collective_only_some_ranks_reach_is_refuted() -> None:
 
 
 def test_no_collectives_no_finding() -> None:
-    assert check_collectives(parse_module(UNIFORM.replace('"system.all_reduce"(%x) {axis = "tp", reduction = "sum"} : (tensor<4xf32>) -> tensor<4xf32>', "tensor.cast %x : tensor<4xf32> to tensor<4xf32>"))) == []  # fmt: skip  # noqa: E501
+    assert (
+        check_collectives(
+            parse_module(
+                UNIFORM.replace(
+                    '"system.all_reduce"(%x) {axis = "tp", reduction = "sum"} : (tensor<4xf32>) -> tensor<4xf32>',
+                    "tensor.cast %x : tensor<4xf32> to tensor<4xf32>",
+                )
+            )
+        )
+        == []
+    )
 
 
 @pytest.mark.parametrize(
@@ -58,7 +68,9 @@ def test_verifiers_name_what_is_wrong(old: str, new: str, message: str) -> None:
     assert old in UNIFORM
     text = UNIFORM.replace(old, new)
     if "?" in new:
-        text = text.replace("-> (tensor<4xf32> {", "-> (tensor<?xf32> {").replace("return %r : tensor<4xf32>", "return %r : tensor<?xf32>")  # fmt: skip  # noqa: E501
+        text = text.replace("-> (tensor<4xf32> {", "-> (tensor<?xf32> {").replace(
+            "return %r : tensor<4xf32>", "return %r : tensor<?xf32>"
+        )
     with pytest.raises(PassError, match=message):
         parse_module(text)
 
@@ -66,12 +78,22 @@ def test_verifiers_name_what_is_wrong(old: str, new: str, message: str) -> None:
 @pytest.mark.parametrize(
     ("op", "message"),
     [
-        ('"system.all_gather"(%x) {axis = "tp", dim = 3 : i64} : (tensor<4xf32>) -> tensor<8xf32>', "dimension 3 is outside a tensor of rank 1"),
-        ('"system.reduce_scatter"(%x) {axis = "tp", dim = 0 : i64, reduction = "or"} : (tensor<4xf32>) -> tensor<2xf32>', "reduction 'or'"),
-        ('"system.transfer"(%x) {source = "a", target = "b"} : (tensor<4xf32>) -> tensor<5xf32>', "does not change the type"),
+        (
+            '"system.all_gather"(%x) {axis = "tp", dim = 3 : i64} : (tensor<4xf32>) -> tensor<8xf32>',
+            "dimension 3 is outside a tensor of rank 1",
+        ),
+        (
+            '"system.reduce_scatter"(%x) {axis = "tp", dim = 0 : i64, reduction = "or"} : '
+            "(tensor<4xf32>) -> tensor<2xf32>",
+            "reduction 'or'",
+        ),
+        (
+            '"system.transfer"(%x) {source = "a", target = "b"} : (tensor<4xf32>) -> tensor<5xf32>',
+            "does not change the type",
+        ),
         ('"system.rank"() {axis = ""} : () -> index', "needs the mesh axis"),
     ],
-)  # fmt: skip
+)
 def test_other_verifiers(op: str, message: str) -> None:
     with pytest.raises(PassError, match=message):
         parse_module(f"func.func @main(%x: tensor<4xf32>) {{\n  %r = {op}\n  return\n}}")

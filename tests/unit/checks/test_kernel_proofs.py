@@ -46,7 +46,9 @@ def test_a_dropped_last_tile_leaves_elements_unwritten() -> None:
     )
     found = refuted(text)
     assert set(found) == {"every element written"}
-    assert "size 0 of argument 1 = 1" in found["every element written"] and found["every element written"].endswith("at (0,)")
+    assert "size 0 of argument 1 = 1" in found["every element written"] and found["every element written"].endswith(
+        "at (0,)"
+    )
 
 
 def test_two_units_that_write_the_same_element_race() -> None:
@@ -87,7 +89,9 @@ def test_an_asserted_relation_is_a_premise() -> None:
 
 
 def test_products_of_unknown_sizes_are_proved_for_boundary_sizes() -> None:
-    text = planted("%m = affine.min #clamp(%i)[%n]", "%q = arith.muli %i, %n : index\n      %m = affine.min #clamp(%i)[%n]")
+    text = planted(
+        "%m = affine.min #clamp(%i)[%n]", "%q = arith.muli %i, %n : index\n      %m = affine.min #clamp(%i)[%n]"
+    )
     text = text.replace("tensor.extract_slice %x[%i]", "tensor.extract_slice %x[%z]").replace(
         "      %xt =", "      %z = arith.remsi %q, %n : index\n      %xt ="
     )

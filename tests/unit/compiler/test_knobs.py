@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,6 +26,12 @@ def test_a_number_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch) -> No
         knobs.current()
 
 
+def test_an_unknown_way_to_verify_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STRATAGEM_VERIFY", "fully")
+    with pytest.raises(UsageError, match="one of fast, off"):
+        knobs.current()
+
+
 def test_scopes_nest_and_restore() -> None:
     before = knobs.current()
     with knobs.scope(debug=1):
@@ -35,5 +42,5 @@ def test_scopes_nest_and_restore() -> None:
 
 
 @pytest.mark.parametrize("field", fields(knobs.Knobs), ids=lambda f: f.name)
-def test_every_knob_is_documented(field: object) -> None:
-    assert f"`STRATAGEM_{getattr(field, 'name').upper()}`" in DOCUMENT.read_text()
+def test_every_knob_is_documented(field: Any) -> None:
+    assert f"`STRATAGEM_{field.name.upper()}`" in DOCUMENT.read_text()

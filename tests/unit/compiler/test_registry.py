@@ -18,7 +18,9 @@ def test_every_pass_is_registered_under_its_own_name_and_explained(name: str) ->
     assert module.__doc__
 
 
-@pytest.mark.parametrize("text", ["drop-unused-results", "partition-program{strategy=batch}", "mlir{pipeline=canonicalize,cse}"])
+@pytest.mark.parametrize(
+    "text", ["drop-unused-results", "partition-program{strategy=batch}", "mlir{pipeline=canonicalize,cse}"]
+)
 def test_passes_print_as_they_parse(text: str) -> None:
     assert str(parse(text)) == text
 

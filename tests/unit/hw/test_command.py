@@ -97,8 +97,7 @@ def test_new_lines_can_be_taken_into_use(tmp_path: Path) -> None:
     run("new", "mine", "--like", "generic-avx512", "-o", str(path))
     lines = path.read_text().splitlines()
     used = [
-        line[2:] if line.startswith("# ") and not line[2:].startswith(("Below", "stays")) else line
-        for line in lines
+        line[2:] if line.startswith("# ") and not line[2:].startswith(("Below", "stays")) else line for line in lines
     ]
     path.write_text("\n".join(line for line in used if not line.startswith(("Below", "stays", "# "))))
     assert check_file(path) == []

@@ -116,9 +116,7 @@ def test_pooling_gets_its_window_from_the_caller() -> None:
     expression = builtin_functions()["max_pool_2d"].expression
     sizes = {"r": 2, "u": 3, "p": 2, "q": 2}
     found = expression.evaluate({"I": image}, symbols={"s": 2, "t": 2}, sizes=sizes)
-    expected = [
-        [image[0, 2 * p : 2 * p + 2, 2 * q : 2 * q + 3].max(axis=(0, 1)) for q in (0, 1)] for p in (0, 1)
-    ]
+    expected = [[image[0, 2 * p : 2 * p + 2, 2 * q : 2 * q + 3].max(axis=(0, 1)) for q in (0, 1)] for p in (0, 1)]
     np.testing.assert_array_equal(found[0], expected)
 
 

@@ -23,9 +23,7 @@ def test_a_good_file_has_none(write: Write) -> None:
 
 
 def test_all_problems_at_once_in_file_order(write: Write) -> None:
-    path = write(
-        ("size: 32 KiB", "sise: 32 KiB"), ("80 ns", "80"), ("at: vreg", "at: vregs"), ("GFLOP/s", "Gb")
-    )
+    path = write(("size: 32 KiB", "sise: 32 KiB"), ("80 ns", "80"), ("at: vreg", "at: vregs"), ("GFLOP/s", "Gb"))
     assert problems(path) == [
         f"tiny.yaml:8:89: {NO_UNIT}",
         "tiny.yaml:10:29: levels.l1.sise: unknown key 'sise'; did you mean 'size'?",

@@ -58,9 +58,7 @@ def test_level_queries(write: Write) -> None:
 
 
 def test_provenance_of_values(write: Write) -> None:
-    path = write(
-        ("10 GB/s", "{value: 12 GB/s, kind: measured, spread: 5%}"), ("80 ns", "{value: 80 ns, spread: 50%}")
-    )
+    path = write(("10 GB/s", "{value: 12 GB/s, kind: measured, spread: 5%}"), ("80 ns", "{value: 80 ns, spread: 50%}"))
     device = load_device(path)
     assert (device.trust("levels.dram.bandwidth").kind, device.trust("levels.dram.bandwidth").spread) == (
         "measured",

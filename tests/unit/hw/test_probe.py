@@ -144,9 +144,7 @@ def test_a_last_level_cache_smaller_than_the_one_inside(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("cores", "pieces"), [(1, 1), (3, 1), (8, 2), (128, 16), (12, 5)])
 @pytest.mark.parametrize("arch", ["x86_64", "aarch64", "riscv64"])
-def test_any_number_of_cores_and_caches_is_consistent(
-    tmp_path: Path, cores: int, pieces: int, arch: str
-) -> None:
+def test_any_number_of_cores_and_caches_is_consistent(tmp_path: Path, cores: int, pieces: int, arch: str) -> None:
     caches = (Cache(1, 32768, 64, cores), Cache(2, 2**19, 64, cores), Cache(3, 2**23, 64, pieces))
     for clock in (0.8e9, 2.5e9, 5.7e9):
         facts = Facts(arch, cores, 2 * cores, clock, 2**33, caches, frozenset(V3.split()))

@@ -62,7 +62,7 @@ def test_what_breaks_the_contract_is_refused(old: str, new: str, message: str) -
 def test_a_kernel_without_a_forall_must_be_sequential() -> None:
     start, end = GOOD.index("  %r = scf.forall"), GOOD.index("  return %r")
     text = GOOD[:start] + GOOD[end:].replace("%r", "%o")
-    with pytest.raises(PassError, match="kernel @k is 'add' but has no scf.forall"):
+    with pytest.raises(PassError, match=r"kernel @k is 'add' but has no scf.forall"):
         check(text)
     check(text.replace('function = "add"', 'function = "sequential"'))
 
@@ -80,5 +80,5 @@ def test_a_staging_loop_names_a_memory() -> None:
   scf.for %i = %c0 to %c1 step %c1 {
   } {device.level = "l9"}
   %r = scf.forall"""
-    with pytest.raises(PassError, match="scf.for stages 'l9', generic-avx512 has no such memory"):
+    with pytest.raises(PassError, match=r"scf.for stages 'l9', generic-avx512 has no such memory"):
         check(GOOD.replace("  %r = scf.forall", loop, 1))

@@ -37,7 +37,7 @@ def test_every_flipped_byte_is_noticed(tmp_path: Path) -> None:
         changed = bytearray(original)
         changed[position] ^= 1
         path.write_bytes(changed)
-        with pytest.raises(ArtifactError, match="damaged|format"):
+        with pytest.raises(ArtifactError, match=r"damaged|format"):
             Container(path)
 
 
@@ -55,7 +55,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 
 
 def test_a_missing_member_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ArtifactError, match="holds no code/model.so"):
+    with pytest.raises(ArtifactError, match=r"holds no code/model.so"):
         Container(written(tmp_path)).read("code/model.so")
 
 

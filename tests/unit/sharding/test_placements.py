@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from stratagem.compiler.sharding.placements import Sharded, collapse, expand
+from stratagem.compiler.sharding.placements import REPLICATED, Partial, Sharded, collapse, expand
 from stratagem.compiler.sharding.rules import Prices
-from stratagem.compiler.sharding.placements import REPLICATED, Partial
 
 
 @pytest.mark.parametrize(
