@@ -118,8 +118,8 @@ def _restore_fill(op: Any) -> None:
 
 
 def _inline_splats(op: Any) -> None:
-    """Uses of splat constant operands become scalar constants; the operand goes with the next
-    canonicalization."""
+    """Uses of operands that hold one value everywhere (splat constants, fills) become uses of the scalar; the operand
+    goes with the next canonicalization."""
     for position, value in enumerate(inputs(op)):
         made_by = owner(value) if is_tensor(value) else None
         if made_by is not None and is_fill(made_by):

@@ -31,8 +31,8 @@ from stratagem.compiler.schedule.writes import elementwise
 
 
 def fold_operand_copies(op: Any) -> Any:
-    """Contraction `op` reads through copies of its operands; returns the op that stands for it (`op` if
-    unchanged)."""
+    """A contraction reads through all copies of its operands, any other op through broadcasts; returns the op that
+    stands for `op` (itself if nothing changed)."""
     operands, reads, changed = list(op.operands), accesses(op), False
     for i in range(input_count(op)):
         while (copy := _copy_behind(operands[i])) is not None and (is_contraction(op) or _repeats(copy)):
