@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -107,6 +107,7 @@ def compile(
     target: str | Path | Any = "cpu",
     *,
     dynamic_shapes: Any = None,
+    input_shapes: Mapping[str, Sequence[int]] | None = None,
     until: str | None = None,
     strategy: str = "auto",
     progress: Progress | None = None,
@@ -118,6 +119,7 @@ def compile(
         example_inputs: arrays or tensors; needed for modules and functions.
         target: a name `stratagem hw list` shows, `cpu` for this machine, a YAML file, or a loaded system.
         dynamic_shapes: which dimensions stay free, as for `torch.export`.
+        input_shapes: for ONNX files: sizes of inputs that the file leaves free, by name.
         until: stop after this level (`tensor`, `device`, `system`, `physical`).
         strategy: how several ranks share the program: `tensor` cuts parameters, `batch` the data, `auto` either.
         progress: called with (stage, what) as work goes on.
@@ -133,7 +135,7 @@ def compile(
     machine = load_target(target)
     if progress:
         progress("import", str(model) if isinstance(model, str | Path) else type(model).__name__)
-    program = load_model(model, example_inputs, dynamic_shapes)
+    program = load_model(model, example_inputs, dynamic_shapes, input_shapes)
     return CompiledModel(compile_program(program, machine, until, progress, strategy))
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,8 @@ from stratagem.runtime.errors import ModelError, UsageError
 
 if TYPE_CHECKING:
     from stratagem.compiler.program import Program
+
+Shapes = Mapping[str, Sequence[int]] | None
 
 SUFFIXES = {
     ".onnx": "an ONNX model",
@@ -21,7 +24,12 @@ SUFFIXES = {
 }
 
 
-def load_model(model: Any, example_inputs: Sequence[Any] | None = None, dynamic_shapes: Any = None) -> Program:
+def load_model(
+    model: Any,
+    example_inputs: Sequence[Any] | None = None,
+    dynamic_shapes: Any = None,
+    input_shapes: Mapping[str, Sequence[int]] | None = None,
+) -> Program:
     """Reads a model.
 
     Args:
@@ -30,6 +38,7 @@ def load_model(model: Any, example_inputs: Sequence[Any] | None = None, dynamic_
         example_inputs: arrays or tensors, needed for modules and functions.
         dynamic_shapes: for torch: `torch.export`'s argument of that name; for JAX: per argument None or a
             mapping axis -> name of the free size.
+        input_shapes: for ONNX: sizes for inputs whose dimensions the file leaves free, by name.
 
     Raises:
         ModelError, UnsupportedError: the model cannot be read or uses something outside the tensor contract.
@@ -40,19 +49,23 @@ def load_model(model: Any, example_inputs: Sequence[Any] | None = None, dynamic_
     if isinstance(model, Program):
         return model
     if isinstance(model, str | Path):
-        return _load_file(Path(model))
+        return _load_file(Path(model), input_shapes)
     if example_inputs is None and not _is_onnx(model):
         raise UsageError("compiling a function or module needs example inputs", hint="pass example_inputs=(x, ...)")
-    return _load_object(model, example_inputs, dynamic_shapes)
+    return _load_object(model, example_inputs, dynamic_shapes, input_shapes)
 
 
-def _load_file(path: Path) -> Program:
+def _load_file(path: Path, input_shapes: Shapes) -> Program:
     if not path.exists():
         raise UsageError(f"there is no file {path}")
     if path.is_dir():
         raise UsageError(f"{path} is a folder", hint="name the model file in it")
-    loaders: dict[str, Callable[[Path], Program]] = {".onnx": _onnx, ".pt2": _torch_archive}
-    loader = loaders.get(path.suffix.lower(), _stablehlo if path.suffix.lower() in SUFFIXES else None)
+    suffix = path.suffix.lower()
+    if input_shapes and suffix != ".onnx":
+        raise UsageError(f"{path}: sizes of inputs can be given for ONNX files only", hint="export the model with them")
+    onnx: Callable[[Path], Program] = partial(_onnx, input_shapes=input_shapes)
+    loaders: dict[str, Callable[[Path], Program]] = {".onnx": onnx, ".pt2": _torch_archive}
+    loader = loaders.get(suffix, _stablehlo if suffix in SUFFIXES else None)
     if loader is None:
         known = "; ".join(f"{suffix} {what}" for suffix, what in SUFFIXES.items())
         raise ModelError(f"{path}: cannot tell what kind of model this is", hint=f"known endings: {known}")
@@ -66,10 +79,10 @@ def _load_file(path: Path) -> Program:
         raise UsageError(f"cannot read {error.filename or path}: {error.strerror}") from None
 
 
-def _onnx(path: Path) -> Program:
+def _onnx(model: Any, input_shapes: Shapes) -> Program:
     from stratagem.compiler.frontends.onnx import load_onnx
 
-    return load_onnx(path)
+    return load_onnx(model, input_shapes=input_shapes)
 
 
 def _torch_archive(path: Path) -> Program:
@@ -88,11 +101,11 @@ def _is_onnx(model: Any) -> bool:
     return type(model).__module__.startswith("onnx")
 
 
-def _load_object(model: Any, example_inputs: Sequence[Any] | None, dynamic_shapes: Any) -> Program:
+def _load_object(
+    model: Any, example_inputs: Sequence[Any] | None, dynamic_shapes: Any, input_shapes: Shapes
+) -> Program:
     if _is_onnx(model):
-        from stratagem.compiler.frontends.onnx import load_onnx
-
-        return load_onnx(model)
+        return _onnx(model, input_shapes)
     inputs = tuple(example_inputs or ())
     if framework_of(model, inputs) == "jax":
         from stratagem.compiler.frontends.jax import load_jax

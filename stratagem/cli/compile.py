@@ -6,13 +6,14 @@ from pathlib import Path
 
 import click
 
-from stratagem.cli.options import json_option, print_json, target_option
+from stratagem.cli.options import json_option, print_json, read_size, target_option
 from stratagem.cli.progress import progress_bar
 
 EPILOG = """\b
 Examples:
   stratagem compile model.onnx                          # for this machine, to model.sgm
   stratagem compile model.pt2 --target my-device.yaml -o model.sgm
+  stratagem compile model.onnx --input-shape x=1,576    # where the file leaves sizes free
   stratagem compile model.mlir --target h100 --until device --print
 """
 
@@ -21,6 +22,13 @@ Examples:
 @click.argument("model", type=click.Path(path_type=Path))
 @target_option
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The artifact to write; default: MODEL.sgm here.")
+@click.option(
+    "--input-shape",
+    "shapes",
+    multiple=True,
+    metavar="NAME=N,N,...",
+    help="Fix the shape of an input that an ONNX file leaves free.",
+)
 @click.option("--until", metavar="LEVEL", help="Stop after this level: tensor, device, system, physical.")
 @click.option(
     "--shard",
@@ -36,6 +44,7 @@ def command(
     model: Path,
     target: str,
     output: Path | None,
+    shapes: tuple[str, ...],
     until: str | None,
     strategy: str,
     print_level: bool,
@@ -48,7 +57,14 @@ def command(
 
     changes = {"verify": verify} if verify else {}
     with knobs.scope(**changes), progress_bar(as_json) as progress:
-        compiled = stratagem.compile(model, target=target, until=until, strategy=strategy, progress=progress)
+        compiled = stratagem.compile(
+            model,
+            target=target,
+            input_shapes=dict(map(read_size, shapes)) or None,
+            until=until,
+            strategy=strategy,
+            progress=progress,
+        )
     path = compiled.save(output or Path(f"{model.stem}.sgm"))
     last = compiled.levels[-1]
     if as_json:

@@ -57,7 +57,7 @@ def random_inputs(signature: Signature, sizes: tuple[str, ...], seed: int) -> di
     """Normal random floats, and zeros and ones for integers, in the shapes the program takes."""
     import numpy as np
 
-    given, rng = dict(map(_size, sizes)), np.random.default_rng(seed)
+    given, rng = dict(map(read_size, sizes)), np.random.default_rng(seed)
     for name in given.keys() - {spec.name for spec in signature.inputs}:
         takes = "; ".join(map(str, signature.inputs)) or "none"
         raise UsageError(f"--size: there is no input '{name}'", hint=f"inputs: {takes}")
@@ -70,10 +70,11 @@ def random_inputs(signature: Signature, sizes: tuple[str, ...], seed: int) -> di
     return arrays
 
 
-def _size(text: str) -> tuple[str, tuple[int, ...]]:
+def read_size(text: str) -> tuple[str, tuple[int, ...]]:
+    """`x=8,128` -> ("x", (8, 128)); raises UsageError for anything else."""
     name, _, numbers = text.rpartition("=")
     if not name or not all(n.isdigit() for n in numbers.split(",")):
-        raise UsageError(f"--size {text} cannot be read", hint="write it as --size x=8,128")
+        raise UsageError(f"{text} cannot be read as a shape", hint="write it as x=8,128")
     return name, tuple(int(n) for n in numbers.split(","))
 
 
