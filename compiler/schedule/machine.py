@@ -83,7 +83,7 @@ def tile_target(device: Device, function: str, dtype: str) -> TileTarget:
         outer_bandwidth=outer.bandwidth or 1e10,
         near_bandwidth=near.bandwidth or 1e11,
         copy_latency=max((_latency(m) for m in memories if m.access == "dma"), default=0.0),
-        rate=device.unit_rate(unit, dtype) * device.units_in_device(unit) if unit else 1e9,
+        rate=device.unit_rate(unit, dtype) if unit else 1e9,
     )
 
 
