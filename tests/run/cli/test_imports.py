@@ -55,6 +55,7 @@ def test_the_hardware_library_needs_no_compiler() -> None:
 
 
 def test_every_public_name_is_there() -> None:
+    pytest.importorskip("torch", reason="one public name registers a backend with PyTorch, which is not installed")
     code = "import stratagem\nfor name in stratagem.__all__:\n    getattr(stratagem, name)"
     assert "stratagem" in loaded(code)
     with pytest.raises(AttributeError, match="no attribute 'compil'"):
