@@ -12,63 +12,30 @@ Where an index is not affine in the unknown sizes, the proof is repeated for fix
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import islpy as isl
 from torch_mlir import ir
 
-from stratagem.compiler.checks.index_reader import Geometry, IndexReader, NotAffine, slice_geometry
+from stratagem.compiler.checks.index_reader import IndexReader, NotAffine
+from stratagem.compiler.checks.kernel_accesses import (
+    Access,
+    Phase,
+    ancestors,
+    inside_of,
+    read_phase,
+    sizes_in,
+    with_fixed,
+)
 from stratagem.compiler.checks.premises import unrelated_sizes
 from stratagem.compiler.checks.verdicts import Finding, Verdict
-from stratagem.compiler.ir import DYNAMIC, location_text, symbol_name
+from stratagem.compiler.ir import location_text, symbol_name
 
 FALLBACK_SIZES = (1, 2, 7, 64, 97)
 """Sizes tried where a proof for all sizes is out of reach: unit, small, prime, a power of two, a larger prime."""
 FALLBACK_LIMIT = 32
-
-
-@dataclass(frozen=True)
-class Loop:
-    """One loop variable with its bounds as isl expressions."""
-
-    name: str
-    lower: str
-    upper: str
-    step: str
-
-    def domain(self) -> str:
-        bounds = f"{self.lower} <= {self.name} < {self.upper}"
-        return bounds if self.step == "1" else f"{bounds} and ({self.name} - {self.lower}) mod {self.step} = 0"
-
-
-@dataclass(frozen=True)
-class Access:
-    """A slice taken inside a forall.
-
-    `kind`: write (to the shared result), own-read (of the shared result) or read. `loops`: all loops around it.
-    """
-
-    kind: str
-    op: Any
-    tensor: Any
-    geometry: Geometry
-    loops: tuple[Loop, ...]
-    output: int = -1
-
-
-@dataclass
-class _Phase:
-    """One forall with everything around it, ready for isl."""
-
-    reader: IndexReader
-    premise: str
-    outer: tuple[Loop, ...]
-    units: tuple[Loop, ...]
-    outputs: list[Any]
-    accesses: list[Access] = field(default_factory=list)
 
 
 def prove_kernel(function: Any, level: str, premise: str = "", updated: frozenset[int] = frozenset()) -> list[Finding]:
@@ -158,7 +125,7 @@ def _prove_fixed(
 
 def _possible(premise: str, fixed: Mapping[str, int]) -> bool:
     """Whether some call can pass these sizes."""
-    text = _with_fixed(premise, fixed)
+    text = with_fixed(premise, fixed)
     names = ", ".join(dict.fromkeys([*sizes_in(premise), *fixed]))
     return not text or not isl.Set(f"[{names}] -> {{ [] : {text} }}").is_empty()
 
@@ -166,7 +133,7 @@ def _possible(premise: str, fixed: Mapping[str, int]) -> bool:
 def _symbols(forall: Any) -> list[str]:
     """Names of all unknown sizes the forall mentions, found by reading with products allowed to fail one by one."""
     reader = IndexReader()
-    for op in [forall, *_ancestors(forall), *_inside(forall)]:
+    for op in [forall, *ancestors(forall), *inside_of(forall)]:
         for value in op.operands:
             if isinstance(value.type, ir.IndexType):
                 try:
@@ -174,130 +141,6 @@ def _symbols(forall: Any) -> list[str]:
                 except NotAffine:
                     continue
     return list(reader.symbols)
-
-
-def _ancestors(op: Any) -> list[Any]:
-    found, current = [], op.parent
-    while current is not None and current.operation.name != "func.func":
-        found.append(current.operation)
-        current = current.operation.parent
-    return found
-
-
-def _inside(op: Any) -> Iterator[Any]:
-    for region in op.regions:
-        for block in region.blocks:
-            for child in block.operations:
-                yield child.operation
-                yield from _inside(child.operation)
-
-
-# ---- reading the IR
-
-
-def _read_phase(forall: Any, premise: str, fixed: Mapping[str, int]) -> _Phase:
-    reader = IndexReader(fixed)
-    outer: list[Loop] = []
-    for parent in reversed(_ancestors(forall)):
-        outer += _loops_of(parent, reader, f"o{len(outer)}")
-    units = tuple(_loops_of(forall, reader, "u"))
-    outputs = list(forall.operands)[len(forall.operands) - len(forall.results) :]
-    phase = _Phase(reader, _with_fixed(premise, fixed), tuple(outer), units, outputs)
-    block = forall.regions[0].blocks[0]
-    shared = {block.arguments[len(units) + k]: k for k in range(len(outputs))}
-    _collect(block, phase, shared, ())
-    return phase
-
-
-def _with_fixed(premise: str, fixed: Mapping[str, int]) -> str:
-    """The premise, with the numbers that stand for its sizes."""
-    parts = ([f"({premise})"] if premise else []) + [f"{name} = {value}" for name, value in fixed.items()]
-    return " and ".join(parts)
-
-
-def sizes_in(premise: str) -> list[str]:
-    """The kernel's own symbols that a premise speaks of."""
-    return list(dict.fromkeys(re.findall(r"\bn\d+_\d+\b|\ba\d+\b", premise)))
-
-
-def _loops_of(op: Any, reader: IndexReader, prefix: str) -> list[Loop]:
-    if op.name == "scf.for":
-        lower, upper, step = (reader.expression(v) for v in list(op.operands)[:3])
-        return [_bind(reader, op.regions[0].blocks[0].arguments[0], prefix, lower, upper, step)]
-    if op.name != "scf.forall":
-        return []
-    bounds = forall_bounds(op, reader)
-    arguments = op.regions[0].blocks[0].arguments
-    return [_bind(reader, arguments[i], f"{prefix}_{i}", *b) for i, b in enumerate(bounds)]
-
-
-def _bind(reader: IndexReader, variable: Any, name: str, lower: str, upper: str, step: str) -> Loop:
-    if not step.isdigit():
-        raise NotAffine(f"step {step}")
-    reader.names[variable] = name
-    return Loop(name, lower, upper, step)
-
-
-def forall_bounds(op: Any, reader: IndexReader) -> list[tuple[str, str, str]]:
-    """Lower bound, upper bound and step of each dimension of a forall."""
-    segments = list(ir.DenseI32ArrayAttr(op.attributes["operandSegmentSizes"]))
-    operands, at, columns = list(op.operands), 0, []
-    for name, count in zip(("staticLowerBound", "staticUpperBound", "staticStep"), segments, strict=False):
-        dynamic = iter(operands[at : at + count])
-        static = list(ir.DenseI64ArrayAttr(op.attributes[name]))
-        columns.append([reader.expression(next(dynamic)) if n == DYNAMIC else str(n) for n in static])
-        at += count
-    return list(zip(*columns, strict=True))
-
-
-def _collect(block: Any, phase: _Phase, shared: dict[Any, int], inner: tuple[Loop, ...]) -> None:
-    """All slices in the block, loops inside included, as accesses."""
-    for op in block.operations:
-        operation = op.operation
-        if operation.name == "tensor.extract_slice":
-            tensor = operation.operands[0]
-            kind = "own-read" if tensor in shared and _is_read(operation) else "read"
-            _add(phase, kind, operation, tensor, 1, inner, shared.get(tensor, -1))
-        elif operation.name == "scf.forall.in_parallel":
-            for write in operation.regions[0].blocks[0].operations:
-                target = write.operation.operands[1]
-                if target in shared:
-                    _add(phase, "write", write.operation, target, 2, inner, shared[target])
-        elif operation.name in ("scf.for", "scf.forall"):
-            loops = _loops_of(operation, phase.reader, f"i{len(inner)}_{len(phase.accesses)}")
-            for region in operation.regions:
-                for child in region.blocks:
-                    _collect(child, phase, shared, (*inner, *loops))
-        else:
-            for region in operation.regions:
-                for child in region.blocks:
-                    _collect(child, phase, shared, inner)
-
-
-def _add(phase: _Phase, kind: str, op: Any, tensor: Any, tensors: int, inner: tuple[Loop, ...], output: int) -> None:
-    geometry = slice_geometry(phase.reader, op, tensors)
-    phase.accesses.append(Access(kind, op, tensor, geometry, (*phase.outer, *phase.units, *inner), output))
-
-
-def _is_read(slice_op: Any) -> bool:
-    """Whether the values of a slice matter: a destination that an operation overwrites without reading does not."""
-    return any(not _overwrites(use.owner, slice_op.results[0]) for use in slice_op.results[0].uses)
-
-
-def _overwrites(user: Any, value: Any) -> bool:
-    operands = list(user.operands)
-    outputs = operands[len(operands) - len(user.results) :] if user.name.startswith("linalg.") else []
-    if user.name == "linalg.fill":
-        return value in outputs
-    if value not in outputs or operands.count(value) > 1 or not user.regions:
-        return False
-    block = user.regions[0].blocks[0]
-    arguments = list(block.arguments)
-    number = len(operands) - len(outputs) + outputs.index(value)
-    return number < len(arguments) and not list(arguments[number].uses)
-
-
-# ---- obligations
 
 
 def _check(
@@ -309,7 +152,7 @@ def _check(
     good: Verdict,
     partial: frozenset[int],
 ) -> list[Finding]:
-    phase = _read_phase(forall, premise, fixed)
+    phase = read_phase(forall, premise, fixed)
     prover = _Prover(phase)
     findings = []
 
@@ -351,7 +194,7 @@ def _written_before(value: Any, premise: str, fixed: Mapping[str, int]) -> Any:
         return nothing
     forall = owner.operation
     number = [r == value for r in forall.results].index(True)
-    phase = _read_phase(forall, premise, fixed)
+    phase = read_phase(forall, premise, fixed)
     mine = [a for a in phase.accesses if a.kind == "write" and a.output == number]
     written = _Prover(phase).per_unit(mine).range() if mine else nothing
     return written.union(_written_before(phase.outputs[number], premise, fixed))
@@ -360,7 +203,7 @@ def _written_before(value: Any, premise: str, fixed: Mapping[str, int]) -> Any:
 class _Prover:
     """Builds isl sets and maps from the accesses of one phase."""
 
-    def __init__(self, phase: _Phase) -> None:
+    def __init__(self, phase: Phase) -> None:
         self._phase = phase
         self._outer = [loop.name for loop in phase.outer]
 
