@@ -60,7 +60,7 @@ def command(
         compiled = stratagem.compile(
             model,
             target=target,
-            input_shapes=dict(map(read_size, shapes)) or None,
+            input_shapes=dict(read_size(text, "--input-shape") for text in shapes) or None,
             until=until,
             strategy=strategy,
             progress=progress,

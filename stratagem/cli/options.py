@@ -70,11 +70,11 @@ def random_inputs(signature: Signature, sizes: tuple[str, ...], seed: int) -> di
     return arrays
 
 
-def read_size(text: str) -> tuple[str, tuple[int, ...]]:
+def read_size(text: str, option: str = "--size") -> tuple[str, tuple[int, ...]]:
     """`x=8,128` -> ("x", (8, 128)); raises UsageError for anything else."""
     name, _, numbers = text.rpartition("=")
     if not name or not all(n.isdigit() for n in numbers.split(",")):
-        raise UsageError(f"{text} cannot be read as a shape", hint="write it as x=8,128")
+        raise UsageError(f"{option} {text} cannot be read", hint=f"write it as {option} x=8,128")
     return name, tuple(int(n) for n in numbers.split(","))
 
 

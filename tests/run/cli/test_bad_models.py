@@ -125,7 +125,7 @@ def test_bad_torch_archive(cli: Cli, tmp_path: Path) -> None:
 
 
 def test_file_nobody_may_read(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def denied(path: Path) -> None:
+    def denied(path: Path, **_: object) -> None:
         raise PermissionError(13, "Permission denied", str(path))
 
     (tmp_path / "m.onnx").touch()

@@ -131,3 +131,13 @@ def test_full_disk_keeps_the_artifact_that_was_there(
     cli("compile", model, "--until", "tensor").refused(9, "cannot write net.sgm")
     assert (tmp_path / "net.sgm").read_bytes() == b"older"
     assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_input_shape_that_cannot_be_read(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "m.onnx").touch()
+    cli("compile", "m.onnx", "--input-shape", "x").refused(2, "--input-shape x cannot be read", "--input-shape x=8,128")
+
+
+def test_input_shapes_are_for_onnx_files(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "m.mlir").touch()
+    cli("compile", "m.mlir", "--input-shape", "x=3").refused(2, "sizes of inputs can be given for ONNX files only")
