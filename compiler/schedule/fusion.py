@@ -7,6 +7,7 @@ from typing import Any
 from stratagem.compiler.schedule.dims import KernelDims, OpLoops, analyse
 from stratagem.compiler.schedule.structured import (
     REDUCTION,
+    captured,
     input_count,
     inputs,
     is_contraction,
@@ -21,11 +22,18 @@ def may_share_kernel(earlier: list[Any], later: list[Any], readings: dict[Any, O
     """Whether `later` ops may be computed in the kernel of `earlier` ops, whose values they read."""
     if not all(is_generic(op) for op in [*earlier, *later]):
         return False
+    if _gathers_inside([*earlier, *later]):
+        return False
     dims = analyse([*earlier, *later], readings)
     contractions = [op for op in [*earlier, *later] if is_contraction(op)]
     if contractions:
         return _keeps_contraction_tiles(contractions, dims, [*earlier, *later], earlier)
     return _shares_rows(earlier, later, dims)
+
+
+def _gathers_inside(ops: list[Any]) -> bool:
+    """Whether a body picks elements of a value that the kernel itself makes: the element may lie in any tile of it."""
+    return any(is_made_by(v, ops) for op in ops for v in captured(op) if is_tensor(v))
 
 
 def _keeps_contraction_tiles(contractions: list[Any], dims: KernelDims, ops: list[Any], earlier: list[Any]) -> bool:
