@@ -17,7 +17,7 @@ import torch
 from torch import fx, nn
 from torch.export import ExportedProgram
 
-import stratagem
+import stratagem.compiler
 from stratagem.compiler.errors import ModelError, SourceLocation, UnsupportedError
 
 FRAME = re.compile(r'File "([^"]+)", line (\d+)')
@@ -216,6 +216,8 @@ def is_internal_frame(file: str) -> bool:
 
 _INTERNAL = (
     str(Path(torch.__file__).parent) + "/",
-    *(path + "/" for path in stratagem.__path__),
+    # Not the package's own search path: in an editable install that holds the whole repository, a user's tests included.
+    str(Path(stratagem.__file__).parent) + "/",
+    *(path + "/" for path in stratagem.compiler.__path__),
     "torch/",  # how torch.export shortens its own paths in saved programs
 )
