@@ -216,7 +216,7 @@ def is_internal_frame(file: str) -> bool:
 
 _INTERNAL = (
     str(Path(torch.__file__).parent) + "/",
-    # Not the package's own search path: in an editable install that holds the whole repository, a user's tests included.
+    # Not the package's own search path: in an editable install that holds the whole repository.
     str(Path(stratagem.__file__).parent) + "/",
     *(path + "/" for path in stratagem.compiler.__path__),
     "torch/",  # how torch.export shortens its own paths in saved programs
