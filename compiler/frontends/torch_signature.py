@@ -56,16 +56,20 @@ class Signature:
         return [slot for slot in self.inputs if slot.role is role]
 
 
+STATE_CHANGES = (OutputKind.BUFFER_MUTATION, OutputKind.PARAMETER_MUTATION)
+"""Outputs that are the new value of something the module holds."""
+
+
 def read_signature(program: ExportedProgram, forward: Callable[..., Any] | None = None) -> Signature:
     """The slots of an exported program; `forward` gives the argument names where it is known."""
     in_tree, out_tree = program.call_spec.in_spec, program.call_spec.out_spec
-    changed = set(program.graph_signature.buffers_to_mutate.values())
+    changed = {spec.target for spec in program.graph_signature.output_specs if spec.kind in STATE_CHANGES}
     inputs = _input_slots(program, _input_names(program, forward), changed)
     user_names = {slot.node: slot.name for slot in inputs}
     return Signature(tuple(inputs), tuple(_output_slots(program, user_names)), in_tree, out_tree)
 
 
-def _input_slots(program: ExportedProgram, names: Sequence[str], changed: set[str]) -> list[Slot]:
+def _input_slots(program: ExportedProgram, names: Sequence[str], changed: set[str | None]) -> list[Slot]:
     slots, remaining = [], iter(names)
     for spec in program.graph_signature.input_specs:
         node, target = spec.arg.name, spec.target or ""
@@ -73,7 +77,7 @@ def _input_slots(program: ExportedProgram, names: Sequence[str], changed: set[st
             name = next(remaining, node)
             role = Role.FIXED if isinstance(spec.arg, ConstantArgument) else Role.INPUT
             slots.append(Slot(node, role, name, value=getattr(spec.arg, "value", None)))
-        elif spec.kind is InputKind.BUFFER and target in changed:
+        elif spec.kind in (InputKind.BUFFER, InputKind.PARAMETER) and target in changed:
             slots.append(Slot(node, Role.STATE, target, target))
         else:
             slots.append(Slot(node, Role.PARAMETER, target, target))
@@ -85,7 +89,7 @@ def _output_slots(program: ExportedProgram, user_names: Mapping[str, str]) -> li
     slots = []
     for spec in program.graph_signature.output_specs:
         node, target = getattr(spec.arg, "name", ""), spec.target or ""
-        if spec.kind is OutputKind.BUFFER_MUTATION:
+        if spec.kind in STATE_CHANGES:
             slots.append(Slot(node, Role.STATE, target, target))
         elif spec.kind is OutputKind.USER_INPUT_MUTATION:
             changed = user_names.get(target, target)
