@@ -28,6 +28,9 @@ def extent(value: Any, position: int) -> Index:
         return index.dim(value, position)
     if is_structured(op) or op.name.startswith("linalg."):
         return extent(_tied_init(op, value), position)
+    if op.name.startswith("tm_tensor."):
+        first = len(op.operands) - len(op.results)  # destinations come last, one per result
+        return extent(op.operands[first + list(op.results).index(value)], position)
     follow = _FOLLOW.get(op.name)
     return follow(op, position) if follow else index.dim(value, position)
 
