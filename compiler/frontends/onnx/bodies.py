@@ -1,7 +1,4 @@
-"""Body graphs of If, Loop and Scan: made into `Graph`s of their own, typed from what flows in, simplified.
-
-A condition that folded to a constant leaves one branch, which joins the graph around it.
-"""
+"""Body graphs of If, Loop and Scan: made into `Graph`s of their own, typed from what flows in, simplified."""
 
 from __future__ import annotations
 
@@ -20,7 +17,6 @@ from stratagem.compiler.frontends.onnx.graph import (
     captured,
     describe,
     free_names,
-    node,
     replace_inputs,
     sort_nodes,
 )
@@ -30,43 +26,18 @@ BODY_ATTRIBUTES = {"If": ("then_branch", "else_branch"), "Loop": ("body",), "Sca
 _TYPE_ROUNDS = 6
 
 
+class BranchesDiffer(UnsupportedError):
+    """The branches of `node`, an If of `graph`, have no common type."""
+
+    def __init__(self, graph: Graph, node: Any, problem: str) -> None:
+        hint = "fix the sizes of the model's inputs (--input-shape, input_shapes=...): then the condition is known"
+        super().__init__(problem, hint=hint)
+        self.graph, self.node = graph, node
+
+
 def body_key(one: Any, attribute: str) -> str:
     """Where `graph.bodies` keeps a node's body."""
     return f"{next(o for o in one.output if o)}:{attribute}"
-
-
-def resolve_conditions(graph: Graph) -> bool:
-    """Replaces each If whose condition is a constant by the branch taken."""
-    out: list[Any] = []
-    changed = False
-    for one in graph.nodes:
-        condition = graph.constant(one.input[0]) if one.op_type == "If" else None
-        if condition is None:
-            out.append(one)
-            continue
-        taken = attributes(one)["then_branch" if bool(condition.reshape(-1)[0]) else "else_branch"]
-        out.extend(_inlined(graph, one, taken))
-        changed = True
-    graph.nodes = out
-    return changed
-
-
-def _inlined(graph: Graph, one: Any, body: Any) -> list[Any]:
-    """The body's nodes under names new to the graph, its outputs under the node's."""
-    defined = [o for n in body.node for o in n.output if o]
-    names = {o: graph.new_name(f"{one.name}/{o}") for o in defined}
-    nodes = []
-    for inner in body.node:
-        copy = onnx.NodeProto()
-        copy.CopyFrom(inner)
-        replace_inputs(copy, names)
-        for i, output in enumerate(copy.output):
-            copy.output[i] = names.get(output, output)
-        nodes.append(copy)
-    for theirs, ours in zip(body.output, one.output, strict=True):
-        if ours:
-            nodes.append(node("Identity", [names.get(theirs.name, theirs.name)], [ours], one.name))
-    return nodes
 
 
 def prepare_bodies(graph: Graph) -> None:
@@ -117,6 +88,8 @@ def _body(graph: Graph, one: Any, attribute: str, inputs: list[TensorType | None
         types,
         graph.opset,
         parent=graph,
+        declared={o.name: k for o in proto.output if (k := TensorType.of(o.type)) is not None},
+        strict=graph.strict,
     )
     sort_nodes(child)
     simplify(child)
@@ -152,10 +125,11 @@ def _prepare_if(graph: Graph, one: Any) -> None:
         merged = _merge(kinds[0], kinds[1])
         if merged is None:
             shapes = " and ".join(str(list(k.shape)) if k and k.shape is not None else "unknown" for k in kinds)
-            raise UnsupportedError(
+            raise BranchesDiffer(
+                graph,
+                one,
                 f"{describe(one)}: its branches give '{name}' the different shapes {shapes}, and the condition "
                 "is only known when the program runs",
-                hint="fix the sizes of the model's inputs (input_shapes=...), so that the condition is known",
             )
         graph.types[name] = merged
 

@@ -66,12 +66,11 @@ def _from_proto(proto: Any, weights: Weights) -> Graph:
     constants = {t.name: weights.array(t) for t in proto.initializer}
     inputs = [v.name for v in proto.input if v.name not in constants]
     types = {v.name: k for v in proto.input if (k := TensorType.of(v.type)) is not None}
-    declared = {v.name: k for v in proto.output if (k := TensorType.of(v.type)) is not None}
-    for (
-        name,
-        kind,
-    ) in declared.items():  # declared sizes of outputs are often wrong; inference finds the true ones
-        types.setdefault(name, TensorType(kind.element, None))
+    stated = [*proto.value_info, *proto.output]
+    declared = {v.name: k for v in stated if (k := TensorType.of(v.type)) is not None}
+    for value in proto.output:  # declared sizes of outputs are often wrong; inference finds the true ones
+        if value.name in declared:
+            types.setdefault(value.name, TensorType(declared[value.name].element, None))
     for name in inputs:
         if name in types:
             types[name] = _named_sizes(name, types[name])
@@ -216,11 +215,15 @@ def _inline(graph: Graph) -> Weights:
 
 
 def infer_types(graph: Graph) -> None:
-    """Fills `graph.types` with what onnx's inference finds, shape arithmetic included."""
+    """Fills `graph.types` with what onnx's inference finds, shape arithmetic included.
+
+    Raises ModelError where types do not fit together; in a graph that is not `strict` only where onnx cannot
+    go on.
+    """
     _forget_names(graph)
     model = to_model(graph)
     try:
-        inferred = onnx.shape_inference.infer_shapes(model, data_prop=True)
+        inferred = onnx.shape_inference.infer_shapes(model, strict_mode=graph.strict, data_prop=True)
     except Exception as error:
         raise ModelError(
             f"the shapes of graph '{graph.name}' do not fit together: {' '.join(str(error).split())[:300]}"

@@ -23,6 +23,11 @@ INLINE = 64
 """Constants of at most this many elements stay in the graph; larger ones become parameters."""
 ONNX_TYPES = {dtype: kind for kind, dtype in NUMPY.items()}
 
+ASSERT = "Assert"
+"""Operator of ours: (condition, values...) -> the values. The program stops where the condition is not what attribute
+`expects` says, with the text of attribute `message`.
+"""
+
 Dim = int | str | None
 """A size, the name of a free size (equal names are equal sizes), or nothing known."""
 
@@ -63,9 +68,10 @@ def _dim(proto: Any) -> Dim:
 class Graph:
     """One graph. `parent` is the graph around a body, whose values a body may use.
 
-    `partial` are partly known small integer tensors, `declared` the types a model states for its outputs
-    (only used where inference finds no rank), `equal_sizes` pairs of (value, dimension) that an operator
-    makes equal, and `bodies` the graphs inside If, Loop and Scan nodes.
+    `partial` are partly known small integer tensors, `declared` the types a model states for its values
+    (only used where inference does not decide), `equal_sizes` pairs of (value, dimension) that an operator
+    makes equal, and `bodies` the graphs inside If, Loop and Scan nodes. In a `strict` graph types that do
+    not fit together are errors; otherwise inference goes on around them.
     """
 
     name: str
@@ -80,6 +86,7 @@ class Graph:
     declared: dict[str, TensorType] = field(default_factory=dict)
     equal_sizes: list[tuple[tuple[str, int], tuple[str, int]]] = field(default_factory=list)
     bodies: dict[str, Graph] = field(default_factory=dict)
+    strict: bool = False
     fresh: Iterator[int] = field(default_factory=itertools.count)
 
     def constant(self, name: str) -> Array | None:
@@ -200,6 +207,13 @@ def drop_dead(graph: Graph) -> None:
         graph.constants = {k: v for k, v in graph.constants.items() if k in wanted}
 
 
+def copied(of: Any) -> Any:
+    """A node of its own with the same contents."""
+    copy = onnx.NodeProto()
+    copy.CopyFrom(of)
+    return copy
+
+
 def rename(graph: Graph, old: str, new: str) -> None:
     """Lets every reader of `old` read `new`; a graph output keeps its name through an Identity."""
     for one in graph.nodes:
@@ -252,9 +266,17 @@ def to_model(graph: Graph) -> Any:
     stated = {o for n in graph.nodes for o in n.output if any(a.HasField("g") for a in n.attribute)}
     outputs = [_output(graph, n, n in stated) for n in graph.outputs if n in computed or n in graph.inputs]
     initializers = [tensor_proto(k, v) for k, v in small.items()]
-    proto = helper.make_graph(graph.nodes, graph.name or "graph", inputs, outputs, initializers)
+    nodes = [shown for one in graph.nodes for shown in _standard(one)]
+    proto = helper.make_graph(nodes, graph.name or "graph", inputs, outputs, initializers)
     proto.value_info.extend(_value(graph, n) for n in graph.types if n in stated and n not in graph.outputs)
     return helper.make_model(proto, opset_imports=[helper.make_opsetid("", graph.opset)])
+
+
+def _standard(one: Any) -> list[Any]:
+    """A node in the operators that onnx knows: an assertion passes its values on."""
+    if one.op_type != ASSERT:
+        return [one]
+    return [node("Identity", [i], [o], o) for i, o in zip(one.input[1:], one.output, strict=True)]
 
 
 def _is_shape_like(array: Array) -> bool:

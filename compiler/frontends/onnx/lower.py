@@ -11,8 +11,8 @@ from torch_mlir.dialects import arith, tensor
 from stratagem.compiler.errors import UnsupportedError
 from stratagem.compiler.frontends.onnx.call import Call, Lowering
 from stratagem.compiler.frontends.onnx.emit import Opaque
-from stratagem.compiler.frontends.onnx.graph import Dim, describe
-from stratagem.compiler.frontends.onnx.lower_control import lower_if, lower_loop, lower_scan
+from stratagem.compiler.frontends.onnx.graph import ASSERT, Dim, describe
+from stratagem.compiler.frontends.onnx.lower_control import lower_assertion, lower_if, lower_loop, lower_scan
 from stratagem.compiler.frontends.onnx.reshape import Group, build_reshape, index, join_empty, match_groups
 from stratagem.compiler.ir import walk
 
@@ -219,4 +219,5 @@ LOWERINGS: dict[str, Lowering] = {
     "If": lower_if,
     "Loop": lower_loop,
     "Scan": lower_scan,
+    ASSERT: lower_assertion,
 }

@@ -1,4 +1,4 @@
-"""If, Loop and Scan as scf.if, scf.for and scf.while around calls to their bodies' functions."""
+"""If, Loop and Scan as scf.if, scf.for and scf.while around calls to their bodies' functions; assertions."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from torch_mlir import ir
-from torch_mlir.dialects import arith, func, scf, tensor
+from torch_mlir.dialects import arith, cf, func, scf, tensor
 
 from stratagem.compiler.errors import UnsupportedError
 from stratagem.compiler.frontends.onnx.bodies import body_key, is_always_true, outward_type, scan_attributes
@@ -49,6 +49,20 @@ def lower_if(call: Call) -> Sequence[Any]:
             results = _Body(call, attribute, _captured(call, attribute))()
             scf.YieldOp([cast(r, t) for r, t in zip(results, call.types, strict=True)])
     return list(op.results)
+
+
+def lower_assertion(call: Call) -> Sequence[Any]:
+    """The values as they are. The check follows the condition at once: before what is only right if it holds."""
+    condition, *values = call.operands
+    given = call.attributes()
+    made_by = condition.owner
+    at_once = ir.InsertionPoint.at_block_begin if isinstance(made_by, ir.Block) else ir.InsertionPoint.after
+    with at_once(made_by):
+        holds = _scalar(condition)
+        if not given["expects"]:
+            holds = arith.XOrIOp(holds, _true()).result
+        cf.AssertOp(holds, ir.StringAttr.get(given["message"]))
+    return [cast(v, t) for v, t in zip(values, call.types, strict=True)]
 
 
 def lower_scan(call: Call) -> Sequence[Any]:

@@ -25,7 +25,7 @@ def refine_types(graph: Graph) -> None:
             pairs.append((left[i], right[j]))
     names = _equal_names(graph, pairs)
     if names:
-        _rename_sizes(graph, names)
+        rename_sizes(graph, names)
 
 
 def _note(graph: Graph, name: str, shape: Shape) -> list[tuple[Dim, Dim]]:
@@ -41,7 +41,7 @@ def _note(graph: Graph, name: str, shape: Shape) -> list[tuple[Dim, Dim]]:
     return pairs
 
 
-def _partial(graph: Graph, name: str) -> Sequence[Dim] | None:
+def partial_of(graph: Graph, name: str) -> Sequence[Dim] | None:
     """A shape operand element by element."""
     constant = graph.constant(name)
     if constant is not None:
@@ -56,7 +56,7 @@ def _length(graph: Graph, name: str) -> int | None:
 
 
 def _reshape(graph: Graph, one: Any) -> list[Shape] | None:
-    wanted = _partial(graph, one.input[1])
+    wanted = partial_of(graph, one.input[1])
     if wanted is None:
         rank = _length(graph, one.input[1])
         return None if rank is None else [(None,) * rank]
@@ -71,7 +71,7 @@ def _reshape(graph: Graph, one: Any) -> list[Shape] | None:
 
 
 def _expand(graph: Graph, one: Any) -> list[Shape] | None:
-    wanted, before = _partial(graph, one.input[1]), graph.shape_of(one.input[0])
+    wanted, before = partial_of(graph, one.input[1]), graph.shape_of(one.input[0])
     if wanted is None or before is None:
         return None
     rank = max(len(wanted), len(before))
@@ -89,7 +89,7 @@ def _broadcast(a: Dim, b: Dim) -> Dim:
 
 
 def _top_k(graph: Graph, one: Any) -> list[Shape] | None:
-    sizes, count = graph.shape_of(one.input[0]), _partial(graph, one.input[1])
+    sizes, count = graph.shape_of(one.input[0]), partial_of(graph, one.input[1])
     if sizes is None:
         return None
     axis = attributes(one).get("axis", -1) % len(sizes)
@@ -98,7 +98,7 @@ def _top_k(graph: Graph, one: Any) -> list[Shape] | None:
 
 
 def _range(graph: Graph, one: Any) -> list[Shape] | None:
-    begin, end, step = (_partial(graph, name) for name in one.input)
+    begin, end, step = (partial_of(graph, name) for name in one.input)
     if begin and end and begin[0] == 0 and step and step[0] == 1 and isinstance(end[0], str):
         return [(end[0],)]
     return None
@@ -146,7 +146,8 @@ def _equal_names(graph: Graph, pairs: list[tuple[Dim, Dim]]) -> dict[str, Dim]:
     return {name: find(name) for name in leaders}
 
 
-def _rename_sizes(graph: Graph, names: dict[str, Dim]) -> None:
+def rename_sizes(graph: Graph, names: dict[str, Dim]) -> None:
+    """Calls sizes otherwise, or by their numbers, wherever types and shape arithmetic name them."""
     for value, kind in graph.types.items():
         if kind.shape is not None:
             shape = tuple(names.get(d, d) if isinstance(d, str) else d for d in kind.shape)

@@ -46,7 +46,7 @@ def unroll_recurrence(graph: Graph, one: Any) -> Sequence[Any] | None:
     given = attributes(one)
     kind = graph.type_of(one.input[0])
     weights = graph.shape_of(one.input[2])
-    if kind is None or kind.shape is None or weights is None or not isinstance(weights[2], int):
+    if kind is None or kind.shape is None or len(kind.shape) != 3 or weights is None or not isinstance(weights[2], int):
         return None
     if kind.element not in _FLOATS:
         raise UnsupportedError(f"{describe(one)} works on integers", hint="recurrent nodes take float tensors")

@@ -1,83 +1,33 @@
-"""Brings a graph to the form `emit` takes: constants folded, shapes resolved, odd operators rewritten."""
+"""Brings a graph to the form `emit` takes: simplified as far as it goes, every If with one type."""
 
 from __future__ import annotations
 
-from typing import Any
-
-from stratagem.compiler.errors import UnsupportedError
-from stratagem.compiler.frontends.onnx.bodies import prepare_bodies, resolve_conditions
-from stratagem.compiler.frontends.onnx.build import infer_types
-from stratagem.compiler.frontends.onnx.fold import fold_constants
-from stratagem.compiler.frontends.onnx.graph import Graph, TensorType, describe, drop_dead, replace_inputs
-from stratagem.compiler.frontends.onnx.refine import refine_types
-from stratagem.compiler.frontends.onnx.rewrites import rewrite_nodes
-from stratagem.compiler.frontends.onnx.shapes import propagate_shapes
-from stratagem.compiler.frontends.onnx.weights import checked_count
-
-ROUNDS = 12
+from stratagem.compiler.frontends.onnx.bodies import BranchesDiffer
+from stratagem.compiler.frontends.onnx.branches import take_branch
+from stratagem.compiler.frontends.onnx.graph import Graph, TensorType
+from stratagem.compiler.frontends.onnx.reduce import reduce_graph
+from stratagem.compiler.frontends.onnx.settle import settle
 
 
 def simplify(graph: Graph) -> None:
-    """Rewrites until nothing changes; each round may open the way for the next."""
-    for _ in range(ROUNDS):
-        infer_types(graph)
-        _check_sizes(graph)
-        before = _fingerprint(graph)
-        fold_constants(graph)
-        graph.partial = propagate_shapes(graph)
-        refine_types(graph)
-        resolve_conditions(graph)
-        rewrite_nodes(graph)
-        remove_copies(graph)
-        drop_dead(graph)
-        refusal = _prepare_bodies(graph)
-        if _fingerprint(graph) == before:
-            break
+    """Simplifies; where the branches of an If have no common type, takes the one that the rest of the graph fits.
+
+    Raises UnsupportedError for bodies that do not fit, and for an If of which not exactly one branch fits.
+    """
+    refusal = reduce_graph(graph)
+    while isinstance(refusal, BranchesDiffer) and refusal.graph is graph:
+        take_branch(graph, refusal.node, settle(refusal))
+        refusal = reduce_graph(graph)
     if refusal is not None:
         raise refusal
+    if graph.parent is None:
+        _rank_outputs(graph)
+
+
+def _rank_outputs(graph: Graph) -> None:
+    """Outputs whose rank inference does not find have the one the model states."""
     for name in graph.outputs:
-        kind = graph.types.get(name)
-        if kind is not None and kind.shape is None and name in graph.declared:
-            graph.types[name] = _rank_only(graph.declared[name])
-
-
-def _check_sizes(graph: Graph) -> None:
-    for one in graph.nodes:
-        for name in one.output:
-            kind = graph.types.get(name)
-            if kind is not None and kind.static is not None:
-                checked_count(kind.static, f"{describe(one)}: value '{name}'")
-
-
-def _rank_only(kind: TensorType) -> TensorType:
-    return TensorType(kind.element, None if kind.shape is None else (None,) * len(kind.shape))
-
-
-def _prepare_bodies(graph: Graph) -> UnsupportedError | None:
-    """Bodies may not fit before every shape is known; what does not fit in the last round is refused."""
-    try:
-        prepare_bodies(graph)
-    except UnsupportedError as error:
-        return error
-    return None
-
-
-def _fingerprint(graph: Graph) -> tuple[Any, ...]:
-    return (
-        len(graph.constants),
-        tuple((n.op_type, *n.input, *n.output) for n in graph.nodes),
-        tuple(graph.types.items()),
-    )
-
-
-def remove_copies(graph: Graph) -> None:
-    """Removes Identity nodes, except where a graph output would lose its name."""
-    names: dict[str, str] = {}
-    kept = []
-    for one in graph.nodes:
-        replace_inputs(one, names)
-        if one.op_type == "Identity" and one.output[0] not in graph.outputs:
-            names[one.output[0]] = one.input[0]
-        else:
-            kept.append(one)
-    graph.nodes = kept
+        kind, stated = graph.types.get(name), graph.declared.get(name)
+        if kind is not None and kind.shape is None and stated is not None:
+            free = None if stated.shape is None else (None,) * len(stated.shape)
+            graph.types[name] = TensorType(stated.element, free)
