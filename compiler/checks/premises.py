@@ -104,7 +104,8 @@ def premises_of_calls(module: Any) -> dict[str, str]:
             continue
         callee = str(ir.FlatSymbolRefAttr(op.attributes["callee"]).value)
         if callee in names:
-            said.setdefault(callee, []).append(_condition(op, reader, asserted))
+            holds = [relation for block, relation in asserted if _lies_in(op, block)]
+            said.setdefault(callee, []).append(_condition(op, reader, holds))
     return {name: _disjunction(conditions) for name, conditions in said.items()}
 
 
@@ -113,21 +114,31 @@ def _disjunction(conditions: list[str]) -> str:
     return "" if "" in distinct else " or ".join(f"({c})" for c in distinct)
 
 
-def _asserted(module: Any, reader: HostReader) -> list[str]:
-    """Relations between sizes that the program asserts before its kernels run."""
+def _lies_in(op: Any, block: Any) -> bool:
+    """Whether an op is in a block or in a region of one of its ops: what is asserted in a branch holds only there."""
+    while op.name != "builtin.module":
+        if op.block == block:
+            return True
+        op = op.parent.operation
+    return False
+
+
+def _asserted(module: Any, reader: HostReader) -> list[tuple[Any, str]]:
+    """Relations between sizes that the program asserts before its kernels run, with the block where they hold."""
     found = []
-    pending = [op.operands[0] for op in walk(module.operation) if op.name == "cf.assert"]
+    pending = [(op.block, op.operands[0]) for op in walk(module.operation) if op.name == "cf.assert"]
     while pending:
-        owner = pending.pop().owner
+        block, value = pending.pop()
+        owner = value.owner
         if isinstance(owner, ir.Block):
             continue
         op = owner.operation
         if op.name == "arith.andi":
-            pending.extend(op.operands)
+            pending.extend((block, operand) for operand in op.operands)
         elif op.name == "arith.cmpi" and ir.IntegerAttr(op.attributes["predicate"]).value == EQUAL:
-            found.append(" = ".join(reader.index(v) for v in op.operands))
+            found.append((block, " = ".join(reader.index(v) for v in op.operands)))
         elif op.name == "arith.cmpi" and ir.IntegerAttr(op.attributes["predicate"]).value in AT_MOST:
-            found.append(" <= ".join(reader.index(v) for v in op.operands))
+            found.append((block, " <= ".join(reader.index(v) for v in op.operands)))
     return found
 
 

@@ -149,7 +149,7 @@ def _serve(folder: Path) -> None:
         answer = {"value": function(**request["arguments"])}
     except StratagemError as error:
         parts = {
-            "kind": type(error).__name__,
+            "kind": next(c.__name__ for c in type(error).__mro__ if hasattr(error_classes, c.__name__)),
             "problem": error.problem,
             "hint": error.hint,
             "location": str(error.location or ""),

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from torch_mlir import ir
-from torch_mlir.dialects import arith, tensor
+from torch_mlir.dialects import arith, cf, tensor
 
 from stratagem.compiler.errors import UnsupportedError
 from stratagem.compiler.frontends.onnx.call import Call, Lowering
@@ -160,7 +160,19 @@ def _squeeze(call: Call) -> Sequence[Any]:
         raise UnsupportedError(
             f"{describe(call.node)}: the axes to squeeze are computed", hint="give them as a constant"
         )
+    _assert_ones(call, [i for i in range(rank) if i in gone])
     return [_take_dims(source, places, call.types[0])]
+
+
+def _assert_ones(call: Call, axes: Sequence[int]) -> None:
+    """Free sizes that a Squeeze removes are checked: with another size the elements would not fit the result."""
+    source = call.operands[0]
+    kind = ir.RankedTensorType(source.type)
+    for axis in (i for i in axes if kind.is_dynamic_dim(i)):
+        size = tensor.DimOp(source, index(axis)).result
+        is_one = arith.CmpIOp(arith.CmpIPredicate.eq, size, index(1)).result
+        message = f"{describe(call.node)} removes dimension {axis} of '{call.node.input[0]}': its size must be 1"
+        cf.AssertOp(is_one, ir.StringAttr.get(message))
 
 
 def _unsqueeze(call: Call) -> Sequence[Any]:

@@ -88,6 +88,17 @@ def test_an_asserted_relation_is_a_premise() -> None:
     assert {f.verdict for f in findings(asserted)} == {Verdict.PROVED}
 
 
+def test_a_relation_asserted_in_a_branch_is_no_premise_outside() -> None:
+    text = ADD.replace('(%x: tensor<?xf32> {model.input = "x"})', '(%x: tensor<?xf32> {model.input = "x"}, %k: index)')
+    text = text.replace(
+        "    %e = tensor.empty(%n)",
+        "    %same = arith.cmpi eq, %k, %n : index\n    %other = arith.cmpi slt, %k, %n : index\n"
+        '    scf.if %other {\n      cf.assert %same, "sizes differ"\n    }\n    %e = tensor.empty(%k)',
+    )
+    unknown = {f.obligation: f.detail for f in findings(text) if f.verdict is Verdict.NOT_CHECKED}
+    assert unknown["reads in bounds"].startswith("depends on how sizes of the program are related")
+
+
 def test_products_of_unknown_sizes_are_proved_for_boundary_sizes() -> None:
     text = planted(
         "%m = affine.min #clamp(%i)[%n]", "%q = arith.muli %i, %n : index\n      %m = affine.min #clamp(%i)[%n]"
