@@ -41,15 +41,19 @@ size_option = click.option(
 
 def read_npz(path: Path) -> dict[str, np.ndarray[Any, Any]]:
     """Arrays of an .npz file, without unpickling; raises UsageError when it is not one."""
+    import zipfile
+
     import numpy as np
 
+    hint = "write it with numpy.savez(path, name=array)"
+    if not path.exists():
+        raise UsageError(f"there is no file {path}")
+    if not zipfile.is_zipfile(path):
+        raise UsageError(f"{path} cannot be read as arrays: it is not an .npz file", hint=hint)
     try:
         with np.load(path, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
-    except FileNotFoundError:
-        raise UsageError(f"there is no file {path}") from None
     except Exception as error:
-        hint = "write it with numpy.savez(path, name=array)"
         raise UsageError(f"{path} cannot be read as arrays: {error}", hint=hint) from None
 
 

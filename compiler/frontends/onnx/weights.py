@@ -126,11 +126,13 @@ class Weights:
 
     def _external(self, tensor: onnx.TensorProto, need: int, what: str) -> Array:
         entries = {e.key: e.value for e in tensor.external_data}
-        location = entries.get("location", EMBEDDED)
+        location = entries.get("location", "")
+        if not location:
+            raise ModelError(f"{what} lies in an external file without a name", hint="export the model again")
         data = self.data if location == EMBEDDED else self._map(location, what)
         offset, length = _number(entries, "offset", 0, what), _number(entries, "length", need, what)
         if offset + length > data.size:
-            name = location or "the model file"
+            name = "the model file" if location == EMBEDDED else location
             raise ModelError(f"{what} claims bytes {offset}..{offset + length} of {name}, which has {data.size}")
         return data[offset : offset + length]
 

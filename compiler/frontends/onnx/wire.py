@@ -2,8 +2,8 @@
 
 An ONNX model is a protobuf message; its weights are byte strings inside it. Parsing such a file copies
 every weight at least once. Here the message is walked on the wire instead: each large `raw_data` of a
-TensorProto is replaced by a note "bytes o..o+n of this file", in the form ONNX has for external data (with
-an empty location). What is left is a small message, and the weights stay where they are.
+TensorProto is replaced by a note "bytes o..o+n of this file", in the form ONNX has for external data. What is
+left is a small message, and the weights stay where they are.
 
 Field numbers are those of onnx.proto; the wire format is protobuf's: tag = number * 8 + kind, kinds 0 varint,
 1 eight bytes, 2 length and bytes, 5 four bytes.
@@ -11,14 +11,15 @@ Field numbers are those of onnx.proto; the wire format is protobuf's: tag = numb
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import dataclass
 
 from stratagem.compiler.errors import ModelError
 
 KEEP = 1024
 """Tensors of at most this many bytes stay inside the message."""
-EMBEDDED = ""
-"""The external-data location that means: this very file."""
+EMBEDDED = f"\0{secrets.token_hex(16)}"
+"""The external-data location that means: this very file. No model can name it."""
 DEPTH_LIMIT = 64
 
 # message -> {field number: message of the field}; only the ways that lead to a TensorProto

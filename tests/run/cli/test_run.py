@@ -89,11 +89,11 @@ def test_zero_rows(cli: Cli, artifact: Path, arrays: dict[str, Array]) -> None:
 def test_inputs_that_are_not_arrays(cli: Cli, artifact: Path, tmp_path: Path) -> None:
     cli("run", artifact, "--inputs", "none.npz").refused(2, "there is no file none.npz")
     (tmp_path / "text.npz").write_text("not a zip")
-    cli("run", artifact, "--inputs", "text.npz").refused(2, "cannot be read as arrays", "numpy.savez")
+    cli("run", artifact, "--inputs", "text.npz").refused(2, "cannot be read as arrays: it is not", "numpy.savez")
     np.savez("objects.npz", x=np.array([{}], dtype=object), allow_pickle=True)
     cli("run", artifact, "--inputs", "objects.npz").refused(2, "cannot be read as arrays")
     np.save("one.npy", np.zeros(3))
-    cli("run", artifact, "--inputs", "one.npy").refused(2, "one.npy", "numpy.savez")
+    cli("run", artifact, "--inputs", "one.npy").refused(2, "one.npy", "it is not an .npz file", "numpy.savez")
 
 
 def test_missing_artifact(cli: Cli) -> None:

@@ -220,6 +220,13 @@ def test_missing_external_data(tmp_path: Path) -> None:
     assert "needs the file 'w.bin'" in refusal(external(tmp_path, "w.bin"))
 
 
+def test_external_data_without_a_file_is_not_the_model_itself(tmp_path: Path) -> None:
+    assert "'W' lies in an external file without a name" in refusal(external(tmp_path, "", "2", "6144"))
+    proto = onnx.load(external(tmp_path, "w.bin"), load_external_data=False)
+    del proto.graph.initializer[0].external_data[0]
+    assert "'W' lies in an external file without a name" in refusal(proto)
+
+
 def test_external_data_of_a_model_without_a_folder(tmp_path: Path) -> None:
     data_file(tmp_path / "w.bin")
     data = external(tmp_path, "w.bin").read_bytes()

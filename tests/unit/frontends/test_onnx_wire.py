@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
 from stratagem.compiler.errors import ModelError
-from stratagem.compiler.frontends.onnx.wire import KEEP, skeleton
+from stratagem.compiler.frontends.onnx.wire import EMBEDDED, KEEP, skeleton
 
 
 def model_with(count: int, raw: bool = True) -> onnx.ModelProto:
@@ -38,7 +38,7 @@ def test_large_values_become_notes_of_where_they_are(count: int, raw: bool) -> N
     entries = {e.key: e.value for e in weight.external_data}
     begin = int(entries["offset"])
     found = np.frombuffer(data[begin : begin + int(entries["length"])], np.float32)
-    assert weight.data_location == TensorProto.EXTERNAL and entries["location"] == ""
+    assert weight.data_location == TensorProto.EXTERNAL and entries["location"] == EMBEDDED
     assert np.array_equal(found, np.arange(count))
 
 
