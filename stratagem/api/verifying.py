@@ -59,9 +59,8 @@ class Verification:
         try:
             return [*self._kernels(named, store), *self._whole(named, store)]
         except Violation as broken:
-            return [
-                Finding("code", "main", "reference run", Verdict.NOT_CHECKED, f"the inputs are not legal: {broken}")
-            ]
+            why = f"the program does not take these inputs ({broken}): give others (--size, --inputs)"
+            return [Finding("code", "main", "reference run", Verdict.NOT_CHECKED, why)]
 
     @property
     def _ranks(self) -> int:
