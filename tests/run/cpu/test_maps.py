@@ -35,6 +35,18 @@ def test_sum_of_a_matrix_and_a_row_at_any_size(dtype: str, vector_bytes: int) ->
         assert (got == a + b).all(), (m, n)
 
 
+@pytest.mark.parametrize("operation", ["divsi", "remsi", "divui", "remui"])
+@pytest.mark.parametrize("dtype", ["i32", "i64"])
+def test_division_of_integers_does_not_trap_in_lanes_beyond_the_end(operation: str, dtype: str) -> None:
+    body = f"%r0 = arith.{operation} %x0, %x1 : {dtype}\nlinalg.yield %r0 : {dtype}"
+    matrix, row = shape_text((None, None), dtype), shape_text((None,), dtype)
+    kernels = Kernels(structured([matrix, row], matrix, ["(i,j)->(i,j)", "(i,j)->(j)", "(i,j)->(i,j)"], "pp", body))
+    wanted = np.floor_divide if operation.startswith("div") else np.remainder
+    for m, n in [(1, 1), (3, 2), (5, 17), (2, 16)]:
+        a, b = np.arange(m * n, dtype=KINDS[dtype]).reshape(m, n) * 7, np.arange(1, n + 1, dtype=KINDS[dtype])
+        assert (kernels.guarded("k", a, b, np.zeros_like(a))[0] == wanted(a, b)).all(), (m, n)
+
+
 def test_truth_values_are_bytes() -> None:
     maps = ["(i)->(i)", "(i)->(i)"]
     body = "%c = arith.constant 0.5 : f32\n%t = arith.cmpf ogt, %x0, %c : f32\nlinalg.yield %t : i1"

@@ -105,3 +105,16 @@ def test_place_of_the_largest() -> None:
     values, places = Kernels(text).guarded("k", x, np.zeros(7, np.float32), np.zeros(7, np.int64), outputs=2)
     assert (values == x.max(1)).all()
     assert (places == x.argmax(1)).all()
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_sums_of_quotients_do_not_trap_in_lanes_beyond_the_end(axis: int) -> None:
+    for m, n in SIZES:
+        kept, kinds = ("(i,j)->(i)", "pr") if axis == 1 else ("(i,j)->(j)", "rp")
+        body = "%d = arith.divsi %x0, %x1 : i32\n%q = arith.addi %d, %s : i32\nlinalg.yield %q : i32"
+        inputs, out = [shape_text((m, n), "i32")] * 2, shape_text((m if axis == 1 else n,), "i32")
+        kernels = Kernels(structured(inputs, out, ["(i,j)->(i,j)", "(i,j)->(i,j)", kept], kinds, body, "0"))
+        a = np.arange(m * n, dtype=np.int32).reshape(m, n)
+        b = a % 5 + 1
+        got = kernels.guarded("k", a, b, np.zeros(m if axis == 1 else n, np.int32))[0]
+        assert (got == (a // b).sum(axis)).all(), (m, n)

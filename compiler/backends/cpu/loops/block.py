@@ -181,7 +181,7 @@ class _Block:
                 arguments = [self._operand(i, row, v, counters, loaded) for i in range(len(self.nest.inputs))]
                 slots = [n * stride + row * self.columns.vectors + v for n in range(len(self.nest.outputs))]
                 arguments += [result[slot] for slot in slots]
-                values = evaluate(self.nest.body, arguments, self._index_reader(counters, row, v))
+                values = evaluate(self.nest.body, arguments, self._index_reader(counters, row, v), self._active(v))
                 for slot, value in zip(slots, values, strict=True):
                     result[slot] = splat(widen(value), self.plan.lanes)
         return result

@@ -8,10 +8,13 @@ from typing import Any
 from torch_mlir import ir
 from torch_mlir.dialects import arith
 
-from stratagem.compiler.backends.cpu.build import splat, vector_type
+from stratagem.compiler.backends.cpu.build import lane_mask, splat, vector_type
 from stratagem.compiler.backends.cpu.loops.access import NARROW_FLOATS, element_of, widen
 
 IndexOf = Callable[[int], Any]
+_DIVISIONS = frozenset(
+    f"arith.{name}" for name in ("divsi", "divui", "remsi", "remui", "floordivsi", "ceildivsi", "ceildivui")
+)
 _CONTRACTED = ("arith.addf", "arith.subf", "arith.mulf")
 
 
@@ -30,17 +33,18 @@ def _is_lanewise(op: Any) -> bool:
     return True
 
 
-def evaluate(body: Any, arguments: Sequence[Any], index_of: IndexOf) -> list[Any]:
+def evaluate(body: Any, arguments: Sequence[Any], index_of: IndexOf, active: Any = None) -> list[Any]:
     """Emits the body and returns what it yields.
 
     Args:
         arguments: a value per block argument, scalar or vector, narrow floats widened; None where it is unused.
         index_of: original loop -> its counter as an index value, scalar or vector.
+        active: how many lanes count (i64), None when all do; the others must not trap.
     """
     values: dict[Any, Any] = dict(zip(body.arguments, arguments, strict=True))
     operations = [op.operation for op in body.operations]
     for op in operations[:-1]:
-        results = _emit(op, values, index_of)
+        results = _emit(op, values, index_of, active)
         values.update(zip(op.results, results, strict=True))
     return [_lookup(v, values) for v in operations[-1].operands]
 
@@ -50,7 +54,7 @@ def _lookup(value: Any, values: dict[Any, Any]) -> Any:
     return values[value] if value in values else widen(value)
 
 
-def _emit(op: Any, values: dict[Any, Any], index_of: IndexOf) -> list[Any]:
+def _emit(op: Any, values: dict[Any, Any], index_of: IndexOf, active: Any) -> list[Any]:
     if op.name == "linalg.index":
         return [index_of(int(ir.IntegerAttr(op.attributes["dim"]).value))]
     if op.name == "arith.constant":
@@ -59,6 +63,8 @@ def _emit(op: Any, values: dict[Any, Any], index_of: IndexOf) -> list[Any]:
     lanes = max((ir.VectorType(v.type).shape[0] for v in operands if isinstance(v.type, ir.VectorType)), default=0)
     if lanes:
         operands = [splat(v, lanes) for v in operands]
+    if lanes and active is not None and op.name in _DIVISIONS:
+        operands[1] = _ones_where_inactive(operands[1], active, lanes)
     kinds = [_widened(element_of(r.type)) for r in op.results]
     if op.name in ("arith.extf", "arith.truncf") and element_of(operands[0].type) == kinds[0]:
         return operands  # both sides of the conversion are f32 in registers
@@ -67,6 +73,13 @@ def _emit(op: Any, values: dict[Any, Any], index_of: IndexOf) -> list[Any]:
         attributes["fastmath"] = ir.Attribute.parse("#arith.fastmath<contract>")
     types = [vector_type(lanes, k) if lanes else k for k in kinds]
     return list(ir.Operation.create(op.name, results=types, operands=operands, attributes=attributes).results)
+
+
+def _ones_where_inactive(divisor: Any, active: Any, lanes: int) -> Any:
+    """Lanes that do not count hold zeros, and processors trap on a division by zero in any lane."""
+    one = ir.IntegerAttr.get(element_of(divisor.type), 1)
+    ones = arith.constant(divisor.type, ir.DenseElementsAttr.get_splat(divisor.type, one))
+    return arith.select(lane_mask(active, lanes), divisor, ones)
 
 
 def _widened(kind: Any) -> Any:

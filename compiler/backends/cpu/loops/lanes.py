@@ -120,7 +120,8 @@ class _Rows:
                 slot = row * plan.vectors + v
                 arguments = load_inputs(nest, here, plan.vector, plan.lanes, active)
                 reader = index_reader(nest, here, plan.vector, plan.lanes)
-                value = splat(widen(evaluate(nest.body, [*arguments, result[slot]], reader)[0]), plan.lanes)
+                (value,) = evaluate(nest.body, [*arguments, result[slot]], reader, active)
+                value = splat(widen(value), plan.lanes)
                 if active is not None:
                     value = arith.select(lane_mask(active, plan.lanes), value, result[slot])
                 result[slot] = value

@@ -34,6 +34,6 @@ def _one_vector(nest: Nest, plan: Plan, counters: list[Size], active: Any) -> No
     for i, access in enumerate(nest.outputs):
         used = reads_argument(nest.body, len(nest.inputs) + i)
         arguments.append(access.load_vector(access.offset(counters), 1, plan.lanes, active) if used else None)
-    results = evaluate(nest.body, arguments, index_reader(nest, counters, plan.vector, plan.lanes))
+    results = evaluate(nest.body, arguments, index_reader(nest, counters, plan.vector, plan.lanes), active)
     for access, value in zip(nest.outputs, results, strict=True):
         access.store_vector(value, access.offset(counters), plan.lanes, active)
