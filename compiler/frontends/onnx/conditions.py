@@ -31,19 +31,18 @@ def assume(graph: Graph, condition: str, value: bool) -> None:
     A size that equals something is called that; readers of the condition, and of comparisons of the same sizes,
     read a constant.
     """
-    known = {condition: value}
-    name, value = _compared(graph, condition, value)
-    compared = _equal_sizes(graph, name)
+    known = {condition: _constant(graph, condition, value)}
+    name, holds = _compared(graph, condition, value)
+    sizes = {one.output[0]: _equal_sizes(graph, one) for one in graph.nodes if one.op_type == "Equal"}
+    compared = sizes.get(name)
     if compared is not None:
-        twins = [n.output[0] for n in graph.nodes if _equal_sizes(graph, n.output[0]) == compared]
-        known.update(dict.fromkeys(twins, value))
+        known.update((twin, _constant(graph, twin, holds)) for twin, others in sizes.items() if others == compared)
     for one in graph.nodes:
         if one.op_type != ASSERT:
-            replace_inputs(one, {n: _constant(graph, n, v) for n, v in known.items()})
-    if compared is not None and value:
+            replace_inputs(one, known)
+    if compared is not None and holds:
         left, right = sorted(compared, key=lambda size: isinstance(size, int))
-        if isinstance(left, str):
-            rename_sizes(graph, {left: right})
+        rename_sizes(graph, {str(left): right})
 
 
 def _compared(graph: Graph, name: str, value: bool) -> tuple[str, bool]:
@@ -55,16 +54,13 @@ def _compared(graph: Graph, name: str, value: bool) -> tuple[str, bool]:
     return name, value
 
 
-def _equal_sizes(graph: Graph, name: str) -> frozenset[Dim] | None:
-    """The two sizes that an Equal compares, where both are known by name or number."""
-    maker = graph.producers().get(name)
-    if maker is None or maker.op_type != "Equal":
-        return None
-    sides = [partial_of(graph, side) for side in maker.input]
+def _equal_sizes(graph: Graph, equal: Any) -> frozenset[Dim] | None:
+    """The two sizes that an Equal compares, where both are known by name or number and differ: one has a name."""
+    sides = [partial_of(graph, side) for side in equal.input]
     if any(side is None or len(side) != 1 or side[0] is None for side in sides):
         return None
     found = frozenset(side[0] for side in sides if side)
-    return found if len(found) == 2 else None
+    return found if len(found) == 2 and any(isinstance(size, str) for size in found) else None
 
 
 def _constant(graph: Graph, name: str, value: bool) -> str:
