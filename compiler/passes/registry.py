@@ -29,6 +29,12 @@ def _assert_sizes() -> type[Pass]:
     return AssertSizes
 
 
+def _fold_parameters() -> type[Pass]:
+    from stratagem.compiler.passes.fold_parameters import FoldParameters
+
+    return FoldParameters
+
+
 def _place_kernels() -> type[Pass]:
     from stratagem.compiler.passes.place_kernels import PlaceKernels
 
@@ -90,6 +96,7 @@ PASSES: dict[str, PassClass] = {
     "tile-kernels": _tile_kernels,
     "drop-unused-results": _drop_unused_results,
     "assert-sizes": _assert_sizes,
+    "fold-parameters": _fold_parameters,
     "place-kernels": _place_kernels,
     "partition-program": _partition_program,
     "lower-transfers": _lower_transfers,

@@ -14,6 +14,7 @@ import numpy as np
 from torch_mlir import ir
 from torch_mlir.dialects import linalg, tensor
 
+from stratagem.compiler.arguments import add_parameter, drop_argument
 from stratagem.compiler.ir import find_function, walk
 from stratagem.compiler.program import Program
 from stratagem.compiler.schedule.extents import extent
@@ -111,12 +112,13 @@ def _window_first(program: Program, main: Any, op: Any) -> None:
     if not sliding or order == list(range(len(order))):
         return
     array = np.ascontiguousarray(program.parameters[name].transpose(order))
-    given = _add_parameter(main, value, program.parameters.add(f"{name}.window-first", array), order)
+    kind = ir.RankedTensorType.get(list(array.shape), value.type.element_type)
+    given = add_parameter(main, program.parameters.add(f"{name}.window-first", array), kind, value.location)
     moved = tuple(reads[1][i] for i in order)
     loops = len(iterators(op))
     operands = [op.operands[0], given, *list(op.operands)[2:]]
     replace(op, operands, [reads[0], moved, *reads[2:]], iterators(op), {i: i for i in range(loops)})
-    _drop_argument(main, value)
+    drop_argument(main, value)
 
 
 def _parameter_name(main: Any, value: Any) -> str | None:
@@ -131,27 +133,3 @@ def _parameter_name(main: Any, value: Any) -> str | None:
     if len(entries) != 1 or "model.param" not in entries:
         return None
     return str(ir.StringAttr(entries["model.param"]).value)
-
-
-def _add_parameter(main: Any, like: Any, name: str, order: list[int]) -> Any:
-    sizes = [like.type.get_dim_size(i) for i in order]
-    kind = ir.RankedTensorType.get(sizes, like.type.element_type)
-    added = main.regions[0].blocks[0].add_argument(kind, like.location)
-    attributes = list(ir.ArrayAttr(main.attributes["arg_attrs"]))
-    attributes.append(ir.DictAttr.get({"model.param": ir.StringAttr.get(name)}))
-    _write_arguments(main, attributes)
-    return added
-
-
-def _drop_argument(main: Any, value: Any) -> None:
-    number = value.arg_number
-    attributes = [a for i, a in enumerate(ir.ArrayAttr(main.attributes["arg_attrs"])) if i != number]
-    main.regions[0].blocks[0].erase_argument(number)
-    _write_arguments(main, attributes)
-
-
-def _write_arguments(main: Any, attributes: list[Any]) -> None:
-    results = ir.FunctionType(ir.TypeAttr(main.attributes["function_type"]).value).results
-    kinds = [a.type for a in main.regions[0].blocks[0].arguments]
-    main.attributes["function_type"] = ir.TypeAttr.get(ir.FunctionType.get(kinds, list(results)))
-    main.attributes["arg_attrs"] = ir.ArrayAttr.get(attributes)

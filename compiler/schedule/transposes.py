@@ -35,7 +35,7 @@ def fold_operand_copies(op: Any) -> Any:
     stands for `op` (itself if nothing changed)."""
     operands, reads, changed = list(op.operands), accesses(op), False
     for i in range(input_count(op)):
-        while (copy := _copy_behind(operands[i])) is not None and (is_contraction(op) or _repeats(copy)):
+        while (copy := _copy_behind(operands[i])) is not None and (is_contraction(op) or repeats(copy)):
             composed = _compose(reads[i], copy)
             if composed is None:
                 break
@@ -110,7 +110,7 @@ def _sum(arguments: Any) -> Any:
     return (arith.AddFOp if "f" in str(left.type) else arith.AddIOp)(left, right).result
 
 
-def _repeats(copy: Any) -> bool:
+def repeats(copy: Any) -> bool:
     """Whether a copy writes elements of its source several times: such a broadcast is better read where it is used."""
     return not is_permutation(accesses(copy)[0]) or len(accesses(copy)[0]) < len(accesses(copy)[1])
 
