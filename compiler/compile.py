@@ -86,7 +86,7 @@ def compile_program(
 
     runner = StageRunner(PassContext(machine), progress, after_stage=finish_stage)
     runner.run(program, with_strategy(strategy), until)
-    # A level may store a parameter in another layout; every level stays runnable, so all of them are kept.
+    # A level may compute parameters anew or in another layout; every level that is kept stays runnable.
     program.parameters.keep_only(named)
     last = list(runner.levels)[-1]
     code = None

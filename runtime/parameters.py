@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +26,19 @@ SAFETENSORS_DTYPES: dict[str, np.dtype[Any]] = {
 }
 _NAMES = {dtype: name for name, dtype in SAFETENSORS_DTYPES.items()}
 HEADER_LIMIT = 100 * 2**20
+TRANSPOSED = "stratagem.transposed"
+"""Key of a file's metadata: JSON, name -> [name of a stored tensor, order of its dimensions]."""
 
 
 class ParameterStore(Mapping[str, np.ndarray[Any, Any]]):
-    """Name -> array, in insertion order. Arrays are used read-only."""
+    """Name -> array, in insertion order. Arrays are used read-only.
+
+    A parameter that another one holds in another order of dimensions is a view of that one, in memory and in files.
+    """
 
     def __init__(self, arrays: Mapping[str, np.ndarray[Any, Any]] | None = None) -> None:
         self._arrays: dict[str, np.ndarray[Any, Any]] = dict(arrays or {})
+        self._transposed: dict[str, tuple[str, tuple[int, ...]]] = {}
 
     def __getitem__(self, name: str) -> np.ndarray[Any, Any]:
         return self._arrays[name]
@@ -52,13 +58,30 @@ class ParameterStore(Mapping[str, np.ndarray[Any, Any]]):
         self._arrays[unique] = array
         return unique
 
+    def set_transposed(self, name: str, source: str, order: Sequence[int]) -> None:
+        """Makes `name` a view of `source`: dimension `i` of it is dimension `order[i]` of `source`.
+
+        Raises ModelError when `source` is no stored parameter or `order` no order of its dimensions.
+        """
+        held = self._arrays.get(source)
+        if held is None or source in self._transposed or source == name:
+            raise ModelError(f"parameter '{name}' is a view of '{source}', which is not stored")
+        if any(name == of for of, _ in self._transposed.values()):
+            raise ModelError(f"parameter '{name}' cannot become a view: others are views of it")
+        if sorted(order) != list(range(held.ndim)):
+            raise ModelError(f"parameter '{name}' is '{source}' of {held.ndim} dimensions in order {list(order)}")
+        self._arrays[name] = held.transpose(order)
+        self._transposed[name] = (source, tuple(order))
+
     def keep_only(self, names: set[str]) -> None:
-        """Forgets every parameter not in `names`."""
+        """Forgets every parameter not in `names`; a view whose source goes is stored itself."""
         self._arrays = {k: v for k, v in self._arrays.items() if k in names}
+        self._transposed = {k: v for k, v in self._transposed.items() if k in names and v[0] in names}
 
     @property
     def nbytes(self) -> int:
-        return sum(a.nbytes for a in self._arrays.values())
+        """Bytes of what is stored; views take none."""
+        return sum(a.nbytes for name, a in self._arrays.items() if name not in self._transposed)
 
     @staticmethod
     def load(path: Path, offset: int = 0, length: int | None = None) -> ParameterStore:
@@ -79,10 +102,13 @@ class ParameterStore(Mapping[str, np.ndarray[Any, Any]]):
         for name, entry in header.items():
             if name != "__metadata__":
                 store._arrays[name] = _view(path, mapped, 8 + size, name, entry)
+        views = json.loads(header.get("__metadata__", {}).get(TRANSPOSED, "{}"))
+        for name, (source, order) in views.items():
+            store.set_transposed(name, source, order)
         return store
 
     def layout(self) -> dict[str, tuple[int, int]]:
-        """Name -> (offset, bytes) of each tensor in what `write` writes."""
+        """Name -> (offset, bytes) of each tensor in what `write` writes; views are no tensors there."""
         text, begins = self._header()
         return {name: (8 + len(text) + at, self._arrays[name].nbytes) for name, at in begins.items()}
 
@@ -98,8 +124,12 @@ class ParameterStore(Mapping[str, np.ndarray[Any, Any]]):
 
         The format allows no gaps, so wide element types come first: then every tensor has its natural alignment.
         """
-        entries, begins, at = {}, {}, 0
-        for name, array in sorted(self._arrays.items(), key=lambda item: -item[1].itemsize):
+        entries: dict[str, Any] = {}
+        begins, at = {}, 0
+        if self._transposed:
+            entries["__metadata__"] = {TRANSPOSED: json.dumps(self._transposed, separators=(",", ":"))}
+        stored = [(name, array) for name, array in self._arrays.items() if name not in self._transposed]
+        for name, array in sorted(stored, key=lambda item: -item[1].itemsize):
             begins[name] = at
             offsets = [at, at + array.nbytes]
             entries[name] = {"dtype": _NAMES[array.dtype], "shape": list(array.shape), "data_offsets": offsets}

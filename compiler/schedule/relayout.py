@@ -1,7 +1,8 @@
 """Layouts of convolutions, chosen before kernels are formed.
 
 A convolution is computed tap by tap: for each position of the window, a matmul of channels. *Filters* that are
-parameters are stored window first, so that the matrix of one tap is contiguous; the copy is made once, at compile time.
+parameters are stored window first, so that the matrix of one tap is contiguous; the copy is made once, at compile time,
+and the level above reads its own order as a view of it.
 *Results* whose innermost dimension is shorter than a vector are accumulated with the channels innermost and put into
 their own order when they are written.
 """
@@ -111,9 +112,12 @@ def _window_first(program: Program, main: Any, op: Any) -> None:
     order = sliding + [i for i in rest if i not in last] + last
     if not sliding or order == list(range(len(order))):
         return
-    array = np.ascontiguousarray(program.parameters[name].transpose(order))
+    store = program.parameters
+    array = np.ascontiguousarray(store[name].transpose(order))
     kind = ir.RankedTensorType.get(list(array.shape), value.type.element_type)
-    given = add_parameter(main, program.parameters.add(f"{name}.window-first", array), kind, value.location)
+    moved_name = store.add(f"{name}.window-first", array)
+    given = add_parameter(main, moved_name, kind, value.location)
+    store.set_transposed(name, moved_name, [order.index(i) for i in range(len(order))])  # for the level above
     moved = tuple(reads[1][i] for i in order)
     loops = len(iterators(op))
     operands = [op.operands[0], given, *list(op.operands)[2:]]
