@@ -59,8 +59,8 @@ def _store(main: Any, store: ParameterStore, value: Any, made_by: Any) -> bool:
         array = _evaluate(value, made_by, given, store)
     except Violation:
         return False
-    main_source = max(given, key=lambda v: store[given[v]].nbytes, default=None)
-    base = CONSTANT if main_source is None else given[main_source].removesuffix(".folded")
+    largest = max(given, key=lambda v: (store[given[v]].nbytes, -v.arg_number), default=None)
+    base = CONSTANT if largest is None else given[largest].removesuffix(".folded")
     place = value.owner.operation.location
     value.replace_all_uses_with(add_parameter(main, store.add(f"{base}.folded", array), value.type, place))
     return True

@@ -84,3 +84,39 @@ def test_a_huge_header_is_refused_without_reading_it(tmp_path: Path) -> None:
     path.write_bytes((2**62).to_bytes(8, "little") + b"{}")
     with pytest.raises(ModelError, match="not a safetensors file"):
         ParameterStore.load(path)
+
+
+def test_a_view_is_stored_with_its_source(tmp_path: Path) -> None:
+    """The tensor of shape [3, 5, 2] is written once; its view of shape [2, 3, 5] comes back as one."""
+    plain = np.arange(30, dtype=np.float32).reshape(2, 3, 5)
+    parameters = ParameterStore({"w": plain, "b": np.ones(7, np.float32)})
+    moved = parameters.add("w.moved", np.ascontiguousarray(plain.transpose(1, 2, 0)))
+    parameters.set_transposed("w", moved, [2, 0, 1])
+    assert parameters.nbytes == plain.nbytes + 28 and set(parameters.layout()) == {"b", "w.moved"}
+    path = tmp_path / "p.safetensors"
+    with path.open("wb") as file:
+        parameters.write(file)
+    loaded = ParameterStore.load(path)
+    np.testing.assert_array_equal(loaded["w"], plain)
+    assert np.shares_memory(loaded["w"], loaded["w.moved"])
+    loaded.keep_only({"w"})
+    assert loaded.nbytes == plain.nbytes and set(loaded.layout()) == {"w"}
+    np.testing.assert_array_equal(loaded["w"], plain)
+
+
+@pytest.mark.parametrize(
+    ("name", "source", "order", "message"),
+    [
+        ("w", "absent", [0, 1], "'absent', which is not stored"),
+        ("w", "w", [1, 0], "'w', which is not stored"),
+        ("w", "weight", [0, 0], "in order .0, 0."),
+        ("w", "weight", [0], "of 2 dimensions"),
+        ("w", "view", [0, 1], "'view', which is not stored"),
+        ("weight", "flags", [0], "others are views of it"),
+    ],
+)
+def test_views_of_nothing_are_refused(name: str, source: str, order: list[int], message: str) -> None:
+    parameters = store()
+    parameters.set_transposed("view", "weight", [1, 0])
+    with pytest.raises(ModelError, match=message):
+        parameters.set_transposed(name, source, order)
