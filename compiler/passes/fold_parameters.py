@@ -44,8 +44,7 @@ class FoldParameters(Pass):
                 one = cone(value)
                 if _store(main, store, value, one):
                     made.append(one)
-            for one in reversed(made):
-                _erase_unused(one.ops)
+            _erase_unused(main, {op for one in made for op in one.ops})
             _drop_unused(main, [v for one in made for v in one.sources])
 
 
@@ -85,9 +84,11 @@ def _evaluate(value: Any, made_by: Any, given: dict[Any, str], store: ParameterS
     return np.ascontiguousarray(array)
 
 
-def _erase_unused(ops: tuple[Any, ...]) -> None:
-    """Erases what fed only the stored value: it was evaluated, so its assertions hold."""
-    for op in reversed(ops):
+def _erase_unused(main: Any, evaluated: set[Any]) -> None:
+    """Erases what fed only stored values: it was evaluated, so its assertions hold."""
+    from stratagem.compiler.analysis.parameter_values import host_operations
+
+    for op in reversed([op for op in host_operations(main.regions[0].blocks[0]) if op in evaluated]):
         if not any(list(r.uses) for r in op.results):
             op.erase()
 

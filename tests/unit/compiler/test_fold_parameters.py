@@ -124,6 +124,22 @@ def test_results_of_one_parameter_get_names_of_their_own() -> None:
     np.testing.assert_array_equal(program.parameters["w.folded.1"], np.abs(w.astype(np.float32)))
 
 
+def test_values_may_share_what_they_are_computed_from() -> None:
+    body = f"""
+  %e_f32 = tensor.empty() : tensor<5xf32>
+  %a = {elementwise("f32", {"w": "f32"}, "%c = math.absf %w_ : f32 linalg.yield %c : f32")}
+  %b = {elementwise("f32", {"a": "f32"}, "%c = math.sqrt %a_ : f32 linalg.yield %c : f32")}
+  %d = {elementwise("f32", {"a": "f32"}, "%c = arith.negf %a_ : f32 linalg.yield %c : f32")}
+  %z = {elementwise("f32", {"x": "f32", "b": "f32"}, "%c = arith.mulf %x_, %b_ : f32 linalg.yield %c : f32")}
+  %y = {elementwise("f32", {"z": "f32", "d": "f32"}, "%c = arith.addf %z_, %d_ : f32 linalg.yield %c : f32")}"""
+    arguments = '%x: tensor<5xf32> {model.input = "x"}, %w: tensor<5xf32> {model.param = "w"}'
+    w = numbers(5)
+    program = folded(main(arguments, body, "%y", "tensor<5xf32>"), w=w)
+    assert names(program) == ["w.folded", "w.folded.1"]
+    np.testing.assert_array_equal(program.parameters["w.folded"], np.sqrt(np.abs(w)))
+    np.testing.assert_array_equal(program.parameters["w.folded.1"], -np.abs(w))
+
+
 RECIPROCAL = """%c0 = arith.constant 0.0 : f32
       %ok = arith.cmpf one, %w_, %c0 : f32
       cf.assert %ok, "zero"
