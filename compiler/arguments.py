@@ -16,6 +16,20 @@ def parameter_arguments(main: Any) -> dict[str, Any]:
     return {name: value for name, value in zip(names, arguments, strict=True) if name is not None}
 
 
+def parameter_name(main: Any, value: Any) -> str | None:
+    """The parameter behind an argument of `@main` that carries no other claim; None for any other value."""
+    if not isinstance(value.owner, ir.Block) or value.owner != main.regions[0].blocks[0]:
+        return None
+    entries = (
+        ir.DictAttr(ir.ArrayAttr(main.attributes["arg_attrs"])[value.arg_number])
+        if "arg_attrs" in main.attributes
+        else {}
+    )
+    if len(entries) != 1 or "model.param" not in entries:
+        return None
+    return str(ir.StringAttr(entries["model.param"]).value)
+
+
 def add_parameter(main: Any, name: str, kind: Any, location: Any) -> Any:
     """Appends an argument of type `kind` for parameter `name`; returns its value."""
     added = main.regions[0].blocks[0].add_argument(kind, location)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,62 +27,77 @@ SAFETENSORS_DTYPES: dict[str, np.dtype[Any]] = {
 }
 _NAMES = {dtype: name for name, dtype in SAFETENSORS_DTYPES.items()}
 HEADER_LIMIT = 100 * 2**20
-TRANSPOSED = "stratagem.transposed"
-"""Key of a file's metadata: JSON, name -> [name of a stored tensor, order of its dimensions]."""
+VIEWS = "stratagem.views"
+"""Key of a file's metadata: JSON, name -> [name of a stored tensor, order of its dimensions, shape of the view]."""
 
 
 class ParameterStore(Mapping[str, np.ndarray[Any, Any]]):
-    """Name -> array, in insertion order. Arrays are used read-only.
+    """Name -> array, in insertion order, views last. Arrays are used read-only.
 
-    A parameter that another one holds in another order of dimensions is a view of that one, in memory and in files.
+    A *view* is a parameter that another one holds in another layout. It is stored once, in memory and in files; reading
+    the view gives numpy's view where strides can say it, else a copy.
     """
 
     def __init__(self, arrays: Mapping[str, np.ndarray[Any, Any]] | None = None) -> None:
         self._arrays: dict[str, np.ndarray[Any, Any]] = dict(arrays or {})
-        self._transposed: dict[str, tuple[str, tuple[int, ...]]] = {}
+        self._views: dict[str, tuple[str, tuple[int, ...], tuple[int, ...]]] = {}
 
     def __getitem__(self, name: str) -> np.ndarray[Any, Any]:
-        return self._arrays[name]
+        if name not in self._views:
+            return self._arrays[name]
+        source, order, shape = self._views[name]
+        return self._arrays[source].transpose(order).reshape(shape)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._arrays or name in self._views
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._arrays)
+        yield from self._arrays
+        yield from self._views
 
     def __len__(self) -> int:
-        return len(self._arrays)
+        return len(self._arrays) + len(self._views)
 
     def add(self, name: str, array: np.ndarray[Any, Any]) -> str:
         """Adds `array` under `name`, or under `name.1`, `name.2` ... when that is taken; returns the name used."""
         unique, n = name, 0
-        while unique in self._arrays:
+        while unique in self:
             n += 1
             unique = f"{name}.{n}"
         self._arrays[unique] = array
         return unique
 
-    def set_transposed(self, name: str, source: str, order: Sequence[int]) -> None:
-        """Makes `name` a view of `source`: dimension `i` of it is dimension `order[i]` of `source`.
+    def set_view(self, name: str, source: str, order: Sequence[int], shape: Sequence[int]) -> None:
+        """Makes `name` a view: `source` with dimension `order[i]` as its `i`-th, read row by row in `shape`.
 
-        Raises ModelError when `source` is no stored parameter or `order` no order of its dimensions.
+        Raises ModelError when `source` is not stored, when `order` and `shape` do not reach each of its elements once,
+        and when `name` is stored already with other bytes than the view has.
         """
         held = self._arrays.get(source)
-        if held is None or source in self._transposed or source == name:
+        if held is None or source == name:
             raise ModelError(f"parameter '{name}' is a view of '{source}', which is not stored")
-        if any(name == of for of, _ in self._transposed.values()):
+        if any(name == of for of, _, _ in self._views.values()):
             raise ModelError(f"parameter '{name}' cannot become a view: others are views of it")
-        if sorted(order) != list(range(held.ndim)):
-            raise ModelError(f"parameter '{name}' is '{source}' of {held.ndim} dimensions in order {list(order)}")
-        self._arrays[name] = held.transpose(order)
-        self._transposed[name] = (source, tuple(order))
+        if sorted(order) != list(range(held.ndim)) or math.prod(shape) != held.size:
+            raise ModelError(
+                f"parameter '{name}' {list(shape)} cannot be '{source}' {list(held.shape)} in order {list(order)}"
+            )
+        before = self._arrays.pop(name, None)
+        self._views[name] = (source, tuple(order), tuple(shape))
+        if before is not None and not _same_bytes(before, self[name]):
+            raise ModelError(f"parameter '{name}' holds other values than the view of '{source}' in its place")
 
     def keep_only(self, names: set[str]) -> None:
         """Forgets every parameter not in `names`; a view whose source goes is stored itself."""
-        self._arrays = {k: v for k, v in self._arrays.items() if k in names}
-        self._transposed = {k: v for k, v in self._transposed.items() if k in names and v[0] in names}
+        views = {k: v for k, v in self._views.items() if k in names}
+        lone = {k: np.ascontiguousarray(self[k]) for k, (source, _, _) in views.items() if source not in names}
+        self._arrays = {**{k: v for k, v in self._arrays.items() if k in names}, **lone}
+        self._views = {k: v for k, v in views.items() if k not in lone}
 
     @property
     def nbytes(self) -> int:
         """Bytes of what is stored; views take none."""
-        return sum(a.nbytes for name, a in self._arrays.items() if name not in self._transposed)
+        return sum(a.nbytes for a in self._arrays.values())
 
     @staticmethod
     def load(path: Path, offset: int = 0, length: int | None = None) -> ParameterStore:
@@ -102,9 +118,9 @@ class ParameterStore(Mapping[str, np.ndarray[Any, Any]]):
         for name, entry in header.items():
             if name != "__metadata__":
                 store._arrays[name] = _view(path, mapped, 8 + size, name, entry)
-        views = json.loads(header.get("__metadata__", {}).get(TRANSPOSED, "{}"))
-        for name, (source, order) in views.items():
-            store.set_transposed(name, source, order)
+        views = json.loads(header.get("__metadata__", {}).get(VIEWS, "{}"))
+        for name, (source, order, shape) in views.items():
+            store.set_view(name, source, order, shape)
         return store
 
     def layout(self) -> dict[str, tuple[int, int]]:
@@ -126,16 +142,21 @@ class ParameterStore(Mapping[str, np.ndarray[Any, Any]]):
         """
         entries: dict[str, Any] = {}
         begins, at = {}, 0
-        if self._transposed:
-            entries["__metadata__"] = {TRANSPOSED: json.dumps(self._transposed, separators=(",", ":"))}
-        stored = [(name, array) for name, array in self._arrays.items() if name not in self._transposed]
-        for name, array in sorted(stored, key=lambda item: -item[1].itemsize):
+        if self._views:
+            entries["__metadata__"] = {VIEWS: json.dumps(self._views, separators=(",", ":"))}
+        for name, array in sorted(self._arrays.items(), key=lambda item: -item[1].itemsize):
             begins[name] = at
             offsets = [at, at + array.nbytes]
             entries[name] = {"dtype": _NAMES[array.dtype], "shape": list(array.shape), "data_offsets": offsets}
             at += array.nbytes
         text = json.dumps(entries, separators=(",", ":")).encode()
         return text + b" " * (-(8 + len(text)) % 64), begins
+
+
+def _same_bytes(one: np.ndarray[Any, Any], other: np.ndarray[Any, Any]) -> bool:
+    """Whether two arrays are equal to the bit, NaNs and signs of zero included."""
+    kind = np.dtype(f"u{one.itemsize}")
+    return one.dtype == other.dtype and np.array_equal(one.view(kind), other.view(kind))
 
 
 def _view(path: Path, mapped: np.ndarray[Any, Any], base: int, name: str, entry: Any) -> np.ndarray[Any, Any]:

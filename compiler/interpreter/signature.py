@@ -4,9 +4,10 @@ domain.
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from torch_mlir import ir
@@ -134,5 +135,5 @@ def lift(domain: Domain, port: Port, array: Array) -> Any:
 def module_of(program: Any, parameters: Mapping[str, Array] | None) -> tuple[Any, Mapping[str, Array]]:
     """The module of a Program or module, and all parameters known for it."""
     if isinstance(program, Program):
-        return program.module, {**program.parameters, **(parameters or {})}
+        return program.module, ChainMap(dict(parameters or {}), cast(Any, program.parameters))
     return program, parameters or {}

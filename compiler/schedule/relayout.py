@@ -15,7 +15,7 @@ import numpy as np
 from torch_mlir import ir
 from torch_mlir.dialects import linalg, tensor
 
-from stratagem.compiler.arguments import add_parameter, drop_argument
+from stratagem.compiler.arguments import add_parameter, drop_argument, parameter_name
 from stratagem.compiler.ir import find_function, walk
 from stratagem.compiler.program import Program
 from stratagem.compiler.schedule.extents import extent
@@ -101,7 +101,7 @@ def replace_copy(copy: Any, source: Any, read: Access, written: Access) -> Any:
 def _window_first(program: Program, main: Any, op: Any) -> None:
     """Stores the filter with its window dimensions first, if it is a parameter that only this op reads."""
     value, reads = op.operands[1], accesses(op)
-    name = _parameter_name(main, value)
+    name = parameter_name(main, value)
     if name is None or name not in program.parameters or None in shape(value) or len(list(value.uses)) != 1:
         return
     window = set(window_loops(op))
@@ -117,23 +117,9 @@ def _window_first(program: Program, main: Any, op: Any) -> None:
     kind = ir.RankedTensorType.get(list(array.shape), value.type.element_type)
     moved_name = store.add(f"{name}.window-first", array)
     given = add_parameter(main, moved_name, kind, value.location)
-    store.set_transposed(name, moved_name, [order.index(i) for i in range(len(order))])  # for the level above
+    store.set_view(name, moved_name, [order.index(i) for i in range(len(order))], shape(value))  # for the level above
     moved = tuple(reads[1][i] for i in order)
     loops = len(iterators(op))
     operands = [op.operands[0], given, *list(op.operands)[2:]]
     replace(op, operands, [reads[0], moved, *reads[2:]], iterators(op), {i: i for i in range(loops)})
     drop_argument(main, value)
-
-
-def _parameter_name(main: Any, value: Any) -> str | None:
-    """The parameter behind an argument of `@main` that carries no other claim; None for any other value."""
-    if owner(value) is not None or value.owner != main.regions[0].blocks[0]:
-        return None
-    entries = (
-        ir.DictAttr(ir.ArrayAttr(main.attributes["arg_attrs"])[value.arg_number])
-        if "arg_attrs" in main.attributes
-        else {}
-    )
-    if len(entries) != 1 or "model.param" not in entries:
-        return None
-    return str(ir.StringAttr(entries["model.param"]).value)

@@ -91,7 +91,7 @@ def test_a_view_is_stored_with_its_source(tmp_path: Path) -> None:
     plain = np.arange(30, dtype=np.float32).reshape(2, 3, 5)
     parameters = ParameterStore({"w": plain, "b": np.ones(7, np.float32)})
     moved = parameters.add("w.moved", np.ascontiguousarray(plain.transpose(1, 2, 0)))
-    parameters.set_transposed("w", moved, [2, 0, 1])
+    parameters.set_view("w", moved, [2, 0, 1], plain.shape)
     assert parameters.nbytes == plain.nbytes + 28 and set(parameters.layout()) == {"b", "w.moved"}
     path = tmp_path / "p.safetensors"
     with path.open("wb") as file:
@@ -104,19 +104,38 @@ def test_a_view_is_stored_with_its_source(tmp_path: Path) -> None:
     np.testing.assert_array_equal(loaded["w"], plain)
 
 
+def test_a_view_may_group_dimensions_anew() -> None:
+    """Panels of two columns, of shape [3, 5, 2], as the matrix of shape [5, 6] that they were cut from."""
+    matrix = np.arange(30, dtype=np.int8).reshape(5, 6)
+    parameters = ParameterStore({"w": matrix})
+    panels = parameters.add("w.panels", np.ascontiguousarray(matrix.reshape(5, 3, 2).transpose(1, 0, 2)))
+    parameters.set_view("w", panels, [1, 0, 2], [5, 6])
+    assert "w" in parameters and list(parameters) == ["w.panels", "w"] and len(parameters) == 2
+    np.testing.assert_array_equal(parameters["w"], matrix)
+
+
+def test_a_view_has_the_values_it_replaces() -> None:
+    moved = np.array([[0.0, np.nan], [1.0, 2.0]], np.float32)
+    parameters = ParameterStore({"w": moved.T.copy(), "other": moved.T * np.float32(-1), "moved": moved})
+    parameters.set_view("w", "moved", [1, 0], [2, 2])
+    with pytest.raises(ModelError, match="'other' holds other values"):
+        parameters.set_view("other", "moved", [1, 0], [2, 2])
+
+
 @pytest.mark.parametrize(
-    ("name", "source", "order", "message"),
+    ("name", "source", "order", "shape", "message"),
     [
-        ("w", "absent", [0, 1], "'absent', which is not stored"),
-        ("w", "w", [1, 0], "'w', which is not stored"),
-        ("w", "weight", [0, 0], "in order .0, 0."),
-        ("w", "weight", [0], "of 2 dimensions"),
-        ("w", "view", [0, 1], "'view', which is not stored"),
-        ("weight", "flags", [0], "others are views of it"),
+        ("w", "absent", [0, 1], [3, 5], "'absent', which is not stored"),
+        ("w", "w", [1, 0], [3, 5], "'w', which is not stored"),
+        ("w", "weight", [0, 0], [3, 5], "cannot be 'weight' .3, 5. in order .0, 0."),
+        ("w", "weight", [0], [3, 5], "in order .0."),
+        ("w", "weight", [0, 1], [3, 4], "'w' .3, 4. cannot be 'weight' .3, 5."),
+        ("w", "view", [0, 1], [5, 3], "'view', which is not stored"),
+        ("weight", "flags", [0], [3], "others are views of it"),
     ],
 )
-def test_views_of_nothing_are_refused(name: str, source: str, order: list[int], message: str) -> None:
+def test_views_of_nothing_are_refused(name: str, source: str, order: list[int], shape: list[int], message: str) -> None:
     parameters = store()
-    parameters.set_transposed("view", "weight", [1, 0])
+    parameters.set_view("view", "weight", [1, 0], [5, 3])
     with pytest.raises(ModelError, match=message):
-        parameters.set_transposed(name, source, order)
+        parameters.set_view(name, source, order, shape)
