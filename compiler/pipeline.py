@@ -26,6 +26,8 @@ PIPELINE: tuple[Stage, ...] = (
             "partition-program",
             "form-kernels",
             "match-functions",
+            # Which device reads a weight decides its layout; tiles are chosen for the loops that result.
+            "pack-weights",
             "tile-kernels",
         ),
     ),

@@ -52,6 +52,13 @@ class BackendBase(ABC):
             return error.problem
         return None
 
+    def panel_columns(self, device: Device, dtype: str) -> int | None:
+        """Columns of the panels in which its kernels read the right side of a product; None where they do not.
+
+        `dtype`: the widest element type of the product.
+        """
+        return None
+
     @property
     def driver(self) -> str | None:
         """Dotted name of the module that serves launches at run time; None when kernels are linked into the host."""

@@ -35,6 +35,12 @@ def _fold_parameters() -> type[Pass]:
     return FoldParameters
 
 
+def _pack_weights() -> type[Pass]:
+    from stratagem.compiler.passes.pack_weights import PackWeights
+
+    return PackWeights
+
+
 def _place_kernels() -> type[Pass]:
     from stratagem.compiler.passes.place_kernels import PlaceKernels
 
@@ -93,6 +99,7 @@ PASSES: dict[str, PassClass] = {
     "mlir": _upstream,
     "form-kernels": _form_kernels,
     "match-functions": _match_functions,
+    "pack-weights": _pack_weights,
     "tile-kernels": _tile_kernels,
     "drop-unused-results": _drop_unused_results,
     "assert-sizes": _assert_sizes,

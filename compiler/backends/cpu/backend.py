@@ -30,6 +30,12 @@ class Backend(BackendBase):
         report, _, data = entry.partition(b"\0")
         return KernelCode({"kernels.o": data}, names, json.loads(report))
 
+    def panel_columns(self, device: Device, dtype: str) -> int | None:
+        from stratagem.compiler.backends.cpu.loops.choose import PANEL_VECTORS
+        from stratagem.compiler.backends.cpu.target import CpuTarget
+
+        return PANEL_VECTORS * CpuTarget.of(device).lanes(dtype)
+
 
 def _compile(module: Any, device: Device) -> bytes:
     """The report as JSON, a zero byte, the object file."""

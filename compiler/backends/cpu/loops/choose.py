@@ -17,6 +17,8 @@ LARGEST_SQUARE = 16
 """Lanes of a square turned in registers."""
 LARGEST_TURNED_BODY = 12
 """Operations of a body that may be repeated for every row of a square."""
+PANEL_VECTORS = 2
+"""Vectors side by side in a register block, and in a panel."""
 MOST_ROWS = 12
 """Rows of a register block: enough independent sums to hide the latency of a multiply-add twice over."""
 
@@ -167,7 +169,7 @@ def _shape(nest: Nest, target: CpuTarget, lanes: int, vector: int, packed: int |
         rows = max(others, key=lambda d: (nest.known_size(d) or 1 << 30, d), default=None)
         vectors, most = (2, 4) if rows is not None else (min(8, target.registers // 3), 1)
     else:
-        vectors, most = 2, MOST_ROWS
+        vectors, most = PANEL_VECTORS, MOST_ROWS
     size = nest.known_size(vector)
     vectors = min(vectors, -(-size // lanes)) if size is not None else vectors
     spare = target.registers - 2 - vectors * max(1, len(moving))
