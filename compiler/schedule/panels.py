@@ -117,6 +117,11 @@ def _places(ops: list[Any], dims: KernelDims, dim: int) -> dict[Any, int] | None
             at = _place(access, cut)
             if at == OPAQUE or found.setdefault(value, at) != at:
                 return None
+    for op in ops:
+        if is_fill(op) and op.results[0] in found:  # a fill has its dimensions where its destination has them
+            at = found[op.results[0]]
+            if found.setdefault(op.operands[1], at) != at:
+                return None
     places = {value: at for value, at in found.items() if at is not None}
     return places if all(_lets_cut(op, places) for op in ops) else None
 
@@ -212,9 +217,10 @@ def _cut_value(value: Any, cut: Panels, mapping: dict[Any, Any]) -> Any:
     made_by = owner(value)
     if made_by is None or value in mapping:
         return mapping.get(value, value)
+    if is_fill(made_by):
+        return linalg.fill(made_by.operands[0], outs=[_cut_value(made_by.operands[1], cut, mapping)])
     sizes = cut.cut_sizes(value, [extent(value, i) for i in range(value.type.rank)])
-    empty = tensor.empty(sizes, value.type.element_type)
-    return linalg.fill(made_by.operands[0], outs=[empty]) if is_fill(made_by) else empty
+    return tensor.empty(sizes, value.type.element_type)
 
 
 def _cut_type(value: Any, cut: Panels) -> Any:
