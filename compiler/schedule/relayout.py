@@ -113,11 +113,12 @@ def _window_first(program: Program, main: Any, op: Any) -> None:
     if not sliding or order == list(range(len(order))):
         return
     store = program.parameters
+    before = store[name].shape
     array = np.ascontiguousarray(store[name].transpose(order))
     kind = ir.RankedTensorType.get(list(array.shape), value.type.element_type)
     moved_name = store.add(f"{name}.window-first", array)
     given = add_parameter(main, moved_name, kind, value.location)
-    store.set_view(name, moved_name, [order.index(i) for i in range(len(order))], shape(value))  # for the level above
+    store.set_view(name, moved_name, [order.index(i) for i in range(len(order))], before)  # for the level above
     moved = tuple(reads[1][i] for i in order)
     loops = len(iterators(op))
     operands = [op.operands[0], given, *list(op.operands)[2:]]
