@@ -3,8 +3,8 @@
 Before: `@matmul(%x, %w: tensor<768x3072xf32>)`, whose code copies panels of `%w` to dense memory in every run. After:
 parameter `fc.weight.panels: tensor<96x768x32xf32>`, and the kernel's columns are two dimensions. How wide a panel is,
 the backend of the kernel's device says. Weights that fit the innermost memory stay as they are, and so do those that
-several operations read, that are cut over ranks, and whose columns are no whole number of panels. Needs `match-functions`;
-tiles are chosen afterwards, for the new loops.
+several operations read, that are cut over ranks, and whose columns are no whole number of panels.
+Needs `match-functions`; tiles are chosen afterwards, for the new loops.
 """
 
 from __future__ import annotations
