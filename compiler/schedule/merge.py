@@ -14,7 +14,7 @@ from torch_mlir import ir
 from torch_mlir.dialects import linalg
 
 from stratagem.compiler.schedule.clone import Mapping, clone
-from stratagem.compiler.schedule.rebuild import renumber
+from stratagem.compiler.schedule.rebuild import drop_unit_loops, renumber
 from stratagem.compiler.schedule.structured import (
     Access,
     accesses,
@@ -30,8 +30,14 @@ from stratagem.compiler.schedule.structured import (
     is_permutation,
     is_tensor,
     iterators,
+    loop_extents,
+    output_accesses,
     owner,
+    unsized_loops,
 )
+
+Pair = tuple[Any, Access]
+"""A value and how it is read."""
 
 CHEAP = frozenset(
     [
@@ -91,8 +97,29 @@ def _can_merge(producer: Any, consumer: Any) -> bool:
     if producer.results[0] in inits(consumer):
         return False
     loops = len(iterators(consumer))
-    reads = [a for v, a in zip(consumer.operands, accesses(consumer), strict=True) if v == producer.results[0]]
-    return all(is_permutation(a) and len(a) == loops for a in reads)
+    reads = {a for v, a in zip(consumer.operands, accesses(consumer), strict=True) if v == producer.results[0]}
+    if len(reads) != 1 or not all(is_permutation(a) and len(a) == loops for a in reads):
+        return False
+    # A loop that only the value in between sizes may go with it where it runs once; else it needs the value.
+    extents = loop_extents(consumer)
+    return all(extents[loop] == 1 for loop in _unsized_without(producer, consumer))
+
+
+def _unsized_without(producer: Any, consumer: Any) -> list[int]:
+    """The consumer's loops that no operand would size once it reads what the producer reads."""
+    kept, fresh, _, _ = _merged_reads(producer, consumer)
+    return unsized_loops([*(a for _, a in [*kept, *fresh]), *output_accesses(consumer)], len(iterators(consumer)))
+
+
+def _merged_reads(producer: Any, consumer: Any) -> tuple[list[Pair], list[Pair], list[Pair], dict[int, int]]:
+    """What the merged op reads: the consumer's other inputs and the producer's that are new; then all the producer
+    reads in terms of the consumer's loops, and the consumer's loop for each of the producer's."""
+    value = producer.results[0]
+    old = list(zip(inputs(consumer), accesses(consumer), strict=False))
+    loops = _producer_loops(producer, next(a for v, a in old if v == value))
+    taken = [(v, renumber(a, loops)) for v, a in zip(inputs(producer), accesses(producer), strict=False)]
+    kept = [(v, a) for v, a in old if v != value]
+    return kept, [pair for pair in taken if pair not in kept], taken, loops
 
 
 def _cheap_to_repeat(producer: Any, users: set[Any]) -> bool:
@@ -104,18 +131,16 @@ def _cheap_to_repeat(producer: Any, users: set[Any]) -> bool:
 
 def _merge(producer: Any, consumer: Any) -> None:
     value = producer.results[0]
-    old = list(zip(inputs(consumer), accesses(consumer), strict=False))
-    read = next(a for v, a in old if v == value)
-    loops = _producer_loops(producer, read)
-    taken = [(v, renumber(a, loops)) for v, a in zip(inputs(producer), accesses(producer), strict=False)]
-    kept = [(v, a) for v, a in old if v != value]
-    fresh = [pair for pair in taken if pair not in kept]
+    unsized = _unsized_without(producer, consumer)
+    kept, fresh, taken, loops = _merged_reads(producer, consumer)
     with ir.InsertionPoint(consumer), consumer.location:
         made = _empty_generic(consumer, [*kept, *fresh])
         _fill(made, producer, consumer, [*kept, *fresh], taken, loops, value)
     for before, after in zip(consumer.results, made.results, strict=True):
         before.replace_all_uses_with(after)
     consumer.erase()
+    if unsized:
+        drop_unit_loops(made, unsized)
     if not list(value.uses):
         producer.erase()
 
@@ -127,7 +152,7 @@ def _producer_loops(producer: Any, read: Access) -> dict[int, int]:
     return {old: new for old, new in loops if old is not None and new is not None}
 
 
-def _empty_generic(consumer: Any, read: list[tuple[Any, Access]]) -> Any:
+def _empty_generic(consumer: Any, read: list[Pair]) -> Any:
     count = len(iterators(consumer))
     outs = inits(consumer)
     maps = [affine_map(a, count) for _, a in read] + [affine_map(a, count) for a in accesses(consumer)[-len(outs) :]]
@@ -147,8 +172,8 @@ def _fill(
     made: Any,
     producer: Any,
     consumer: Any,
-    read: list[tuple[Any, Access]],
-    taken: list[tuple[Any, Access]],
+    read: list[Pair],
+    taken: list[Pair],
     loops: dict[int, int],
     value: Any,
 ) -> None:

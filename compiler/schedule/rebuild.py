@@ -6,8 +6,17 @@ from collections.abc import Sequence
 from typing import Any
 
 from torch_mlir import ir
+from torch_mlir.dialects import arith
 
-from stratagem.compiler.schedule.structured import Access, Linear, affine_map, body_ops, input_count
+from stratagem.compiler.schedule.structured import (
+    Access,
+    Linear,
+    accesses,
+    affine_map,
+    body_ops,
+    input_count,
+    iterators,
+)
 
 
 def rebuild(
@@ -71,3 +80,26 @@ def replace(
         old.replace_all_uses_with(new)
     op.erase()
     return made
+
+
+def drop_unit_loops(op: Any, unit: Sequence[int]) -> Any:
+    """Takes loops that run once out of `op`, whose operands keep their shapes; returns the op in its place."""
+    kinds = iterators(op)
+    kept = [i for i in range(len(kinds)) if i not in unit]
+    loops = {old: new for new, old in enumerate(kept)}
+    for inner in body_ops(op):
+        if inner.name == "linalg.index" and int(ir.IntegerAttr(inner.attributes["dim"]).value) in unit:
+            with ir.InsertionPoint(inner), inner.location:
+                first = arith.ConstantOp(ir.IndexType.get(), 0).result
+            inner.results[0].replace_all_uses_with(first)
+            inner.erase()
+    reads = [_without(access, unit) for access in accesses(op)]
+    return replace(op, list(op.operands), [renumber(a, loops) for a in reads], [kinds[i] for i in kept], loops)
+
+
+def _without(access: Access, unit: Sequence[int]) -> Access:
+    """The access where the loops `unit` stand at their only iteration, 0."""
+    return tuple(
+        None if r is None else Linear(tuple((loop, f) for loop, f in r.terms if loop not in unit), r.constant)
+        for r in access
+    )

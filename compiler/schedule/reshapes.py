@@ -35,6 +35,7 @@ from stratagem.compiler.schedule.structured import (
     iterators,
     owner,
     shape,
+    unsized_loops,
 )
 
 Groups = list[list[int]]
@@ -64,8 +65,7 @@ def read_through_unit_reshapes(op: Any) -> Any:
             operands[i], reads[i] = found
             changed = True
     loops = len(iterators(op))
-    bare = {r.loop for a in reads for r in a if r is not None}
-    if not changed or any(i not in bare for i in range(loops)):
+    if not changed or unsized_loops(reads, loops):
         return op
     return replace(op, operands, reads, iterators(op), {i: i for i in range(loops)})
 

@@ -8,6 +8,7 @@ then.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -249,6 +250,12 @@ def loop_extents(op: Any) -> list[int | None]:
             if result is not None and result.loop is not None and size is not None:
                 found[result.loop] = size
     return found
+
+
+def unsized_loops(read: Sequence[Access], loops: int) -> list[int]:
+    """The loops that no access runs over alone: nothing says how often they run, which MLIR refuses."""
+    bare = {r.loop for a in read for r in a if r is not None}
+    return [loop for loop in range(loops) if loop not in bare]
 
 
 DTYPE_BYTES = {

@@ -26,6 +26,7 @@ from stratagem.compiler.schedule.structured import (
     is_tensor,
     iterators,
     owner,
+    unsized_loops,
 )
 from stratagem.compiler.schedule.writes import elementwise
 
@@ -40,7 +41,7 @@ def fold_operand_copies(op: Any) -> Any:
             if composed is None:
                 break
             operands[i], reads[i], changed = copy.operands[0], composed, True
-    if not changed or not _loops_stay_bounded(reads, len(iterators(op))):
+    if not changed or unsized_loops(reads, len(iterators(op))):
         return op
     return replace(op, operands, reads, iterators(op), {i: i for i in range(len(iterators(op)))})
 
@@ -132,8 +133,3 @@ def _compose(read: Access, copy: Any) -> Access | None:
             return None
         composed.append(at[result.loop] if result.terms else result)
     return tuple(composed)
-
-
-def _loops_stay_bounded(reads: list[Access], loops: int) -> bool:
-    bare = {r.loop for a in reads for r in a if r is not None}
-    return all(i in bare for i in range(loops))
