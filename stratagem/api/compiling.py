@@ -115,10 +115,11 @@ def compile(
     """Compiles a model for a target.
 
     Args:
-        model: what `load_model` takes: a path, a torch module, a torch or JAX function, a `Program`.
+        model: what `load_model` takes: a path, a torch module, a torch or JAX function, a
+            `torch.export.ExportedProgram`, a `Program`.
         example_inputs: arrays or tensors; needed for modules and functions.
         target: a name `stratagem hw list` shows, `cpu` for this machine, a YAML file, or a loaded system.
-        dynamic_shapes: which dimensions stay free, as for `torch.export`.
+        dynamic_shapes: which dimensions stay free, as for `torch.export`; not for programs exported already.
         input_shapes: for ONNX files: sizes of inputs that the file leaves free, by name.
         until: stop after this level (`tensor`, `device`, `system`, `physical`).
         strategy: how several ranks share the program: `tensor` cuts parameters, `batch` the data, `auto` either.

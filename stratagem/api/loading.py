@@ -33,16 +33,17 @@ def load_model(
     """Reads a model.
 
     Args:
-        model: a path (`.onnx`, `.pt2`, `.mlir`, `.mlirbc`), a `torch.nn.Module`, a torch or JAX function, an
-            `onnx.ModelProto`, or a `Program`, which is returned as it is.
-        example_inputs: arrays or tensors, needed for modules and functions.
+        model: a path (`.onnx`, `.pt2`, `.mlir`, `.mlirbc`), a `torch.nn.Module`, a torch or JAX function, a
+            `torch.export.ExportedProgram`, an `onnx.ModelProto`, or a `Program`, which is returned as it is.
+        example_inputs: arrays or tensors, needed for modules and functions; an exported program has its own.
         dynamic_shapes: for torch: `torch.export`'s argument of that name; for JAX: per argument None or a
-            mapping axis -> name of the free size.
+            mapping axis -> name of the free size. An exported program's sizes were settled when it was exported.
         input_shapes: for ONNX: sizes for inputs whose dimensions the file leaves free, by name.
 
     Raises:
         ModelError, UnsupportedError: the model cannot be read or uses something outside the tensor contract.
-        UsageError: there is no such file, or its kind is not known.
+        UsageError: there is no such file, its kind is not known, example inputs are missing, or `dynamic_shapes`
+            were given for an exported program.
     """
     from stratagem.compiler.program import Program
 
@@ -50,6 +51,8 @@ def load_model(
         return model
     if isinstance(model, str | Path):
         return _load_file(Path(model), input_shapes)
+    if _is_exported(model):
+        return _exported(model, dynamic_shapes)
     if example_inputs is None and not _is_onnx(model):
         raise UsageError("compiling a function or module needs example inputs", hint="pass example_inputs=(x, ...)")
     return _load_object(model, example_inputs, dynamic_shapes, input_shapes)
@@ -95,6 +98,22 @@ def _stablehlo(path: Path) -> Program:
     from stratagem.compiler.frontends.stablehlo import load_stablehlo
 
     return load_stablehlo(path)
+
+
+def _is_exported(model: Any) -> bool:
+    """Whether this is a `torch.export.ExportedProgram`, told without importing torch."""
+    return any(c.__module__ == "torch.export.exported_program" for c in type(model).__mro__)
+
+
+def _exported(program: Any, dynamic_shapes: Any) -> Program:
+    from stratagem.compiler.frontends.torch import import_exported
+
+    if dynamic_shapes is not None:
+        raise UsageError(
+            "dynamic_shapes were given for an exported program, whose sizes were settled when it was exported",
+            hint="pass dynamic_shapes to torch.export.export instead",
+        )
+    return import_exported(program).program
 
 
 def _is_onnx(model: Any) -> bool:
