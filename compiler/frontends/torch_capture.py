@@ -8,8 +8,10 @@ gave them.
 from __future__ import annotations
 
 import inspect
+import logging
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from torch.export import ExportedProgram
 
 import stratagem.compiler
 from stratagem.compiler.errors import ModelError, SourceLocation, UnsupportedError
+from stratagem.compiler.frontends.torch_fixed_sizes import fixed_sizes
 
 FRAME = re.compile(r'File "([^"]+)", line (\d+)')
 _DATA_DEPENDENT = re.compile(r"[Dd]ata[- ]dependent|GuardOnDataDependent|unbacked symint|\.item\(\)")
@@ -117,7 +120,7 @@ def capture(
     errors: list[Exception] = []
     for strict in (False, True):  # the second tracer follows some Python that the first cannot
         try:
-            with torch.no_grad():
+            with torch.no_grad(), _guards_unlogged():
                 return torch.export.export(
                     module, tuple(args), dict(kwargs or {}), dynamic_shapes=dynamic_shapes, strict=strict
                 )
@@ -125,7 +128,18 @@ def capture(
             errors.append(error)
             if _is_final(error):
                 break
-    raise _explain(errors[0], module, args, kwargs) from errors[0]
+    raise _explain(errors, module, args, kwargs) from errors[0]
+
+
+@contextmanager
+def _guards_unlogged() -> Iterator[None]:
+    """Keeps torch from logging a failed guard with its own stack: the exception says the same, and we report that."""
+    log = logging.getLogger("torch._guards")
+    before, log.disabled = log.disabled, True
+    try:
+        yield
+    finally:
+        log.disabled = before
 
 
 def _check_example_types(args: Sequence[Any]) -> None:
@@ -141,8 +155,18 @@ def _is_final(error: Exception) -> bool:
     return isinstance(error, TypeError) or bool(_DATA_DEPENDENT.search(str(error)))
 
 
-def _explain(error: Exception, module: nn.Module, args: Sequence[Any], kwargs: Any) -> ModelError:
+def _explain(errors: Sequence[Exception], module: nn.Module, args: Sequence[Any], kwargs: Any) -> ModelError:
+    """The first tracer's error in the user's words."""
+    error = errors[0]
     text, where = str(error).strip(), user_location(_trace_text(error))
+    if fixed := fixed_sizes(text):
+        # Only the second tracer knows the line, and only where it met the same obstacle.
+        same = [_trace_text(e) for e in errors if fixed_sizes(str(e))]
+        return ModelError(
+            f"the dynamic shapes do not fit the model: {fixed} (a Python loop, a condition or another size)",
+            hint="leave that dimension out of dynamic_shapes and compile once per size",
+            location=user_location("".join(same)),
+        )
     first = next((line.strip() for line in text.splitlines() if line.strip()), type(error).__name__)
     if _DATA_DEPENDENT.search(text):
         return UnsupportedError(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +15,7 @@ import torch
 
 from stratagem.compiler.errors import ModelError, StratagemError, UnsupportedError
 from stratagem.compiler.frontends.torch import load_torch
+from stratagem.compiler.frontends.torch_fixed_sizes import fixed_sizes
 
 X = torch.ones(3, 4)
 
@@ -98,6 +101,37 @@ def test_dynamic_shapes_that_contradict_the_model() -> None:
     free = torch.export.Dim.DYNAMIC
     message = refusal(lambda x: x + torch.ones(3, 4), X, dynamic=({0: free},))
     assert "dynamic shapes do not fit the model" in message
+
+
+def steps(x: Any) -> Any:
+    total = torch.zeros(x.shape[0])
+    for step in range(x.shape[1]):  # a Python loop: its length is part of the program
+        total = torch.tanh(total + x[:, step])
+    return total
+
+
+@pytest.mark.parametrize(
+    ("free", "named"),
+    [
+        (torch.export.Dim.DYNAMIC, "dimension 1 of input x to 4"),
+        (torch.export.Dim("time"), "the free size 'time' to 4"),
+    ],
+)
+def test_a_python_loop_over_a_free_size(free: Any, named: str, caplog: pytest.LogCaptureFixture) -> None:
+    message = refusal(steps, X, dynamic=({1: free},))
+    line = inspect.getsourcelines(steps)[1] + 2
+    assert f"{__file__}:{line}" in message and named in message
+    assert "leave that dimension out of dynamic_shapes" in message
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
+
+
+def test_every_size_that_a_model_fixes_is_named() -> None:
+    report = "\n".join(
+        f"You marked {name} as dynamic but your code specialized it to be a constant ({value})."
+        for name, value in (("L['batch']['x'].size()[0]", 3), ("s", 7))
+    )
+    assert fixed_sizes(report) == "it fixes dimension 0 of input batch['x'] to 3 and the free size 's' to 7"
+    assert fixed_sizes("5 not in range [7, int_oo]") == ""
 
 
 def test_things_that_are_no_models() -> None:
