@@ -112,7 +112,7 @@ func.func @main(%x: tensor<5x5xf32>) -> tensor<5x5xf32> {
   return %y : tensor<5x5xf32>
 }"""
 
-PROGRAMS = {
+PROGRAMS: dict[str, tuple[str, int, list[list[int]]]] = {
     "unit-reduction": (UNIT_REDUCTION, 1, [[5, 7]]),
     "only-units": (ONLY_UNITS, 1, [[]]),
     "one-repeated-row": (repeated_sum("1"), 1, [[5], [1]]),
