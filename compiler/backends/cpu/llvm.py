@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any
 
 from stratagem.compiler.backends.cpu.literals import rewrite_float_literals
+from stratagem.compiler.backends.cpu.narrow_floats import with_conversions
 from stratagem.compiler.backends.cpu.target import CpuTarget
 from stratagem.compiler.errors import HardwareError, PassError
 
@@ -39,7 +40,7 @@ def _optimised(text: str, target: CpuTarget, speed: int) -> tuple[Any, Any]:
     llvm = _llvm()
     machine = _machine(target, speed)
     try:
-        module = llvm.parse_assembly(rewrite_float_literals(text))
+        module = llvm.parse_assembly(rewrite_float_literals(with_conversions(text)))
     except RuntimeError as error:
         raise PassError(f"the code generator refuses the translated module: {str(error).strip()}") from None
     module.triple = machine.triple
