@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import platform
 import threading
 from collections.abc import Container as Collection
 from collections.abc import Mapping, Sequence
@@ -18,7 +19,7 @@ from stratagem.runtime.container import Container
 from stratagem.runtime.drivers import DriverTable
 from stratagem.runtime.errors import ArtifactError
 from stratagem.runtime.parameters import ParameterStore
-from stratagem.runtime.shared_object import open_shared_object
+from stratagem.runtime.shared_object import architecture, open_shared_object
 from stratagem.runtime.signature import Signature, TensorSpec
 
 Array = np.ndarray[Any, Any]
@@ -147,7 +148,17 @@ def load_executable(path: str | Path | Container, rank: int = 0) -> Executable:
 
 
 def _open_shared_object(code: bytes) -> ctypes.CDLL:
-    """Loads a shared object from memory; raises ArtifactError when the system's loader refuses it."""
+    """Loads a shared object from memory.
+
+    Raises ArtifactError when it is for another architecture than this process's, or the system's loader refuses it.
+    """
+    built_for, here = architecture(code), platform.machine()
+    if built_for != here:
+        raise ArtifactError(
+            f"the program's machine code is for {built_for}, this machine is {here}",
+            hint=f"run it on such a machine or under qemu-{built_for} (docs/cross-compiling.md), run one of its levels "
+            "here with `--level`, or compile the model for this machine",
+        )
     try:
         return open_shared_object(code)
     except OSError as error:

@@ -5,8 +5,16 @@ from __future__ import annotations
 import ctypes
 import itertools
 import os
+import platform
 
 _numbers = itertools.count(1)
+ELF_MACHINES = {62: "x86_64", 183: "aarch64", 243: "riscv64"}
+"""`e_machine` of an ELF header (System V ABI) -> the architecture, as `platform.machine()` names it."""
+
+
+def architecture(code: bytes) -> str:
+    """The architecture an ELF object or shared object is for; this machine's where its header names none we know."""
+    return ELF_MACHINES.get(int.from_bytes(code[18:20], "little"), platform.machine())
 
 
 def open_shared_object(code: bytes, name: str = "stratagem-program") -> ctypes.CDLL:

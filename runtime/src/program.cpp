@@ -104,6 +104,24 @@ std::string distinct_path(int file) {
   return path + "/" + std::to_string(file);
 }
 
+// The architecture named in an ELF header (`e_machine`, System V ABI) when it is another one than ours, else null.
+const char *foreign_architecture(const stratagem::Member &code) {
+#if defined(__x86_64__)
+  constexpr unsigned ours = 62;
+#elif defined(__aarch64__)
+  constexpr unsigned ours = 183;
+#elif defined(__riscv) && __riscv_xlen == 64
+  constexpr unsigned ours = 243;
+#else
+  constexpr unsigned ours = 0;
+#endif
+  if (code.size < 20) return nullptr;
+  const auto *bytes = reinterpret_cast<const unsigned char *>(code.data);
+  const unsigned machine = bytes[18] | static_cast<unsigned>(bytes[19]) << 8;
+  if (machine == ours) return nullptr;
+  return machine == 62 ? "x86_64" : machine == 183 ? "aarch64" : machine == 243 ? "riscv64" : nullptr;
+}
+
 }  // namespace
 
 struct sg_program {
@@ -200,6 +218,10 @@ bool sg_program::read_parameter(const std::vector<std::string> &fields) {
 }
 
 bool sg_program::load_code(const stratagem::Member &code, std::string &reason) {
+  if (const char *other = foreign_architecture(code)) {
+    reason = std::string("the program's machine code is for ") + other + ", this process is of another architecture";
+    return false;
+  }
   reason = "the system gave no memory file for the program's code";
   const int file = memfd_create("stratagem-model", MFD_CLOEXEC);
   if (file < 0) return false;

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from stratagem.compiler.backends.cpu.object_code import ObjectCode
 from stratagem.compiler.errors import PassError, ResourceError
+from stratagem.runtime.shared_object import architecture
 
 
 def link(objects: Sequence[ObjectCode | bytes], linker: Sequence[str] = ()) -> bytes:
@@ -26,12 +27,13 @@ def link(objects: Sequence[ObjectCode | bytes], linker: Sequence[str] = ()) -> b
     Raises:
         ResourceError: no C compiler for the objects. PassError: the linker refused, with its first words.
     """
-    command = list(linker) or [find_c_compiler(architecture(objects[0]))]
+    contents = [one if isinstance(one, bytes) else one.data for one in objects]
+    command = list(linker) or [find_c_compiler(architecture(contents[0]))]
     with tempfile.TemporaryDirectory(prefix="stratagem-link-") as folder:
         names = []
-        for number, one in enumerate(objects):
+        for number, content in enumerate(contents):
             name = Path(folder) / f"{number}.o"
-            name.write_bytes(one if isinstance(one, bytes) else one.data)
+            name.write_bytes(content)
             names.append(str(name))
         out = Path(folder) / "program.so"
         run = [*command, "-shared", "-Wl,-Bsymbolic", "-Wl,-z,noexecstack", "-o", str(out), *names, "-lm"]
@@ -40,16 +42,6 @@ def link(objects: Sequence[ObjectCode | bytes], linker: Sequence[str] = ()) -> b
             return out.read_bytes()
     lines = result.stderr.strip().splitlines() or ["no message"]
     raise PassError(f"linking {len(objects)} objects failed ({command[0]}): {lines[0]}")
-
-
-def architecture(one: ObjectCode | bytes) -> str:
-    """The architecture an ELF object is for, as `platform.machine()` names it."""
-    data = one if isinstance(one, bytes) else one.data
-    return ELF_MACHINES.get(int.from_bytes(data[18:20], "little"), platform.machine())
-
-
-ELF_MACHINES = {62: "x86_64", 183: "aarch64", 243: "riscv64"}
-"""`e_machine` of an ELF header (System V ABI) -> name."""
 
 
 def find_c_compiler(machine: str = platform.machine()) -> str:
