@@ -35,6 +35,19 @@ void fail(const char *format, ...) {
   sg_fail(text);
 }
 
+// Apart from sg_call, whose variables a longjmp must not touch.
+static void run_to_end_or_failure(void (*entry)(void **), void **args) {
+  JumpTarget target;
+  target.outer = jump_target;
+  if (setjmp(target.buffer) == 0) {
+    jump_target = &target;
+    entry(args);
+    jump_target = target.outer;
+  } else {
+    jump_target = jump_target->outer;
+  }
+}
+
 }  // namespace stratagem
 
 using namespace stratagem;
@@ -76,17 +89,14 @@ int sg_call(void (*entry)(void **), void **args) {
     context.error.clear();
   }
   const int64_t mark = sg_scratch_mark();
-  JumpTarget target;
-  target.outer = jump_target;
-  if (setjmp(target.buffer) == 0) {
-    jump_target = &target;
-    entry(args);
-    jump_target = target.outer;
-  } else {
-    jump_target = jump_target->outer;
-  }
+  BlockList blocks;
+  BlockList *outer = track_blocks(&blocks);
+  run_to_end_or_failure(entry, args);
+  track_blocks(outer);
+  const bool failed = !context.error.empty();
+  empty_blocks(blocks, failed);
   sg_scratch_release(mark);
-  return context.error.empty() ? 0 : 1;
+  return failed ? 1 : 0;
 }
 
 void sg_set_driver(sg_driver_fn driver, void *user) {

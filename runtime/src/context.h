@@ -28,6 +28,22 @@ struct JumpTarget {
 };
 extern thread_local JumpTarget *jump_target;
 
+// Stands in front of every block of sg_alloc. `next` links free blocks of a size, or with `previous` a run's blocks.
+struct BlockList;
+struct BlockHeader {
+  size_t size_class;
+  BlockHeader *next, *previous;
+  BlockList *list;  // of the run that made the block, while that runs
+};
+struct BlockList {
+  BlockHeader *first = nullptr;
+};
+
+// From now on this thread's sg_alloc enters blocks into `list`, or with null into none; returns the previous list.
+BlockList *track_blocks(BlockList *list);
+// Ends a run: frees what is left in the list, or leaves it to the caller of the run.
+void empty_blocks(BlockList &list, bool release);
+
 // Writes the first error of a run; later ones are consequences and are dropped.
 void record_error(sg_context &context, const char *message);
 

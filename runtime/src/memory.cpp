@@ -1,4 +1,4 @@
-// Blocks by size class, and the per-thread scratch stack.
+// Blocks by size class, the blocks of a run, and the per-thread scratch stack.
 #include <array>
 #include <cstdlib>
 #include <mutex>
@@ -12,11 +12,13 @@ constexpr size_t kAlignment = 64;
 constexpr int kStepsPerDoubling = 4;  // wasted space stays below a quarter of a block
 constexpr int kClasses = 48 * kStepsPerDoubling;
 
-struct Header {
-  size_t size_class;
-  Header *next;
-};
-static_assert(sizeof(Header) <= kAlignment, "the header sits in the padding before the block");
+static_assert(sizeof(stratagem::BlockHeader) <= kAlignment, "the header sits in the padding before the block");
+using Header = stratagem::BlockHeader;
+using stratagem::BlockList;
+
+Header *header_of(void *block) { return reinterpret_cast<Header *>(static_cast<char *>(block) - kAlignment); }
+
+thread_local BlockList *tracking = nullptr;
 
 // Smallest class whose blocks hold `bytes`; writes that size.
 int size_class(size_t bytes, size_t *rounded) {
@@ -39,7 +41,7 @@ class Cache {
       std::lock_guard<std::mutex> lock(mutex_);
       if (Header *head = free_[index]) {
         free_[index] = head->next;
-        return reinterpret_cast<char *>(head) + kAlignment;
+        return own(head);
       }
       held_ += rounded;
     }
@@ -50,14 +52,24 @@ class Cache {
       return nullptr;
     }
     static_cast<Header *>(block)->size_class = static_cast<size_t>(index);
-    return static_cast<char *>(block) + kAlignment;
+    std::lock_guard<std::mutex> lock(mutex_);
+    return own(static_cast<Header *>(block));
   }
 
   void give(void *block) {
-    Header *header = reinterpret_cast<Header *>(static_cast<char *>(block) - kAlignment);
     std::lock_guard<std::mutex> lock(mutex_);
-    header->next = free_[header->size_class];
-    free_[header->size_class] = header;
+    Header *header = header_of(block);
+    disown(header);
+    keep(header);
+  }
+
+  // Empties the list; its blocks are freed, or left to whoever holds them.
+  void empty(BlockList &list, bool release) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    while (Header *header = list.first) {
+      disown(header);
+      if (release) keep(header);
+    }
   }
 
   size_t trim() {
@@ -83,6 +95,28 @@ class Cache {
     const size_t base = kAlignment << (index / kStepsPerDoubling);
     const size_t bytes = base + base / kStepsPerDoubling * static_cast<size_t>(index % kStepsPerDoubling);
     return (bytes + kAlignment - 1) / kAlignment * kAlignment;
+  }
+
+  // The rest is called with the lock held: a block may be freed by another thread than the one whose run made it.
+  static void *own(Header *header) {
+    header->list = tracking;
+    header->previous = nullptr;
+    header->next = tracking ? tracking->first : nullptr;
+    if (header->next) header->next->previous = header;
+    if (tracking) tracking->first = header;
+    return reinterpret_cast<char *>(header) + kAlignment;
+  }
+
+  static void disown(Header *header) {
+    if (!header->list) return;
+    (header->previous ? header->previous->next : header->list->first) = header->next;
+    if (header->next) header->next->previous = header->previous;
+    header->list = nullptr;
+  }
+
+  void keep(Header *header) {
+    header->next = free_[header->size_class];
+    free_[header->size_class] = header;
   }
 
   std::mutex mutex_;
@@ -149,6 +183,18 @@ class Scratch {
 thread_local Scratch scratch;
 
 }  // namespace
+
+namespace stratagem {
+
+BlockList *track_blocks(BlockList *list) {
+  BlockList *previous = tracking;
+  tracking = list;
+  return previous;
+}
+
+void empty_blocks(BlockList &list, bool release) { cache().empty(list, release); }
+
+}  // namespace stratagem
 
 extern "C" {
 

@@ -55,7 +55,8 @@ void sg_scratch_release(int64_t mark);
 void sg_fail(const char *message);
 /* What generated code calls for a failed assertion: sg_fail, and the end of the process outside sg_call. */
 void sg_assert_failed(const char *message);
-/* Runs entry(args); returns 0, or 1 when sg_fail was called on the way, here or in a worker. */
+/* Runs entry(args); returns 0, or 1 when sg_fail was called on the way, here or in a worker. Blocks that the calling
+ * thread took with sg_alloc on the way and did not free are the caller's after success; after a failure they are freed. */
 int sg_call(void (*entry)(void **args), void **args);
 /* Message of the last failure in this thread's context, "" when there was none. Valid until the next sg_call. */
 const char *sg_error(void);

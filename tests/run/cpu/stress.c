@@ -23,7 +23,30 @@ static void fail_late(void **args, int64_t begin, int64_t end) {
   for (volatile int64_t i = begin; i < end; ++i) {}
 }
 
-static void run_failing(void **args) { sg_parallel_for(UNITS, fail_late, args); }
+/* Two blocks are left when the phase fails, one is freed in time. */
+static void run_failing(void **args) {
+  int64_t *left = sg_alloc(UNITS * sizeof *left), *freed = sg_alloc(8);
+  left[0] = *freed = 1;
+  ((int64_t *)sg_alloc(100000))[0] = 2;
+  sg_free(freed);
+  sg_parallel_for(UNITS, fail_late, args);
+}
+
+static void run_well(void **args) { args[0] = sg_alloc(1000); }
+
+/* What a failed run left comes back, what a good one made stays. */
+static int memory_of_runs(void) {
+  int wrong = 0;
+  void *args[] = {NULL};
+  wrong |= sg_call(run_failing, args) != 1;
+  const size_t held = sg_held_bytes();
+  for (int round = 0; round < ROUNDS; ++round) wrong |= sg_call(run_failing, args) != 1;
+  wrong |= sg_held_bytes() != held;
+  wrong |= sg_call(run_well, args) != 0;
+  memset(args[0], 1, 1000);
+  sg_free(args[0]);
+  return wrong;
+}
 
 static int phases(void) {
   int wrong = 0;
@@ -68,7 +91,7 @@ static void *rank_main(void *argument) {
 }
 
 int main(void) {
-  int wrong = phases();
+  int wrong = phases() | memory_of_runs();
   pthread_t threads[RANKS];
   member members[RANKS];
   sg_local_group *group = sg_local_group_create(RANKS);

@@ -14,6 +14,7 @@ import pytest
 from stratagem.compiler.backends.cpu.compile import compile_host, compile_kernels, emit_text, link
 from stratagem.compiler.entry import RUNTIME_DECLARATIONS, entry_text, stub_text
 from stratagem.compiler.ir import find_function, parse_module
+from stratagem.runtime.bindings import ExecutionError
 from stratagem.runtime.descriptors import fill
 from stratagem.runtime.shared_object import open_shared_object
 from tests.run.cpu.harness import Array, runtime, this_machine
@@ -102,6 +103,20 @@ def test_failed_assertions_name_their_reason(code: bytes, size: int, message: st
     program = Program(code)
     with pytest.raises(Exception, match=message):
         program(np.ones(size, np.float32), lambda *_: True)
+    assert program(np.ones(9, np.float32), lambda *_: True)[1] == 2.0
+
+
+@pytest.mark.parametrize("fault", ["an assertion of a kernel", "a driver"])
+def test_failing_runs_keep_no_memory(code: bytes, fault: str) -> None:
+    """Each of these runs has allocated its result when it fails."""
+    program = Program(code)
+    program.runtime.functions.sg_held_bytes.restype = ctypes.c_size_t
+    held = []
+    for _ in range(20):
+        with pytest.raises(ExecutionError):
+            program(np.ones(100_000 if fault != "a driver" else 40, np.float32), lambda *_: fault != "a driver")
+        held.append(program.runtime.functions.sg_held_bytes())
+    assert len(set(held)) == 1
     assert program(np.ones(9, np.float32), lambda *_: True)[1] == 2.0
 
 
