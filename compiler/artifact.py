@@ -22,6 +22,9 @@ CODE = "code/model.so"
 ENTRY = "code/entry.tsv"
 HARDWARE = "hw/system.yaml"
 PARAMETERS = "params.safetensors"
+BACKENDS = "backends.json"
+"""What each member's backend reported of its kernels; the manifest names the file, and digests it like every other."""
+BACKENDS_VERSION = 1
 
 
 def write_artifact(compilation: Compilation, path: Path) -> None:
@@ -36,6 +39,8 @@ def write_artifact(compilation: Compilation, path: Path) -> None:
     members["report.json"] = json.dumps(compilation.report.to_json(), indent=1).encode()
     if compilation.code is not None:
         members[CODE] = compilation.code.shared_object
+        reports = {"version": BACKENDS_VERSION, "members": compilation.code.reports}
+        members[BACKENDS] = json.dumps(reports, indent=1).encode()
         members[ENTRY] = entry_table(compilation).encode()
         for member, files in compilation.code.files.items():
             members.update({f"code/{member}/{name}": content for name, content in files.items()})
@@ -54,6 +59,7 @@ def manifest(compilation: Compilation) -> dict[str, Any]:
         "levels": list(compilation.levels),
         "signature": compilation.signature.to_json(),
         "code": CODE if code else None,
+        "backends": BACKENDS if code else None,
         "arena_bytes": code.arena_bytes if code else 0,
         "kernels": [k.to_json() for k in code.kernels] if code else [],
         "members": {
@@ -63,6 +69,22 @@ def manifest(compilation: Compilation) -> dict[str, Any]:
         "timings": [[r.stage, r.name, round(r.seconds, 4)] for r in compilation.records],
         "seconds": round(compilation.seconds, 3),
     }
+
+
+def backend_reports(container: Container) -> dict[str, dict[str, Any]]:
+    """Member -> what its backend reported (`KernelCode.report`); empty for artifacts without code.
+
+    Raises ArtifactError when another version wrote them.
+    """
+    name = container.manifest.get("backends")
+    if name is None:
+        return {}
+    found = json.loads(container.text(name))
+    if found.get("version") != BACKENDS_VERSION:
+        problem = f"{container.path} has reports of version {found.get('version')}, this one reads {BACKENDS_VERSION}"
+        raise ArtifactError(problem, hint="compile the model again")
+    members: dict[str, dict[str, Any]] = found["members"]
+    return members
 
 
 def machine_of(container: Container) -> System:

@@ -24,7 +24,8 @@ class KernelCode:
     Attributes:
         files: file name -> content, stored in the artifact under `code/<member>/`.
         kernels: names of the kernels that the files hold.
-        report: facts for `explain` (sizes, seconds, chosen tiles), JSON-able.
+        report: facts for `explain`, JSON-able. `kernels` in it maps each kernel to its own: `emitted` names its files,
+            the rest is the backend's (resources, chosen loops), under names that say what they count.
     """
 
     files: Mapping[str, bytes]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -30,12 +31,15 @@ class Loop:
 
 @dataclass(frozen=True)
 class KernelFacts:
-    """One kernel: the compiler's summary, the member that runs it, its loops, and the units that could have run it."""
+    """One kernel: the compiler's summary, the member that runs it and that one's backend, its loops, the units that
+    could have run it, and what the backend reported of its code (empty before code)."""
 
     summary: KernelSummary
     member: str
+    backend: str
     loops: tuple[Loop, ...]
     candidates: tuple[str, ...]
+    code: Mapping[str, Any]
 
     def to_json(self) -> dict[str, Any]:
         """Numbers are of one call: `operations` counts arithmetic, `bytes` what inputs and outputs hold."""
@@ -47,6 +51,7 @@ class KernelFacts:
             "class": s.device,
             "unit": s.unit,
             "member": self.member,
+            "backend": self.backend,
             "candidates": list(self.candidates),
             "reason": s.reason,
             "calls": s.calls,
@@ -54,6 +59,7 @@ class KernelFacts:
             "operations": s.operations,
             "bytes": s.bytes,
             "claimed": s.claimed,
+            "code": dict(self.code),
         }
 
     def lines(self) -> list[str]:
@@ -69,8 +75,30 @@ class KernelFacts:
             ("claims", ", ".join(f"{_short(n)}B in {level}" for level, n in s.claimed.items())),
             ("could run on", ", ".join(c for c in self.candidates if c != place)),
             ("because", s.reason),
+            ("code", self._emitted()),
+            *(("", line) for line in _fact_lines(self.code)),
         ]
         return [head, *(f"    {label:13s}{text}" for label, text in rows if text)]
+
+    def _emitted(self) -> str:
+        files = ", ".join(self.code.get("emitted", ()))
+        return f"{files} by {self.backend}" if files else ""
+
+
+def _fact_lines(facts: Mapping[str, Any]) -> list[str]:
+    """What a backend reported besides file names: numbers in one line, then a line per list or group, by name."""
+    plain = {k: v for k, v in facts.items() if not isinstance(v, list | dict)}
+    lines = [", ".join(f"{name} {_figure(value)}" for name, value in plain.items())]
+    for name, value in facts.items():
+        if isinstance(value, list) and name != "emitted":
+            lines.append(f"{name}: {'; '.join(map(str, value))}" if value else "")
+        if isinstance(value, dict):
+            lines += [f"{inner}: {line}" for inner, group in value.items() for line in _fact_lines(group) if line]
+    return [line for line in lines if line]
+
+
+def _figure(value: Any) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
 @dataclass(frozen=True)
@@ -148,7 +176,7 @@ def explain(container: Container) -> Explanation:
         until=manifest["until"],
         ranks=int(manifest["ranks"]),
         level=level,
-        kernels=_kernels(container.text(f"levels/{level}.mlir")) if level else (),
+        kernels=_kernels(container, level) if level else (),
         parameter_bytes=container.members["params.safetensors"].size,
         arena_bytes=int(manifest["arena_bytes"]),
         timings=tuple((stage, name, float(seconds)) for stage, name, seconds in manifest["timings"]),
@@ -157,16 +185,19 @@ def explain(container: Container) -> Explanation:
     )
 
 
-def _kernels(text: str) -> tuple[KernelFacts, ...]:
+def _kernels(container: Container, level: str) -> tuple[KernelFacts, ...]:
+    from stratagem.compiler.artifact import backend_reports
     from stratagem.compiler.ir import find_function, parse_module
     from stratagem.compiler.schedule.describe import describe
 
-    module = parse_module(text)
+    module, reports = parse_module(container.text(f"levels/{level}.mlir")), backend_reports(container)
     members = _members(module)
     facts = []
     for summary in describe(module):
-        function = find_function(module, summary.name)
-        facts.append(KernelFacts(summary, members.get(summary.name, ""), _loops(function), _candidates(function)))
+        function, member = find_function(module, summary.name), members.get(summary.name, "")
+        backend = container.manifest["members"][member]["backend"] if member else ""
+        code = reports.get(member, {}).get("kernels", {}).get(summary.name, {})
+        facts.append(KernelFacts(summary, member, backend, _loops(function), _candidates(function), code))
     return tuple(facts)
 
 

@@ -21,6 +21,7 @@ class Backend(BackendBase):
     name: ClassVar[str] = "cpu"
 
     def compile_kernels(self, module: Any, device: Device) -> KernelCode:
+        from stratagem.compiler.backends.cpu.compile import KERNELS_FILE
         from stratagem.compiler.ir import functions, symbol_name, to_text
 
         names = tuple(symbol_name(f) for f in functions(module))
@@ -28,7 +29,7 @@ class Backend(BackendBase):
             key("cpu", fingerprint(), device.digest, to_text(module, locations=False)), lambda: _compile(module, device)
         )
         report, _, data = entry.partition(b"\0")
-        return KernelCode({"kernels.o": data}, names, json.loads(report))
+        return KernelCode({KERNELS_FILE: data}, names, json.loads(report))
 
     def panel_columns(self, device: Device, dtype: str) -> int | None:
         from stratagem.compiler.backends.cpu.loops.choose import PANEL_VECTORS

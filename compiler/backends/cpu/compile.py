@@ -11,7 +11,6 @@ from stratagem.compiler.backends.cpu.copies import lower_copies
 from stratagem.compiler.backends.cpu.elementary.expand_math import expand_math
 from stratagem.compiler.backends.cpu.linker import link
 from stratagem.compiler.backends.cpu.llvm import emit_assembly, emit_object
-from stratagem.compiler.backends.cpu.loops.choose import Plan
 from stratagem.compiler.backends.cpu.loops.lower_linalg import lower_linalg
 from stratagem.compiler.backends.cpu.lower import lower_to_llvm
 from stratagem.compiler.backends.cpu.object_code import ObjectCode
@@ -23,6 +22,7 @@ from stratagem.hwmodels import Device
 
 _INNER = ".kernel"
 """Suffix of a kernel's own function: a kernel called `exp` must not become the C library's."""
+KERNELS_FILE = "kernels.o"
 
 
 def compile_kernels(module: Any, device: Device) -> ObjectCode:
@@ -39,7 +39,7 @@ def compile_kernels(module: Any, device: Device) -> ObjectCode:
     lowered = time.perf_counter()
     data = emit_object(text, target)
     report = {
-        "strategies": [str(plan) for plan in plans],
+        "kernels": {name: {"emitted": [KERNELS_FILE], "loops": plans[name]} for name in names},
         "lower_seconds": lowered - started,
         "emit_seconds": time.perf_counter() - lowered,
         "bytes": len(data),
@@ -47,8 +47,8 @@ def compile_kernels(module: Any, device: Device) -> ObjectCode:
     return ObjectCode(data, tuple(f"_mlir_ciface_{name}" for name in names), report)
 
 
-def kernels_to_llvm(module: Any, target: CpuTarget) -> tuple[str, list[Plan]]:
-    """LLVM assembly of the kernels, and how each structured operation was lowered, in program order."""
+def kernels_to_llvm(module: Any, target: CpuTarget) -> tuple[str, dict[str, list[str]]]:
+    """LLVM assembly of the kernels, and by kernel how each structured operation was lowered, in program order."""
     from torch_mlir import ir
 
     work = clone_module(module)
@@ -59,7 +59,9 @@ def kernels_to_llvm(module: Any, target: CpuTarget) -> tuple[str, list[Plan]]:
             function.attributes["sym_visibility"] = ir.StringAttr.get("public")
             function.attributes["sym_name"] = ir.StringAttr.get(symbol_name(function) + _INNER)
     bodies = outline_phases(work)
-    plans = lower_linalg(work, target)
+    plans: dict[str, list[str]] = {symbol_name(function): [] for function in functions(module)}
+    for name, plan in lower_linalg(work, target):  # a kernel's phases are functions named after it
+        plans[name.partition(_INNER)[0]].append(str(plan))
     lower_copies(work)
     scope_scratch(work)
     expand_math(work)

@@ -59,14 +59,15 @@ def compile_kernels(module: Any, device: Device) -> tuple[dict[str, bytes], dict
     for printed in print_kernels(module, device):
         started = time.perf_counter()
         launches = [compile_launch(compiler, printed.source, launch, limits) for launch in printed.plan.launches]
-        files[f"{printed.plan.name}.py"] = printed.source.encode()
-        for launch in launches:
-            files[f"{launch.compiled.symbol}.cubin"] = launch.compiled.cubin
+        made = {f"{printed.plan.name}.py": printed.source.encode()}
+        made.update({f"{launch.compiled.symbol}.cubin": launch.compiled.cubin for launch in launches})
+        files.update(made)
         index[printed.plan.name] = {
             "plan": _with_schedules(printed.plan, launches).to_json(),
             "functions": {c.compiled.symbol: c.compiled.facts() for c in launches},
         }
         report[printed.plan.name] = {
+            "emitted": list(made),
             "seconds": time.perf_counter() - started,
             "functions": {c.compiled.symbol: _summary(c) for c in launches},
         }

@@ -16,7 +16,8 @@ class Backend(BackendBase):
 
     def compile_kernels(self, module: Any, device: Device) -> KernelCode:
         names = tuple(symbol_name(f) for f in functions(module))
-        return KernelCode({f"{name}.null": b"" for name in names}, names, {"kernels": len(names)})
+        report = {"kernels": {name: {"emitted": [f"{name}.null"]} for name in names}}
+        return KernelCode({f"{name}.null": b"" for name in names}, names, report)
 
     @property
     def driver(self) -> str | None:

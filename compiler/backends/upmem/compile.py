@@ -33,13 +33,13 @@ def compile_kernels(module: Any, device: Device) -> KernelCode:
     emitted = [emit_kernel(function, facts) for function in functions(copy) if is_kernel(function)]
     if not emitted:
         raise UnsupportedError(f"the module for device {device.name} holds no kernel")
-    files = {f"{kernel.name}.dpu.c": kernel.device.encode() for kernel in emitted}
+    files = {_device_file(kernel): kernel.device.encode() for kernel in emitted}
     files[HOST_FILE] = host_file(emitted).encode()
     files["stratagem_machine.h"] = facts.machine_header().encode()
     files["device.json"] = facts.to_json().encode()
     files[MANIFEST] = json.dumps({k.name: _entry(k) for k in emitted}, indent=1).encode()
     files.update(support_files())
-    report = {"simulated": True, "kernels": {k.name: k.usage.as_dict() for k in emitted}}
+    report = {"simulated": True, "kernels": {k.name: _facts(k) for k in emitted}}
     return KernelCode(files, tuple(k.name for k in emitted), report)
 
 
@@ -64,6 +64,15 @@ def host_file(emitted: list[EmittedKernel]) -> str:
         "void stratagem_close(void) { sg_close(); }",
     ]
     return "\n".join([*head, *declarations, *(f"\n{k.host}" for k in emitted), ""])
+
+
+def _facts(kernel: EmittedKernel) -> dict[str, Any]:
+    """What the kernel became, and what that takes of a DPU."""
+    return {"emitted": [_device_file(kernel), HOST_FILE], **kernel.usage.as_dict()}
+
+
+def _device_file(kernel: EmittedKernel) -> str:
+    return f"{kernel.name}.dpu.c"
 
 
 def _entry(kernel: EmittedKernel) -> dict[str, Any]:

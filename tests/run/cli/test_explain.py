@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stratagem.compiler.errors import PassError
+from stratagem.compiler.artifact import backend_reports
+from stratagem.compiler.errors import ArtifactError, PassError
 from stratagem.compiler.passes.tile_kernels import TileKernels
 from stratagem.runtime.container import Container
 from tests.run.cli.conftest import Cli, write_model
@@ -62,6 +64,48 @@ def test_explain_says_why_the_host(cli: Cli, tmp_path: Path) -> None:
     (kernel,) = cli("explain", "m.sgm", "--json").json["kernels"]
     assert kernel["class"] != "upmem-rank" and "mul on f16" in kernel["reason"]
     assert kernel["reason"] in cli("explain", "m.sgm").out
+
+
+def test_explain_shows_what_backends_made(cli: Cli, artifact: Path) -> None:
+    facts = cli("explain", artifact, "--json").json
+    matmul = next(k for k in facts["kernels"] if k["function"] == "matmul")
+    assert matmul["backend"] == "cpu" and matmul["code"]["emitted"] == ["kernels.o"]
+    assert any(" lanes" in loop for loop in matmul["code"]["loops"])
+    shown = cli("explain", artifact).out
+    assert "kernels.o by cpu" in shown and f"loops: {matmul['code']['loops'][0]}" in shown
+    held = json.loads(Container(artifact).text("backends.json"))
+    assert held["version"] == 1 and "backends.json" in Container(artifact).manifest["digests"]
+
+
+def test_explain_shows_resources_and_refusals(cli: Cli, tmp_path: Path) -> None:
+    """One kernel becomes a DPU program, with its memory against the limits; a sine has no C form and stays here."""
+    write_model(
+        tmp_path / "m.onnx",
+        "(float[5,13] x, float[13,7] w) => (float[5,7] y, float[5,1] z) <int64[1] axis = {1}> {"
+        "  y = MatMul(x, w)  s = Sin(x)  z = ReduceSum <keepdims = 1> (s, axis) }",
+    )
+    assert cli("compile", "m.onnx", "--target", "cpu-upmem").code == 0
+    kernels = cli("explain", "m.sgm", "--json").json["kernels"]
+    away = next(k for k in kernels if k["function"] == "matmul")
+    assert (away["member"], away["backend"]) == ("pim", "upmem")
+    assert away["code"]["emitted"] == [f"{away['name']}.dpu.c", "host.c"]
+    assert 0 < away["code"]["wram_total"] <= away["code"]["wram_limit"]
+    here = next(k for k in kernels if "sin" in k["reason"])
+    assert (here["member"], here["backend"], here["code"]["emitted"]) == ("host", "cpu", ["kernels.o"])
+    shown = cli("explain", "m.sgm").out
+    assert f"wram_total {away['code']['wram_total']}" in shown and here["reason"] in shown
+
+
+def test_reports_of_another_version_are_refused(artifact: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stratagem.compiler.artifact.BACKENDS_VERSION", 2)
+    with pytest.raises(ArtifactError, match="reports of version 1, this one reads 2"):
+        backend_reports(Container(artifact))
+
+
+def test_artifacts_without_code_have_no_reports(cli: Cli, device_only: Path) -> None:
+    assert backend_reports(Container(device_only)) == {}
+    (kernel, *_) = cli("explain", device_only, "--json").json["kernels"]
+    assert (kernel["backend"], kernel["code"]) == ("", {})
 
 
 def test_explain_before_kernels(cli: Cli, model: Path) -> None:

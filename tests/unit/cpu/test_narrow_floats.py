@@ -45,9 +45,7 @@ FUNCTIONS = {
 
 @pytest.fixture(scope="module")
 def library() -> ctypes.CDLL:
-    loops = [
-        LOOP.format(name=name, wide=wide, narrow=narrow) for name, (wide, narrow, _, _) in FUNCTIONS.items()
-    ]
+    loops = [LOOP.format(name=name, wide=wide, narrow=narrow) for name, (wide, narrow, _, _) in FUNCTIONS.items()]
     return open_shared_object(link([emit_object("".join(loops), CpuTarget())]))
 
 

@@ -23,7 +23,7 @@ def plan(text: str, target: CpuTarget = WIDE) -> Plan:
     """The plan of a kernel's last operation."""
     module = parse_module(text)
     bufferize_kernels(module)
-    return lower_linalg(module, target)[-1]
+    return lower_linalg(module, target)[-1][1]
 
 
 def test_a_product_fills_the_register_file() -> None:

@@ -18,20 +18,21 @@ from stratagem.compiler.backends.cpu.loops.nest import Nest, NotLinear, read_nes
 from stratagem.compiler.backends.cpu.loops.scalar import emit_scalar
 from stratagem.compiler.backends.cpu.loops.turn import emit_turn
 from stratagem.compiler.backends.cpu.target import CpuTarget
-from stratagem.compiler.ir import run_pipeline, walk
+from stratagem.compiler.ir import functions, run_pipeline, symbol_name, walk
 
 
-def lower_linalg(module: Any, target: CpuTarget) -> list[Plan]:
-    """Lowers every `linalg.generic` of the module; returns the strategies chosen, in program order.
+def lower_linalg(module: Any, target: CpuTarget) -> list[tuple[str, Plan]]:
+    """Lowers every `linalg.generic` of the module; returns function and strategy of each, in program order.
 
     Operations with maps that are not linear in the loop counters take the upstream path, plain loops.
     """
     plans = []
     with module.context, ir.Location.unknown():
-        for op in [one for one in walk(module.operation) if one.name == "linalg.generic"]:
-            plan = _lower(op, target)
-            if plan is not None:
-                plans.append(plan)
+        for function in functions(module):
+            for op in [one for one in walk(function) if one.name == "linalg.generic"]:
+                plan = _lower(op, target)
+                if plan is not None:
+                    plans.append((symbol_name(function), plan))
     run_pipeline(module, "builtin.module(func.func(convert-linalg-to-loops))")
     return plans
 
