@@ -82,6 +82,8 @@ def compile_program(
 
     def finish_stage(stage: str, now: Program) -> None:
         named.update(spec.name for spec in signature_of(now.module).parameters)
+        if progress:
+            progress(stage, "checks")
         check(stage, now)
 
     runner = StageRunner(PassContext(machine), progress, after_stage=finish_stage)

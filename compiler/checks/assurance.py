@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from stratagem.compiler.checks.collectives import check_collectives
@@ -29,10 +30,14 @@ def refuse_refuted(findings: list[Finding]) -> None:
         raise VerificationError(problem, location=first.location)
 
 
-def assurance_of(levels: dict[str, Any], machine: Any) -> AssuranceReport:
-    """The report of a program whose levels are given as modules."""
+def assurance_of(
+    levels: dict[str, Any], machine: Any, progress: Callable[[str, str], None] | None = None
+) -> AssuranceReport:
+    """The report of a program whose levels are given as modules; `progress` hears of each level."""
     report = AssuranceReport()
     for level, module in levels.items():
+        if progress:
+            progress("proofs", f"level {level}")
         report.add(*check_level(level, module, machine))
     return report
 

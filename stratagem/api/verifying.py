@@ -34,15 +34,16 @@ OUTCOMES = {
 class Verification:
     """The checks of one artifact."""
 
-    def __init__(self, container: Container, machine: Any, owned: Any = None) -> None:
-        """`owned`: a temporary folder that lives as long as this."""
+    def __init__(self, container: Container, machine: Any, owned: Any = None, progress: Progress | None = None) -> None:
+        """`owned`: a temporary folder that lives as long as this. `progress` is called with (stage, what)."""
         self._container, self._machine, self._owned = container, machine, owned
+        self._tell = progress or (lambda stage, what: None)
         self.signature = Signature.from_json(container.manifest["signature"])
         self._modules = {level: parse_module(level_text(container, level)) for level in container.manifest["levels"]}
 
     def report(self) -> AssuranceReport:
         """Every proof, from the IR alone."""
-        return assurance_of(self._modules, self._machine)
+        return assurance_of(self._modules, self._machine, self._tell)
 
     def run_findings(self, inputs: Mapping[str, Array]) -> list[Finding]:
         """The code's results against the float64 reference: each kernel for itself, then the whole program.
@@ -73,6 +74,7 @@ class Verification:
         executable, module = load_executable(self._container), self._modules["device"]
 
         def execute(name: str, arguments: Sequence[Array]) -> list[Array]:
+            self._tell("kernels", name)
             kind = ir.FunctionType(ir.TypeAttr(find_function(module, name).attributes["function_type"]).value)
             scalars = {i for i, t in enumerate(kind.inputs) if not isinstance(t, ir.RankedTensorType)}
             return executable.run_kernel(name, arguments, scalars)[len(arguments) - len(kind.results) :]
@@ -94,6 +96,7 @@ class Verification:
         return list(worst.values())
 
     def _whole(self, named: dict[str, Array], store: ParameterStore) -> list[Finding]:
+        self._tell("whole", "code and reference")
         results = open_session(self._container.path).run(named)
         bounded = reference_with_bound(Program(self._modules["tensor"], store), named)
         findings = []
@@ -121,8 +124,8 @@ def open_verification(
 
     if subject.suffix == ".sgm":
         container = Container(subject)
-        return Verification(container, machine_of(container))
+        return Verification(container, machine_of(container), progress=progress)
     compiled = compile(subject, target=target, progress=progress, until=until)
     folder = tempfile.TemporaryDirectory(prefix="stratagem-verify-")
     path = compiled.save(Path(folder.name) / "model.sgm")
-    return Verification(Container(path), compiled.compilation.machine, folder)
+    return Verification(Container(path), compiled.compilation.machine, folder, progress)

@@ -8,13 +8,20 @@ import click
 
 from stratagem.cli.options import json_option, print_json
 
+EPILOG = """\b
+Examples:
+  stratagem explain model.sgm                     # kernels, tiles, code, memory, time of passes
+  stratagem explain model.sgm --level device      # the IR of a level
+  stratagem explain model.sgm --json
+"""
 
-@click.command("explain")
+
+@click.command("explain", epilog=EPILOG)
 @click.argument("artifact", type=click.Path(path_type=Path))
 @click.option("--level", metavar="LEVEL", help="Print the IR of this level instead.")
 @json_option
 def command(artifact: Path, level: str | None, as_json: bool) -> None:
-    """Show an ARTIFACT's kernels: function, device, tiles, work, and what is proved of them."""
+    """Show an ARTIFACT's kernels: function, device, tiles, work, code, and what is proved of them."""
     from stratagem.runtime.container import Container
 
     container = Container(artifact)

@@ -17,7 +17,40 @@ param_option = click.option(
 CHECK_FAILED = 4
 
 
-@click.group("hw", context_settings={"help_option_names": ["-h", "--help"]})
+EXAMPLES = {
+    "list": (
+        "stratagem hw list",
+        "stratagem hw list --json",
+    ),
+    "show": (
+        "stratagem hw show cpu                              # this machine",
+        "stratagem hw show h100 --json",
+        "stratagem hw show my-device.yaml --param cores=8",
+    ),
+    "check": (
+        "stratagem hw check my-device.yaml",
+        "stratagem hw check devices/*.yaml --json",
+    ),
+    "new": (
+        "stratagem hw new my-device --like generic-avx512   # my-device.yaml, which extends it",
+        "stratagem hw new my-device --like h100 --copy      # every number written out",
+    ),
+    "probe": (
+        "stratagem hw probe                                 # to standard output",
+        "stratagem hw probe -o this-machine.yaml",
+    ),
+    "schema": ("stratagem hw schema > hw.schema.json",),
+}
+"""Command -> lines that its help shows; the group's help shows the first of each."""
+
+
+def examples(*commands: str) -> str:
+    """The examples of one command, or the first one of several, as click's epilog."""
+    lines = EXAMPLES[commands[0]] if len(commands) == 1 else [EXAMPLES[name][0] for name in commands]
+    return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
+
+
+@click.group("hw", epilog=examples(*EXAMPLES), context_settings={"help_option_names": ["-h", "--help"]})
 def hw_group() -> None:
     """List, show, check and write hardware descriptions."""
 
@@ -25,7 +58,7 @@ def hw_group() -> None:
 command = hw_group
 
 
-@hw_group.command("list")
+@hw_group.command("list", epilog=examples("list"))
 @json_option
 def list_command(as_json: bool) -> None:
     """List the devices and systems of the library."""
@@ -42,7 +75,7 @@ def list_command(as_json: bool) -> None:
     click.echo("\n".join(table(rows)))
 
 
-@hw_group.command("show")
+@hw_group.command("show", epilog=examples("show"))
 @click.argument("target", metavar="NAME|FILE.yaml")
 @param_option
 @json_option
@@ -65,7 +98,7 @@ def show_command(target: str, params: tuple[str, ...], as_json: bool) -> None:
         click.echo("\n".join(lines))
 
 
-@hw_group.command("check")
+@hw_group.command("check", epilog=examples("check"))
 @click.argument("files", nargs=-1, required=True, type=click.Path(dir_okay=False, path_type=Path))
 @json_option
 @click.pass_context
@@ -96,7 +129,7 @@ def check_command(context: click.Context, files: tuple[Path, ...], as_json: bool
     context.exit(CHECK_FAILED if problems else 0)
 
 
-@hw_group.command("new")
+@hw_group.command("new", epilog=examples("new"))
 @click.argument("name")
 @click.option("--like", required=True, metavar="NAME|FILE.yaml", help="The description to start from.")
 @click.option("--copy", is_flag=True, help="Write everything out instead of extending.")
@@ -117,7 +150,7 @@ def new_command(name: str, like: str, copy: bool, output: Path | None) -> None:
     click.echo(f"wrote {path}")
 
 
-@hw_group.command("probe")
+@hw_group.command("probe", epilog=examples("probe"))
 @out_option
 def probe_command(output: Path | None) -> None:
     """Describe this machine: cores, caches, vector width and clock, as its operating system tells them."""
@@ -134,7 +167,7 @@ def probe_command(output: Path | None) -> None:
     click.echo(f"wrote {output}")
 
 
-@hw_group.command("schema")
+@hw_group.command("schema", epilog=examples("schema"))
 def schema_command() -> None:
     """Print the JSON Schema of hardware files, for editors."""
     from stratagem.hwmodels.jsonschema import json_schema

@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 Progress = Callable[[str, str], None]
-STAGES = ("import", "tensor", "device", "system", "physical", "code")
+COMPILING = ("import", "tensor", "device", "system", "physical", "code")
+VERIFYING = ("proofs", "kernels", "whole")
+"""The stages in the order in which they are told."""
 
 
 @contextmanager
-def progress_bar(quiet: bool) -> Iterator[Progress | None]:
+def progress_bar(quiet: bool, stages: tuple[str, ...] = COMPILING) -> Iterator[Progress | None]:
     """A callback (stage, what) that drives a bar with one step per stage."""
     if quiet or not sys.stderr.isatty():
         yield None
@@ -27,10 +29,9 @@ def progress_bar(quiet: bool) -> Iterator[Progress | None]:
         TimeElapsedColumn(),
     )
     with RichProgress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=len(STAGES), stage="import")
+        task = bar.add_task("", total=len(stages), stage=stages[0])
 
         def tell(stage: str, what: str) -> None:
-            done = STAGES.index(stage) if stage in STAGES else 0
-            bar.update(task, description=what, stage=stage, completed=done)
+            bar.update(task, description=what, stage=stage, completed=stages.index(stage))
 
         yield tell

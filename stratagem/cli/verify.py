@@ -16,7 +16,7 @@ from stratagem.cli.options import (
     size_option,
     target_option,
 )
-from stratagem.cli.progress import progress_bar
+from stratagem.cli.progress import COMPILING, VERIFYING, progress_bar
 
 EPILOG = """\b
 Examples:
@@ -45,7 +45,8 @@ def command(
     """Print what is proved, tested and not checked of an ARTIFACT, or of a MODEL compiled for a target."""
     from stratagem.api.verifying import open_verification
 
-    with progress_bar(as_json) as progress:
+    stages = VERIFYING if subject.suffix == ".sgm" else COMPILING + VERIFYING
+    with progress_bar(as_json, stages) as progress:
         verification = open_verification(subject, target, progress, until="physical" if no_run else None)
         report = verification.report()
         if not no_run:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from stratagem.cli.hw import EXAMPLES
 from stratagem.cli.main import COMMANDS
 from tests.run.cli.conftest import Cli
 
@@ -26,6 +27,13 @@ def test_every_command_has_help(cli: Cli, command: str) -> None:
     shown = cli(command, "--help")
     assert shown.code == 0
     assert f"stratagem {command}" in shown.out
+    assert f"Examples:\n    stratagem {command}" in shown.out
+
+
+@pytest.mark.parametrize("command", EXAMPLES)
+def test_every_hardware_command_has_an_example(cli: Cli, command: str) -> None:
+    shown = cli("hw", command, "--help")
+    assert shown.code == 0 and f"Examples:\n    stratagem hw {command}" in shown.out
 
 
 def test_unknown_command(cli: Cli) -> None:
