@@ -53,6 +53,9 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=5.0, help="how long each contender is timed")
     parser.add_argument("--json", type=Path, help="write the numbers here too")
     options = parser.parse_args()
+    names = options.models.split(",")
+    if unknown := [name for name in names if name not in CASES]:
+        parser.error(f"there is no model {', '.join(unknown)}; there is {', '.join(CASES)}")
 
     print(f"{options.threads} threads, {options.seconds:g} s each in turns, medians; relative: peer / Stratagem")
     load, processors = os.getloadavg()[0], len(os.sched_getaffinity(0))
@@ -64,7 +67,7 @@ def main() -> None:
     print(HEADER)
     rows = []
     with tempfile.TemporaryDirectory(prefix="stratagem-bench-") as folder:
-        for name in options.models.split(","):
+        for name in names:
             packages, make = CASES[name]
             missing = [p for p in packages if importlib.util.find_spec(p) is None]
             case = None if missing else make()

@@ -10,7 +10,7 @@ import contextlib
 import hashlib
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import platformdirs
@@ -39,7 +39,10 @@ def folder() -> Path | None:
 
 
 def cached(name: str, make: Callable[[], bytes]) -> bytes:
-    """The entry `name` (a `key`), made and stored when it is not there. A full disk only means no caching."""
+    """The entry `name` (a `key`), made and stored when it is not there; the oldest ones make room for it.
+
+    A full disk only means no caching.
+    """
     where = folder()
     if where is None:
         return make()
@@ -50,6 +53,7 @@ def cached(name: str, make: Callable[[], bytes]) -> bytes:
     data = make()
     with contextlib.suppress(OSError):
         _write(path, data)
+        trim()
     return data
 
 
@@ -78,17 +82,24 @@ def _write(path: Path, data: bytes) -> None:
         raise
 
 
-def trim(limit: int = LIMIT) -> int:
-    """Deletes the least recently used entries until the cache is under `limit` bytes; returns the bytes freed."""
+def trim(limit: int | None = None) -> int:
+    """Deletes the least recently used entries until the cache is under `limit` bytes, LIMIT unless given; returns the
+    bytes freed. Another process may delete some at the same time."""
     where = folder()
     if where is None or not where.exists():
         return 0
-    entries = sorted((e for e in where.glob("??/*") if e.is_file()), key=lambda e: e.stat().st_mtime)
-    excess = sum(e.stat().st_size for e in entries) - limit
+    entries = sorted(_sizes(where), key=lambda entry: entry[1].st_mtime)
+    excess = sum(status.st_size for _, status in entries) - (LIMIT if limit is None else limit)
     freed = 0
-    for entry in entries:
+    for entry, status in entries:
         if freed >= excess:
             break
-        freed += entry.stat().st_size
+        freed += status.st_size
         entry.unlink(missing_ok=True)
     return freed
+
+
+def _sizes(where: Path) -> Iterator[tuple[Path, os.stat_result]]:
+    for entry in where.glob("??/*"):
+        with contextlib.suppress(FileNotFoundError):
+            yield entry, entry.stat()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 from pathlib import Path
 
 import pytest
@@ -66,13 +67,22 @@ def test_two_processes_share_one_folder(tmp_path: Path) -> None:
     _write_many(str(tmp_path))
 
 
+def test_a_new_entry_makes_old_ones_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cache, "LIMIT", 2500)  # an entry of 968 bytes takes 1000 with its digest
+    with knobs.scope(cache=str(tmp_path)):
+        for i in range(5):
+            cache.cached(cache.key(str(i)), lambda: b"x" * 968)
+            name = cache.key(str(i))
+            os.utime(tmp_path / name[:2] / name, (i, i))
+            assert len(list(tmp_path.glob("??/*"))) == min(i + 1, 2)
+        assert cache.cached(cache.key("4"), lambda: b"made again") == b"x" * 968
+
+
 def test_the_oldest_entries_go_first(tmp_path: Path) -> None:
     with knobs.scope(cache=str(tmp_path)):
         names = [cache.key(str(i)) for i in range(3)]
         for age, name in enumerate(names):
             cache.cached(name, lambda: b"x" * 968)
-            import os
-
             os.utime(tmp_path / name[:2] / name, (age, age))
         assert cache.trim(2000) == 1000
         assert not (tmp_path / names[0][:2] / names[0]).exists()
