@@ -156,8 +156,8 @@ def _open_shared_object(code: bytes) -> ctypes.CDLL:
     if built_for != here:
         raise ArtifactError(
             f"the program's machine code is for {built_for}, this machine is {here}",
-            hint=f"run it on such a machine or under qemu-{built_for} (docs/cross-compiling.md), run one of its levels "
-            "here with `--level`, or compile the model for this machine",
+            hint=f"run it on such a machine or under qemu-{built_for} (docs/cross-compiling.md); here its levels run "
+            "(`run --level device`) and its proofs (`verify --no-run`)",
         )
     try:
         return open_shared_object(code)
