@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from stratagem.runtime.container import Container
@@ -36,10 +36,10 @@ class KernelFacts:
 
     summary: KernelSummary
     member: str
-    backend: str
     loops: tuple[Loop, ...]
     candidates: tuple[str, ...]
-    code: Mapping[str, Any]
+    backend: str = ""
+    code: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Numbers are of one call: `operations` counts arithmetic, `bytes` what inputs and outputs hold."""
@@ -197,7 +197,7 @@ def _kernels(container: Container, level: str) -> tuple[KernelFacts, ...]:
         function, member = find_function(module, summary.name), members.get(summary.name, "")
         backend = container.manifest["members"][member]["backend"] if member else ""
         code = reports.get(member, {}).get("kernels", {}).get(summary.name, {})
-        facts.append(KernelFacts(summary, member, backend, _loops(function), _candidates(function), code))
+        facts.append(KernelFacts(summary, member, _loops(function), _candidates(function), backend, code))
     return tuple(facts)
 
 

@@ -11,6 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+pytest.importorskip("torch", reason="the models are torch modules: pip install 'stratagem[torch]'")
+
+import torch
+
 import stratagem as sg
 from stratagem.compiler.interpreter.api import compare, reference_with_bound
 from stratagem.compiler.ir import parse_module
@@ -19,7 +23,6 @@ from stratagem.runtime.parameters import ParameterStore
 from tests.run.cpu.crossing import TARGETS, Array, Loader, build_loader
 from tests.test_tiny import LAYER, B, W, floats
 
-torch = pytest.importorskip("torch", reason="the models are torch modules: pip install 'stratagem[torch]'")
 FOREIGN = [name for name in TARGETS if name != platform.machine()]
 
 
@@ -28,7 +31,7 @@ def loader(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     return build_loader(request.param, tmp_path_factory.mktemp(request.param))
 
 
-class Network(torch.nn.Module):  # type: ignore[misc]
+class Network(torch.nn.Module):
     """Convolution, matmul, layer norm, softmax, and functions that processors have no instruction for."""
 
     def __init__(self) -> None:
@@ -66,12 +69,13 @@ def test_a_network(loader: Loader, rows: int, tmp_path: Path) -> None:
     """Compiled for a free number of rows; the same numbers as on this machine, and within the bound."""
     torch.manual_seed(0)
     module, traced, x = Network().eval(), torch.randn(2, 3, 7, 5), torch.randn(rows, 3, 7, 5)
-    free = {"dynamic_shapes": ({0: torch.export.Dim.DYNAMIC},)}
-    compiled = compiled_for(loader, module, [traced], **free)
+    free = ({0: torch.export.Dim.DYNAMIC},)
+    compiled = compiled_for(loader, module, [traced], dynamic_shapes=free)
     got = results(loader, compiled, [x.numpy()], tmp_path)
     tensor = Program(parse_module(compiled.ir("tensor")), compiled.compilation.parameters)
     bounded = reference_with_bound(tensor, {compiled.signature.inputs[0].name: x.numpy()})
-    for actual, (value, bound), here in zip(got, bounded, sg.compile(module, (traced,), **free)(x), strict=True):
+    native = sg.compile(module, (traced,), dynamic_shapes=free)(x)
+    for actual, (value, bound), here in zip(got, bounded, native, strict=True):
         assert compare(actual, value, bound), compare(actual, value, bound)
         np.testing.assert_allclose(actual, here.detach().numpy(), rtol=1e-5, atol=1e-6)
 
