@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from stratagem.compiler.compile import Compilation
-from stratagem.compiler.errors import ArtifactError, UsageError
 from stratagem.compiler.ir import LEVELS
 from stratagem.hwmodels import System, load_machine
 from stratagem.hwmodels.dump import dump
 from stratagem.runtime.container import Container, Writer, first_member_offset, write_container
 from stratagem.runtime.drivers import DriverTable, make_driver
+from stratagem.runtime.errors import ArtifactError, UsageError
 from stratagem.runtime.signature import TensorSpec
 from stratagem.runtime.version import VERSION
 

@@ -14,10 +14,10 @@ from torch_mlir import ir
 
 from stratagem.compiler.backends.base import load_backend
 from stratagem.compiler.entry import RUNTIME_DECLARATIONS, collective_text, entry_text, stub_text
-from stratagem.compiler.errors import PassError
 from stratagem.compiler.ir import find_function, functions, local_text, parse_module, symbol_name
 from stratagem.compiler.program import Program
 from stratagem.runtime.drivers import DriverKernel
+from stratagem.runtime.errors import PassError
 
 if TYPE_CHECKING:
     from stratagem.hwmodels import System

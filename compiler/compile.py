@@ -13,12 +13,12 @@ from stratagem.compiler.checks.assurance import check_level, refuse_refuted
 from stratagem.compiler.checks.verdicts import AssuranceReport
 from stratagem.compiler.codegen import Code, generate_code
 from stratagem.compiler.driver import PassRecord, StageRunner
-from stratagem.compiler.errors import UsageError
 from stratagem.compiler.passes.base import PassContext
 from stratagem.compiler.pipeline import stage_names, with_strategy
 from stratagem.compiler.program import Program
 from stratagem.compiler.schedule.describe import describe_text
 from stratagem.compiler.signatures import signature_of
+from stratagem.runtime.errors import UsageError
 from stratagem.runtime.parameters import ParameterStore
 from stratagem.runtime.signature import Signature
 

@@ -15,13 +15,13 @@ from typing import Any
 from torch_mlir import ir
 
 from stratagem.compiler import knobs
-from stratagem.compiler.errors import PassError, ResourceError, StratagemError
 from stratagem.compiler.ir import parse_module, to_text
 from stratagem.compiler.passes.base import Pass, PassContext
 from stratagem.compiler.passes.registry import parse
 from stratagem.compiler.pipeline import Stage
 from stratagem.compiler.program import Program
 from stratagem.hwmodels.dump import dump
+from stratagem.runtime.errors import PassError, ResourceError, StratagemError
 
 Progress = Callable[[str, str], None]
 

@@ -11,8 +11,8 @@ from typing import Any
 
 from torch_mlir import ir
 
-from stratagem.compiler.errors import UnsupportedError
 from stratagem.compiler.ir import symbol_name
+from stratagem.runtime.errors import UnsupportedError
 
 
 def entry_text(main: Any) -> str:

@@ -6,14 +6,14 @@ deadlock under MLIR's own threads), and tensor maths stays in upstream dialects,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from torch_mlir import ir
 from torch_mlir.passmanager import PassManager
 
-from stratagem.compiler.errors import PassError
+from stratagem.runtime.errors import PassError
 
 DYNAMIC = ir.ShapedType.get_dynamic_size()
 LEVELS = ("tensor", "device", "system", "physical")
@@ -159,6 +159,3 @@ def _dictionary_strings(function: Any, which: str, key: str, count: int) -> list
 def location_text(op: Any) -> str:
     """A short reading of the op's source location: `file:line:col`, or the name MLIR prints."""
     return str(op.location).removeprefix("loc(").removesuffix(")").replace('"', "")
-
-
-PassFunction = Callable[[Any], None]

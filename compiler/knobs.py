@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, fields, replace
 
-from stratagem.compiler.errors import UsageError
+from stratagem.runtime.errors import UsageError
 
 VERIFY = ("fast", "off")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from stratagem.compiler.parameters import ParameterStore
+from stratagem.runtime.parameters import ParameterStore
 
 
 @dataclass

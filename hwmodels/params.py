@@ -18,7 +18,6 @@ from stratagem.hwmodels.nodes import Node, Scalar
 WHOLE = re.compile(r"\$([A-Za-z_][\w-]*)")
 PART = re.compile(r"\$\{([A-Za-z_][\w-]*)\}")
 CONTROL_KEYS = ("extends", "params", "vary")
-MOST_VARIANTS = 10_000
 
 
 def parameters(root: Node, problems: list[Problem]) -> dict[str, Scalar]:

@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from stratagem.compiler.errors import HardwareError, UnsupportedError, UsageError
 from stratagem.hwmodels import Device
+from stratagem.runtime.errors import HardwareError, UnsupportedError, UsageError
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from stratagem.compiler.checks.kernel_proofs import prove_kernel
 from stratagem.compiler.checks.memory_plan import check_memory_plan
 from stratagem.compiler.checks.premises import premises_of_calls, updated_destinations
 from stratagem.compiler.checks.verdicts import AssuranceReport, Finding, Verdict
-from stratagem.compiler.errors import StratagemError, VerificationError
 from stratagem.compiler.ir import functions, symbol_name
+from stratagem.runtime.errors import StratagemError, VerificationError
 
 
 def check_level(level: str, module: Any, machine: Any) -> list[Finding]:

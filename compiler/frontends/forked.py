@@ -15,7 +15,7 @@ import traceback
 import warnings
 from collections.abc import Callable
 
-from stratagem.compiler.errors import StratagemError
+from stratagem.runtime.errors import StratagemError
 
 
 class CrashError(Exception):

@@ -23,8 +23,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from stratagem.compiler.errors import ModelError, ResourceError, StratagemError
 from stratagem.runtime import errors as error_classes
+from stratagem.runtime.errors import ModelError, ResourceError, StratagemError
 
 _REQUEST, _ANSWER, _STAGE, _LOG = "request.json", "answer.json", "stage", "log"
 _FOLDER_VARIABLE = "STRATAGEM_WORKER"

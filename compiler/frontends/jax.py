@@ -14,12 +14,12 @@ import jax
 import numpy as np
 from jax._src import config
 
-from stratagem.compiler.errors import ModelError, StratagemError, UnsupportedError
 from stratagem.compiler.frontends.jax_constants import captured_names, constant_id, lift_constants
 from stratagem.compiler.frontends.jax_refusals import check_jaxpr
 from stratagem.compiler.frontends.stablehlo import clean_name, land_stablehlo, output_name, parse_stablehlo
-from stratagem.compiler.parameters import ParameterStore
 from stratagem.compiler.program import Program
+from stratagem.runtime.errors import ModelError, StratagemError, UnsupportedError
+from stratagem.runtime.parameters import ParameterStore
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from jax._src import source_info_util
 
-from stratagem.compiler.errors import UnsupportedError
+from stratagem.runtime.errors import UnsupportedError
 
 _OUTSIDE = "compute it outside the compiled function"
 NEAREST_FORMS = {

@@ -15,7 +15,6 @@ from typing import Any
 from torch_mlir import ir
 from torch_mlir.dialects import arith, linalg, tensor
 
-from stratagem.compiler.errors import ModelError, UnsupportedError
 from stratagem.compiler.frontends.constants import (
     Array,
     ConstantReader,
@@ -26,8 +25,9 @@ from stratagem.compiler.frontends.constants import (
 from stratagem.compiler.frontends.elements import forward_elements
 from stratagem.compiler.ir import find_function, functions, run_pipeline, set_level, symbol_name, walk
 from stratagem.compiler.levels.tensor import CONSTANT_LIMIT, check_tensor_level
-from stratagem.compiler.parameters import ParameterStore
 from stratagem.compiler.program import Program
+from stratagem.runtime.errors import ModelError, UnsupportedError
+from stratagem.runtime.parameters import ParameterStore
 
 SIMPLIFY = "builtin.module(canonicalize,cse)"
 

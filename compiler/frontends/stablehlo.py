@@ -9,12 +9,12 @@ from typing import Any
 
 from torch_mlir import ir
 
-from stratagem.compiler.errors import ModelError, UsageError
 from stratagem.compiler.frontends.landing import land
 from stratagem.compiler.frontends.stablehlo_lowering import lower_stablehlo, stablehlo_context
 from stratagem.compiler.ir import first_diagnostic, functions, symbol_name
-from stratagem.compiler.parameters import ParameterStore
 from stratagem.compiler.program import Program
+from stratagem.runtime.errors import ModelError, UsageError
+from stratagem.runtime.parameters import ParameterStore
 
 BYTECODE_MAGIC = b"ML\xefR"
 _ARGUMENT_NAME = re.compile(r'^loc\("((?:[^"\\]|\\.)+)"(?!:)')

@@ -8,7 +8,6 @@ from typing import Any
 
 from torch_mlir import ir
 
-from stratagem.compiler.errors import PassError, UnsupportedError
 from stratagem.compiler.frontends.forked import CrashError, run_forked
 from stratagem.compiler.frontends.stablehlo_control import lower_case, lower_if, lower_while
 from stratagem.compiler.frontends.stablehlo_fills import fill_for_broadcast
@@ -24,6 +23,7 @@ from stratagem.compiler.frontends.stablehlo_shapes import (
 )
 from stratagem.compiler.frontends.stablehlo_sort import lower_sort, note_order
 from stratagem.compiler.ir import new_context, parse_module, run_pipeline, to_text
+from stratagem.runtime.errors import PassError, UnsupportedError
 
 PREPARE = (
     "builtin.module(func.func(stablehlo-legalize-composite-to-call),inline,symbol-dce,func.func(shape-legalize-to-stablehlo,"

@@ -11,9 +11,9 @@ from typing import Any
 from torch_mlir import ir
 from torch_mlir.dialects import arith, tensor
 
-from stratagem.compiler.errors import UnsupportedError
 from stratagem.compiler.frontends.constants import splat_value
 from stratagem.compiler.ir import location_text
+from stratagem.runtime.errors import UnsupportedError
 
 _SKIPPED = ("tensor.empty",)
 

@@ -12,9 +12,9 @@ from typing import Any
 from torch_mlir import ir
 from torch_mlir.dialects import arith
 
-from stratagem.compiler.errors import UnsupportedError
 from stratagem.compiler.frontends.stablehlo_location import source_line
 from stratagem.compiler.frontends.stablehlo_sort_keys import integer_keys
+from stratagem.runtime.errors import UnsupportedError
 
 NOTE = "sort.order"  # the fields of an Order as text
 

@@ -20,8 +20,8 @@ import numpy as np
 import torch
 from torch.export import ExportedProgram
 
-from stratagem.compiler.errors import ModelError, StratagemError, UsageError
 from stratagem.compiler.frontends.torch_archive_text import check_program_text
+from stratagem.runtime.errors import ModelError, StratagemError, UsageError
 
 PROGRAM_LIMIT = 2**28
 """Largest graph description in bytes; weights are not part of it."""

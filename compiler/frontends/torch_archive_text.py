@@ -10,7 +10,7 @@ import json
 import re
 from typing import Any
 
-from stratagem.compiler.errors import ModelError, UnsupportedError
+from stratagem.runtime.errors import ModelError, UnsupportedError
 
 EXPRESSION_LIMIT = 4096
 

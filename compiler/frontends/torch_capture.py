@@ -20,8 +20,8 @@ from torch import fx, nn
 from torch.export import ExportedProgram
 
 import stratagem.compiler
-from stratagem.compiler.errors import ModelError, SourceLocation, UnsupportedError
 from stratagem.compiler.frontends.torch_fixed_sizes import fixed_sizes
+from stratagem.runtime.errors import ModelError, SourceLocation, UnsupportedError
 
 FRAME = re.compile(r'File "([^"]+)", line (\d+)')
 _DATA_DEPENDENT = re.compile(r"[Dd]ata[- ]dependent|GuardOnDataDependent|unbacked symint|\.item\(\)")

@@ -12,7 +12,6 @@ from typing import Any
 import torch
 from torch import fx
 
-from stratagem.compiler.errors import PassError, StratagemError, UnsupportedError
 from stratagem.compiler.frontends.forked import CrashError, run_forked
 from stratagem.compiler.frontends.torch_capture import FRAME, is_internal_frame
 from stratagem.compiler.frontends.torch_refusals import refuse
@@ -20,6 +19,7 @@ from stratagem.compiler.frontends.torch_rewrites import BACKEND_LEGAL_OPS
 from stratagem.compiler.frontends.torch_single import isolated_operator, operators
 from stratagem.compiler.ir import new_context, parse_module, to_text
 from stratagem.compiler.levels.tensor import CONSTANT_LIMIT
+from stratagem.runtime.errors import PassError, StratagemError, UnsupportedError
 
 FUNCTION = "main"
 

@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from torch.export import ExportedProgram
 
-from stratagem.compiler.errors import UnsupportedError
 from stratagem.compiler.frontends.torch_signature import Role, Signature, Slot
-from stratagem.compiler.parameters import ParameterStore
+from stratagem.runtime.errors import UnsupportedError
+from stratagem.runtime.parameters import ParameterStore
 
 Array = np.ndarray[Any, Any]
 

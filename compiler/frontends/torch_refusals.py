@@ -12,9 +12,9 @@ from typing import Any
 import torch
 from torch import fx
 
-from stratagem.compiler.errors import SourceLocation, UnsupportedError
 from stratagem.compiler.frontends.torch_capture import user_location
 from stratagem.compiler.frontends.torch_parameters import DTYPES
+from stratagem.runtime.errors import SourceLocation, UnsupportedError
 
 _SYMBOLIC = re.compile(
     r"^(sym_|add|sub|mul|floordiv|mod|truediv|neg|pow|eq|ne|lt|le|gt|ge|and_|or_|not_|ceil|floor|trunc|getitem|max|min)"

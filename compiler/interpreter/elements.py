@@ -9,7 +9,7 @@ import ml_dtypes
 import numpy as np
 from torch_mlir import ir
 
-from stratagem.compiler.errors import UnsupportedError
+from stratagem.runtime.errors import UnsupportedError
 
 
 @dataclass(frozen=True)

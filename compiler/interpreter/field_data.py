@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from stratagem.compiler.errors import RuntimeInputError
 from stratagem.compiler.interpreter.buffers import Arena, Buffer
 from stratagem.compiler.interpreter.domains import Domain, ExactField
 from stratagem.compiler.interpreter.elements import is_float, storage
 from stratagem.compiler.interpreter.signature import Port, arguments_of, module_of
 from stratagem.compiler.interpreter.values import Array, Value
 from stratagem.compiler.ir import DYNAMIC, find_function
+from stratagem.runtime.errors import RuntimeInputError
 
 DYNAMIC_SIZE = 7
 """What a dynamic size becomes where no shape is given: a prime, so that no tile divides it."""

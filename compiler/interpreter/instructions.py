@@ -8,11 +8,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from stratagem.compiler.errors import UnsupportedError
 from stratagem.compiler.interpreter.elements import element_of
 from stratagem.compiler.interpreter.values import Array, Value
 from stratagem.compiler.interpreter.violation import Violation
 from stratagem.compiler.ir import location_text
+from stratagem.runtime.errors import UnsupportedError
 
 if TYPE_CHECKING:
     from stratagem.compiler.interpreter.machine import Machine

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from stratagem.compiler.errors import UnsupportedError
 from stratagem.compiler.interpreter.attributes import callee
 from stratagem.compiler.interpreter.buffers import store_results
 from stratagem.compiler.interpreter.domains.base import Domain
@@ -22,6 +21,7 @@ from stratagem.compiler.interpreter.instructions import (
 )
 from stratagem.compiler.interpreter.ops import load_handlers
 from stratagem.compiler.ir import symbol_name, walk
+from stratagem.runtime.errors import UnsupportedError
 
 CallHook = Callable[[Instruction, str, Sequence[Any]], list[Any]]
 """(call, callee, arguments) -> results; takes the place of running the callee."""

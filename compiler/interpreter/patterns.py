@@ -9,10 +9,10 @@ from typing import Any
 from torch_mlir import ir
 from torch_mlir.dialects import linalg
 
-from stratagem.compiler.errors import UnsupportedError
 from stratagem.compiler.interpreter.access import Access
 from stratagem.compiler.interpreter.attributes import segments
 from stratagem.compiler.interpreter.instructions import Body, Instruction
+from stratagem.runtime.errors import UnsupportedError
 
 UNIT = -1
 """In `Structure.orders`: a dimension of size 1 that the map indexes with the constant 0 (a reduction that

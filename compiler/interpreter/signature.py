@@ -12,13 +12,13 @@ from typing import Any, cast
 import numpy as np
 from torch_mlir import ir
 
-from stratagem.compiler.errors import RuntimeInputError
 from stratagem.compiler.interpreter.buffers import Arena, Buffer
 from stratagem.compiler.interpreter.domains.base import Domain
 from stratagem.compiler.interpreter.elements import element_of, is_float, storage
 from stratagem.compiler.interpreter.values import Array
 from stratagem.compiler.ir import DYNAMIC, argument_attributes, result_attributes
 from stratagem.compiler.program import Program
+from stratagem.runtime.errors import RuntimeInputError
 
 Inputs = Mapping[str, Array] | Sequence[Array]
 

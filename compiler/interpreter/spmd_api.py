@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from stratagem.compiler.errors import RuntimeInputError, UsageError
 from stratagem.compiler.interpreter.domains import Domain, Float64
 from stratagem.compiler.interpreter.machine import Machine
 from stratagem.compiler.interpreter.signature import Inputs, Port, arguments_of, bind, lift, module_of
 from stratagem.compiler.interpreter.spmd import Mesh, Rank, Rendezvous, run_ranks
 from stratagem.compiler.interpreter.values import Array, Value
 from stratagem.compiler.ir import find_function
+from stratagem.runtime.errors import RuntimeInputError, UsageError
 
 
 def run_spmd(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stratagem.compiler.errors import VerificationError
+from stratagem.runtime.errors import VerificationError
 
 
 class Violation(VerificationError):

@@ -10,9 +10,9 @@ from typing import Any
 
 from torch_mlir import ir
 
-from stratagem.compiler.errors import PassError
 from stratagem.compiler.ir import find_function, functions, location_text, symbol_name, walk
 from stratagem.hwmodels import Device, Machine
+from stratagem.runtime.errors import PassError
 
 KERNEL = "device.kernel"
 DESTINATION = "device.dest"

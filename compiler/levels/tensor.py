@@ -12,7 +12,6 @@ from typing import Any
 
 from torch_mlir import ir
 
-from stratagem.compiler.errors import UnsupportedError
 from stratagem.compiler.ir import (
     argument_attributes,
     functions,
@@ -21,6 +20,7 @@ from stratagem.compiler.ir import (
     symbol_name,
     walk,
 )
+from stratagem.runtime.errors import UnsupportedError
 
 CONSTANT_LIMIT = 64
 """Largest number of elements of a constant inside the program; above it is a parameter."""

@@ -20,9 +20,9 @@ from torch_mlir.dialects import func
 
 from stratagem.compiler.arguments import add_parameter, drop_argument, parameter_arguments
 from stratagem.compiler.ir import find_function
-from stratagem.compiler.parameters import ParameterStore
 from stratagem.compiler.passes.base import Pass, PassContext
 from stratagem.compiler.program import Program
+from stratagem.runtime.parameters import ParameterStore
 
 Array = np.ndarray[Any, Any]
 CONSTANT = "constant"

@@ -13,10 +13,10 @@ from typing import Any, ClassVar
 from torch_mlir import ir
 from torch_mlir.dialects import arith, tensor
 
-from stratagem.compiler.errors import UnsupportedError
 from stratagem.compiler.ir import location_text, walk
 from stratagem.compiler.passes.base import Pass, PassContext
 from stratagem.compiler.program import Program
+from stratagem.runtime.errors import UnsupportedError
 
 COLLECTIVES = ("system.all_reduce", "system.all_gather", "system.reduce_scatter")
 GROUP = 0

@@ -7,9 +7,9 @@ from typing import ClassVar
 
 from torch_mlir import ir
 
-from stratagem.compiler.errors import PassError
 from stratagem.compiler.passes.base import Pass, PassContext
 from stratagem.compiler.program import Program
+from stratagem.runtime.errors import PassError
 
 
 @dataclass(frozen=True)

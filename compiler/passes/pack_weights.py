@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from torch_mlir import ir
 
 from stratagem.compiler.backends.base import load_backend
-from stratagem.compiler.errors import PassError
 from stratagem.compiler.ir import find_function, symbol_name, walk
 from stratagem.compiler.passes.base import Pass, PassContext
 from stratagem.compiler.program import Program
+from stratagem.runtime.errors import PassError
 
 if TYPE_CHECKING:
     from stratagem.hwmodels import Device, Machine

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from torch_mlir import ir
 
-from stratagem.compiler.errors import HardwareError, UsageError
 from stratagem.compiler.ir import argument_attributes, clone_module, find_function, run_pipeline
 from stratagem.compiler.passes.base import Pass, PassContext
 from stratagem.compiler.program import Program
 from stratagem.compiler.sharding.partition import Partitioner
 from stratagem.compiler.sharding.placements import Sharded
 from stratagem.compiler.sharding.rules import Prices
+from stratagem.runtime.errors import HardwareError, UsageError
 
 if TYPE_CHECKING:
     from stratagem.hwmodels import System

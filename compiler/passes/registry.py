@@ -7,8 +7,8 @@ import re
 from collections.abc import Callable
 from dataclasses import fields
 
-from stratagem.compiler.errors import UsageError
 from stratagem.compiler.passes.base import Pass, UpstreamPass
+from stratagem.runtime.errors import UsageError
 
 PassClass = Callable[[], type[Pass]]
 

@@ -7,10 +7,10 @@ from typing import ClassVar
 
 from torch_mlir import ir
 
-from stratagem.compiler.errors import PassError
 from stratagem.compiler.ir import run_pipeline
 from stratagem.compiler.passes.base import Pass, PassContext
 from stratagem.compiler.program import Program
+from stratagem.runtime.errors import PassError
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from torch_mlir import ir
-
 Mapping = dict[Any, Any]
 
 
@@ -59,7 +57,3 @@ PURE = frozenset(
         "tensor.concat", "tensor.splat", "tensor.from_elements", "tensor.generate", "scf.forall", "scf.for",
     ]
 )  # fmt: skip
-
-
-def insertion_before(op: Any) -> Any:
-    return ir.InsertionPoint(op)

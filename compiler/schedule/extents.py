@@ -75,10 +75,6 @@ def _reshape(op: Any, position: int) -> Index:
     return size if str(size.type) == "index" else arith.IndexCastOp(ir.IndexType.get(), size).result
 
 
-def _scan_output(op: Any, position: int) -> Index:
-    return extent(op.operands[0], position)
-
-
 _FOLLOW: dict[str, Callable[[Any, int], Index]] = {
     "tensor.empty": _empty,
     "tensor.generate": _empty,

@@ -27,7 +27,6 @@ from stratagem.compiler.schedule.structured import (
     Access,
     accesses,
     input_count,
-    is_structured,
     loop_extents,
     owner,
 )
@@ -143,9 +142,3 @@ def _extent(dims: KernelDims, dim: int, outputs: Sequence[Any]) -> index.Index:
             if result is not None and result.loop is not None and dims.loops[op].dims[result.loop] == dim:
                 return extent(value, position)
     raise AssertionError("a tiled dimension is a dimension of every output")
-
-
-def is_tile_op(value: Any) -> bool:
-    """Whether a value is made by a structured op."""
-    op = owner(value)
-    return op is not None and is_structured(op)

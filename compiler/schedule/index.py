@@ -38,13 +38,6 @@ def add(left: Index, right: Index) -> Index:
     return combine([(left, 1), (right, 1)])
 
 
-def ceil_div(value: Index, divisor: int) -> Index:
-    """`value` / `divisor`, rounded up."""
-    if isinstance(value, int):
-        return -(-value // divisor)
-    return _apply(ir.AffineExpr.get_ceil_div(ir.AffineDimExpr.get(0), ir.AffineConstantExpr.get(divisor)), [value])
-
-
 def clamp(tile: int, extent: Index, start: Index) -> Index:
     """`min(tile, extent - start)`: the size of the tile that begins at `start`; `start` is a multiple of
     `tile`."""

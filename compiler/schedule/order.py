@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from stratagem.compiler.errors import PassError
 from stratagem.compiler.ir import location_text
 from stratagem.compiler.schedule.structured import owner, reads
+from stratagem.runtime.errors import PassError
 
 
 def sort_block(block: Any) -> None:

@@ -242,7 +242,3 @@ def _ready(values: list[Any], mapping: Mapping) -> None:
         if is_fill(made_by) or made_by.name == "tensor.empty":
             _ready(reads(made_by), mapping)
             clone(made_by, mapping)
-
-
-def is_opaque(op: Any) -> bool:
-    return not is_generic(op) and not is_fill(op)

@@ -27,11 +27,6 @@ class Range:
 Region = tuple[Range, ...]
 
 
-def whole_region(value: Any) -> Region:
-    """The region that is all of a tensor."""
-    return tuple(Range(0, index.dim(value, i), whole=True) for i in range(value.type.rank))
-
-
 def is_whole(region: Region) -> bool:
     return all(r.whole for r in region)
 

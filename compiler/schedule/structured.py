@@ -15,8 +15,6 @@ from typing import Any
 from torch_mlir import ir
 
 PARALLEL, REDUCTION = "parallel", "reduction"
-INDEX_OPS = ("linalg.index",)
-READS_WHOLE_TENSORS = ("tensor.extract",)
 
 
 @dataclass(frozen=True)

@@ -29,8 +29,6 @@ from stratagem.hwmodels.schema.base import (
 from stratagem.hwmodels.trust import KINDS
 from stratagem.hwmodels.values import refuse
 
-LEVEL_KINDS = ("memory", "cache", "scratchpad", "register", "group", "external", "weights")
-
 
 class SourceEntry(Record):
     """Where the numbers of a file come from, unless a value says otherwise."""

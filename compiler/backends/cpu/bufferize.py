@@ -7,8 +7,8 @@ from typing import Any
 from torch_mlir import ir
 from torch_mlir.dialects import memref
 
-from stratagem.compiler.errors import PassError
 from stratagem.compiler.ir import functions, run_pipeline, symbol_name, walk
+from stratagem.runtime.errors import PassError
 
 _PREPARE = (
     "builtin.module(func.func(linalg-generalize-named-ops,refback-generalize-tensor-pad,"

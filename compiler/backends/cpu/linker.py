@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from stratagem.compiler.backends.cpu.object_code import ObjectCode
-from stratagem.compiler.errors import PassError, ResourceError
+from stratagem.runtime.errors import PassError, ResourceError
 from stratagem.runtime.shared_object import architecture
 
 

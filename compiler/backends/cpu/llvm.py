@@ -9,7 +9,7 @@ from typing import Any
 from stratagem.compiler.backends.cpu.literals import rewrite_float_literals
 from stratagem.compiler.backends.cpu.narrow_floats import with_conversions
 from stratagem.compiler.backends.cpu.target import CpuTarget
-from stratagem.compiler.errors import HardwareError, PassError
+from stratagem.runtime.errors import HardwareError, PassError
 
 _LOCK = threading.Lock()  # LLVM's global context is shared by all threads
 

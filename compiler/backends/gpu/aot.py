@@ -16,7 +16,7 @@ from typing import Any
 from stratagem.compiler import knobs
 from stratagem.compiler.backends.gpu.plan import Launch
 from stratagem.compiler.backends.gpu.worker import Worker, WorkerDiedError
-from stratagem.compiler.errors import HardwareError, UnsupportedError
+from stratagem.runtime.errors import HardwareError, UnsupportedError
 
 FORMAT = 1
 """Part of every cache key: raised when what is compiled from the same source changes."""

@@ -12,7 +12,7 @@ import numpy as np
 
 from stratagem.compiler.backends.gpu.expressions import evaluate
 from stratagem.compiler.backends.gpu.plan import Argument, KernelPlan, Launch
-from stratagem.compiler.errors import RuntimeInputError
+from stratagem.runtime.errors import RuntimeInputError
 from stratagem.runtime.signature import NUMPY_TYPES
 
 Array = np.ndarray[Any, Any]

@@ -14,9 +14,9 @@ from stratagem.compiler.backends.gpu.pipeline import PASSES
 from stratagem.compiler.backends.gpu.plan import KernelPlan, Launch
 from stratagem.compiler.backends.gpu.printer.kernel import PrintedKernel, Schedule, print_kernel
 from stratagem.compiler.backends.gpu.tuning import next_schedule, schedule_for
-from stratagem.compiler.errors import HardwareError
 from stratagem.compiler.ir import clone_module, functions, run_pipeline
 from stratagem.hwmodels import Device
+from stratagem.runtime.errors import HardwareError
 
 INDEX = "kernels.json"
 """The file that lists the kernels, their plans and the facts of their functions."""

@@ -13,7 +13,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from stratagem.compiler.errors import ArtifactError
+from stratagem.runtime.errors import ArtifactError
 
 _HEADER_SIZE = 64
 _SIZED_RECORD = 4

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from stratagem.compiler.errors import ResourceError
+from stratagem.runtime.errors import ResourceError
 
 LIBRARY = "libcuda.so.1"
 

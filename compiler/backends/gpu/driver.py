@@ -18,7 +18,7 @@ from stratagem.compiler.backends.gpu.cubin import read_kernels
 from stratagem.compiler.backends.gpu.cuda import LIBRARY, CudaDevice, LoadedFunction, count_devices
 from stratagem.compiler.backends.gpu.interpreter import LABEL, CheckedInterpreter
 from stratagem.compiler.backends.gpu.plan import KernelPlan
-from stratagem.compiler.errors import ArtifactError
+from stratagem.runtime.errors import ArtifactError
 
 INDEX = "kernels.json"
 

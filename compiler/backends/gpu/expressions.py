@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from stratagem.compiler.errors import ArtifactError
+from stratagem.runtime.errors import ArtifactError
 
 Expression = int | list[Any]
 

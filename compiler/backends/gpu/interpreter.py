@@ -18,7 +18,7 @@ import numpy as np
 from stratagem.compiler.backends.gpu.binding import Array, BoundCall, bind, raise_failed
 from stratagem.compiler.backends.gpu.plan import KernelPlan
 from stratagem.compiler.backends.gpu.worker import Worker
-from stratagem.compiler.errors import ResourceError, VerificationError
+from stratagem.runtime.errors import ResourceError, VerificationError
 
 LABEL = "interpreted on the CPU, not run on a GPU"
 

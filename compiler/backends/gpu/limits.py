@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from stratagem.compiler.backends.gpu.aot import CompiledFunction
 from stratagem.compiler.backends.gpu.cubin import KernelFacts, read_kernels
 from stratagem.compiler.backends.gpu.plan import Launch
-from stratagem.compiler.errors import ArtifactError, HardwareError
 from stratagem.hwmodels import Device
+from stratagem.runtime.errors import ArtifactError, HardwareError
 
 _PARAMETER_BYTES = {
     "i32": 4,

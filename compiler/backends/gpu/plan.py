@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from stratagem.compiler.backends.gpu.expressions import Expression
-from stratagem.compiler.errors import ArtifactError
+from stratagem.runtime.errors import ArtifactError
 
 VERSION = 1
 

@@ -21,7 +21,7 @@ from types import TracebackType
 from typing import IO, Any
 
 from stratagem.compiler.backends.gpu.protocol import Message, read_message, write_message
-from stratagem.compiler.errors import ResourceError
+from stratagem.runtime.errors import ResourceError
 
 PACKAGE = "stratagem.compiler.backends.gpu"
 TAIL = 2000

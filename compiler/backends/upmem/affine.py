@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from torch_mlir import ir
 
 from stratagem.compiler.backends.upmem.symbols import Index
-from stratagem.compiler.errors import UnsupportedError
+from stratagem.runtime.errors import UnsupportedError
 
 if TYPE_CHECKING:
     from stratagem.compiler.backends.upmem.scope import Scope

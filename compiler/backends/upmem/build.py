@@ -17,7 +17,7 @@ from pathlib import Path
 
 from stratagem.compiler.backends.upmem.facts import DeviceFacts
 from stratagem.compiler.backends.upmem.sources import SIMULATOR, simulator_sources
-from stratagem.compiler.errors import ResourceError
+from stratagem.runtime.errors import ResourceError
 
 PROGRAM_END = SIMULATOR / "device" / "program_end.c"
 SDK_COMPILER = "dpu-upmem-dpurte-clang"

@@ -9,9 +9,9 @@ from stratagem.compiler.backends.base import KernelCode
 from stratagem.compiler.backends.upmem.facts import device_facts
 from stratagem.compiler.backends.upmem.kernel import EmittedKernel, emit_kernel
 from stratagem.compiler.backends.upmem.sources import support_files
-from stratagem.compiler.errors import UnsupportedError
 from stratagem.compiler.ir import clone_module, functions, run_pipeline
 from stratagem.hwmodels import Device
+from stratagem.runtime.errors import UnsupportedError
 
 PASSES = "builtin.module(func.func(linalg-generalize-named-ops))"
 """What happens to a kernel before it is printed: one form of linalg operation is enough. Foralls of one

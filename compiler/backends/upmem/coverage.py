@@ -20,7 +20,7 @@ from stratagem.compiler.backends.upmem.geometry import (
 from stratagem.compiler.backends.upmem.scope import Scope
 from stratagem.compiler.backends.upmem.symbols import Index
 from stratagem.compiler.backends.upmem.tensor_emitter import loop_variable
-from stratagem.compiler.errors import UnsupportedError
+from stratagem.runtime.errors import UnsupportedError
 
 
 def covers(value: Any, scope: Scope) -> bool:

@@ -26,8 +26,8 @@ from stratagem.compiler.backends.upmem.scope import Scope
 from stratagem.compiler.backends.upmem.symbols import Index, Variable, product_text
 from stratagem.compiler.backends.upmem.tensor_emitter import loop_variable
 from stratagem.compiler.backends.upmem.views import MRAM, View
-from stratagem.compiler.errors import UnsupportedError
 from stratagem.compiler.ir import location_text, walk
+from stratagem.runtime.errors import UnsupportedError
 
 
 class DeviceEmitter(DeviceMemory):

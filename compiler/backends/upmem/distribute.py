@@ -24,8 +24,8 @@ from stratagem.compiler.backends.upmem.geometry import (
     terminator,
 )
 from stratagem.compiler.backends.upmem.liveness import users
-from stratagem.compiler.errors import UnsupportedError
 from stratagem.compiler.ir import location_text, walk
+from stratagem.runtime.errors import UnsupportedError
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from stratagem.compiler.backends.upmem.scope import Scope
 from stratagem.compiler.backends.upmem.symbols import Index, Variable
 from stratagem.compiler.backends.upmem.views import View
-from stratagem.compiler.errors import HardwareError, UnsupportedError
+from stratagem.runtime.errors import HardwareError, UnsupportedError
 
 
 @dataclass(frozen=True)

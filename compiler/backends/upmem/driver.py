@@ -23,7 +23,7 @@ from stratagem.compiler.backends.upmem.build import Builder, BuiltKernel, sdk_co
 from stratagem.compiler.backends.upmem.dtypes import dtype_named
 from stratagem.compiler.backends.upmem.facts import DeviceFacts
 from stratagem.compiler.backends.upmem.report import Limits, RunReport, SimulatorReport, limits_of, run_report
-from stratagem.compiler.errors import (
+from stratagem.runtime.errors import (
     ArtifactError,
     HardwareError,
     ResourceError,

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from stratagem.compiler.backends.upmem.operations import FUNCTIONS, OPERATIONS, macro_name
-from stratagem.compiler.errors import HardwareError
+from stratagem.runtime.errors import HardwareError
 
 if TYPE_CHECKING:
     from stratagem.hwmodels import Device

@@ -30,8 +30,8 @@ from stratagem.compiler.backends.upmem.scope import Scope
 from stratagem.compiler.backends.upmem.symbols import Index, Variable, product_text
 from stratagem.compiler.backends.upmem.tensor_emitter import TensorEmitter, loop_variable
 from stratagem.compiler.backends.upmem.views import HOST, Storage, View
-from stratagem.compiler.errors import UnsupportedError
 from stratagem.compiler.ir import location_text, walk
+from stratagem.runtime.errors import UnsupportedError
 
 
 def entry_name(kernel: str) -> str:

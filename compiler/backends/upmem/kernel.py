@@ -14,8 +14,8 @@ from stratagem.compiler.backends.upmem.geometry import block_of, is_tensor, stat
 from stratagem.compiler.backends.upmem.host_emitter import HostEmitter, entry_name
 from stratagem.compiler.backends.upmem.scope import without_unused
 from stratagem.compiler.backends.upmem.static_checks import Usage, fit_tasklets, usage_of
-from stratagem.compiler.errors import HardwareError, StratagemError, UnsupportedError
 from stratagem.compiler.ir import location_text, symbol_name
+from stratagem.runtime.errors import HardwareError, StratagemError, UnsupportedError
 
 
 @dataclass(frozen=True)

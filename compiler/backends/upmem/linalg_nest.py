@@ -22,8 +22,8 @@ from stratagem.compiler.backends.upmem.scalars import Scalar
 from stratagem.compiler.backends.upmem.scope import Scope
 from stratagem.compiler.backends.upmem.symbols import Index, Variable, product_text
 from stratagem.compiler.backends.upmem.views import View
-from stratagem.compiler.errors import UnsupportedError
 from stratagem.compiler.ir import location_text, walk
+from stratagem.runtime.errors import UnsupportedError
 
 Operand = View | Scalar
 

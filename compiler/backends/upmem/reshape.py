@@ -12,8 +12,8 @@ from stratagem.compiler.backends.upmem.geometry import static_shape
 from stratagem.compiler.backends.upmem.scope import Scope
 from stratagem.compiler.backends.upmem.symbols import Index
 from stratagem.compiler.backends.upmem.views import MRAM, Storage, View, row_major
-from stratagem.compiler.errors import UnsupportedError
 from stratagem.compiler.ir import DYNAMIC, location_text
+from stratagem.runtime.errors import UnsupportedError
 
 
 def reshape_view(op: Any, view: View, scope: Scope) -> View:

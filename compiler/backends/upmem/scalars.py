@@ -13,10 +13,10 @@ from typing import Any
 
 from torch_mlir import ir
 
-from stratagem.compiler.backends.upmem.dtypes import DType, dtype_of
+from stratagem.compiler.backends.upmem.dtypes import DType
 from stratagem.compiler.backends.upmem.operations import cost_name
-from stratagem.compiler.errors import UnsupportedError
 from stratagem.compiler.ir import location_text
+from stratagem.runtime.errors import UnsupportedError
 
 
 @dataclass(frozen=True)
@@ -216,7 +216,3 @@ _OTHER: dict[str, Callable[[list[str], DType, DType], Operation]] = {
     "index_castui": _extend_unsigned,
     "bitcast": _bitcast,
 }
-
-
-def operand_dtype(value: Any) -> DType:
-    return dtype_of(value.type)

@@ -29,8 +29,8 @@ from stratagem.compiler.backends.upmem.geometry import (
 from stratagem.compiler.backends.upmem.scalars import Scalar, constant_scalar, scalar_operation
 from stratagem.compiler.backends.upmem.symbols import Index, Variable, minimum_high, minimum_low
 from stratagem.compiler.backends.upmem.views import View
-from stratagem.compiler.errors import UnsupportedError
 from stratagem.compiler.ir import DYNAMIC, location_text
+from stratagem.runtime.errors import UnsupportedError
 
 ShapeLeaf = Callable[[int, int], Variable]
 ScalarLeaf = Callable[[int, DType], str]

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from stratagem.compiler.backends.upmem.facts import DeviceFacts
-from stratagem.compiler.errors import HardwareError
+from stratagem.runtime.errors import HardwareError
 
 if TYPE_CHECKING:
     from stratagem.compiler.backends.upmem.device_program import DeviceProgram

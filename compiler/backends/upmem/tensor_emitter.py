@@ -32,8 +32,8 @@ from stratagem.compiler.backends.upmem.scalars import Scalar, float_literal, int
 from stratagem.compiler.backends.upmem.scope import Scope
 from stratagem.compiler.backends.upmem.symbols import Index, Variable
 from stratagem.compiler.backends.upmem.views import WRAM, Storage, View, row_major
-from stratagem.compiler.errors import UnsupportedError
 from stratagem.compiler.ir import location_text
+from stratagem.runtime.errors import UnsupportedError
 
 
 @dataclass(frozen=True)

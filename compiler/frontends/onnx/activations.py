@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from stratagem.compiler.errors import ModelError
 from stratagem.compiler.frontends.onnx.graph import Graph
+from stratagem.runtime.errors import ModelError
 
 Op = Callable[..., str]
 

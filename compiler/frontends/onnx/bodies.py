@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import onnx
 
-from stratagem.compiler.errors import UnsupportedError
 from stratagem.compiler.frontends.onnx.graph import (
     INLINE,
     Dim,
@@ -20,6 +19,7 @@ from stratagem.compiler.frontends.onnx.graph import (
     replace_inputs,
     sort_nodes,
 )
+from stratagem.runtime.errors import UnsupportedError
 
 CONTROL = frozenset({"If", "Loop", "Scan"})
 BODY_ATTRIBUTES = {"If": ("then_branch", "else_branch"), "Loop": ("body",), "Scan": ("body",)}

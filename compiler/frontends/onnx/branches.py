@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from stratagem.compiler.errors import ModelError
 from stratagem.compiler.frontends.onnx.conditions import condition_text
 from stratagem.compiler.frontends.onnx.graph import ASSERT, Graph, attributes, copied, describe, node, replace_inputs
+from stratagem.runtime.errors import ModelError
 
 
 def resolve_conditions(graph: Graph) -> None:

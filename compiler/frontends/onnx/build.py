@@ -14,7 +14,6 @@ import onnx.shape_inference
 import onnx.version_converter
 from onnx import helper
 
-from stratagem.compiler.errors import ModelError, UnsupportedError, UsageError
 from stratagem.compiler.frontends.constants import Array
 from stratagem.compiler.frontends.onnx.graph import (
     Dim,
@@ -30,6 +29,7 @@ from stratagem.compiler.frontends.onnx.graph import (
 from stratagem.compiler.frontends.onnx.read import STANDARD_DOMAINS
 from stratagem.compiler.frontends.onnx.validate import check_operators, check_values
 from stratagem.compiler.frontends.onnx.weights import Weights, numpy_dtype
+from stratagem.runtime.errors import ModelError, UnsupportedError, UsageError
 
 OPSET = 21
 """Graphs of older operator sets are raised to this one; newer ones stay as they are."""

@@ -16,12 +16,12 @@ import onnx
 from torch_mlir import ir
 from torch_mlir.dialects import func
 
-from stratagem.compiler.errors import UnsupportedError
 from stratagem.compiler.frontends.constants import Array
 from stratagem.compiler.frontends.onnx.bodies import BODY_ATTRIBUTES, body_key, captured_values
 from stratagem.compiler.frontends.onnx.build import inference_error
 from stratagem.compiler.frontends.onnx.graph import INLINE, ONNX_TYPES, Graph, TensorType, describe
 from stratagem.compiler.frontends.onnx.weights import NUMPY, element_type_name
+from stratagem.runtime.errors import UnsupportedError
 
 _T = onnx.TensorProto
 TORCH_TYPES = {

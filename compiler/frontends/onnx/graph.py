@@ -15,9 +15,9 @@ import numpy as np
 import onnx
 from onnx import helper
 
-from stratagem.compiler.errors import ModelError
 from stratagem.compiler.frontends.constants import Array
 from stratagem.compiler.frontends.onnx.weights import NUMPY
+from stratagem.runtime.errors import ModelError
 
 INLINE = 64
 """Constants of at most this many elements stay in the graph; larger ones become parameters."""
@@ -118,10 +118,6 @@ class Graph:
         name = self.new_name(hint)
         self.constants[name] = array
         return name
-
-    def producers(self) -> dict[str, Any]:
-        """Value name -> the node that computes it."""
-        return {o: node for node in self.nodes for o in node.output if o}
 
 
 def node(op: str, inputs: Sequence[str], outputs: Sequence[str], name: str, domain: str = "", **attributes: Any) -> Any:

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from torch_mlir import ir
 
-from stratagem.compiler.errors import PassError
 from stratagem.compiler.frontends.isolate import exchange_folder, report_stage, run_isolated
 from stratagem.compiler.frontends.landing import land
 from stratagem.compiler.frontends.onnx.build import build_graph
@@ -30,8 +29,9 @@ from stratagem.compiler.frontends.onnx.simplify import simplify
 from stratagem.compiler.frontends.onnx.weights import Weights
 from stratagem.compiler.frontends.onnx.worker import import_to_folder, program_from_folder
 from stratagem.compiler.ir import find_function, new_context, run_pipeline
-from stratagem.compiler.parameters import ParameterStore
 from stratagem.compiler.program import Program
+from stratagem.runtime.errors import PassError
+from stratagem.runtime.parameters import ParameterStore
 
 InputShapes = Mapping[str, Sequence[int | None]]
 

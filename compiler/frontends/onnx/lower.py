@@ -8,13 +8,13 @@ from typing import Any
 from torch_mlir import ir
 from torch_mlir.dialects import arith, cf, tensor
 
-from stratagem.compiler.errors import UnsupportedError
 from stratagem.compiler.frontends.onnx.call import Call, Lowering
 from stratagem.compiler.frontends.onnx.emit import Opaque
 from stratagem.compiler.frontends.onnx.graph import ASSERT, Dim, describe
 from stratagem.compiler.frontends.onnx.lower_control import lower_assertion, lower_if, lower_loop, lower_scan
 from stratagem.compiler.frontends.onnx.reshape import Group, build_reshape, index, join_empty, match_groups
 from stratagem.compiler.ir import walk
+from stratagem.runtime.errors import UnsupportedError
 
 
 def lower_calls(module: Any, calls: dict[str, Opaque]) -> None:

@@ -8,12 +8,12 @@ from typing import Any
 from torch_mlir import ir
 from torch_mlir.dialects import arith, cf, func, scf, tensor
 
-from stratagem.compiler.errors import UnsupportedError
 from stratagem.compiler.frontends.onnx.bodies import body_key, is_always_true, outward_type, scan_attributes
 from stratagem.compiler.frontends.onnx.call import Call
 from stratagem.compiler.frontends.onnx.graph import Dim, describe
 from stratagem.compiler.frontends.onnx.reshape import cast, index
 from stratagem.compiler.ir import find_function
+from stratagem.runtime.errors import UnsupportedError
 
 
 class _Body:

@@ -12,9 +12,9 @@ import numpy as np
 import onnx
 from google.protobuf.message import DecodeError, EncodeError  # type: ignore[import-untyped]
 
-from stratagem.compiler.errors import ModelError, UnsupportedError, UsageError
 from stratagem.compiler.frontends.onnx.weights import Weights, checked_count, map_file
 from stratagem.compiler.frontends.onnx.wire import skeleton
+from stratagem.runtime.errors import ModelError, UnsupportedError, UsageError
 
 Source = Any
 """A path, the file's bytes, or an onnx.ModelProto."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from stratagem.compiler.errors import UnsupportedError
 from stratagem.compiler.frontends.onnx.bodies import prepare_bodies
 from stratagem.compiler.frontends.onnx.branches import resolve_conditions
 from stratagem.compiler.frontends.onnx.build import infer_types
@@ -14,6 +13,7 @@ from stratagem.compiler.frontends.onnx.refine import refine_types
 from stratagem.compiler.frontends.onnx.rewrites import rewrite_nodes
 from stratagem.compiler.frontends.onnx.shapes import propagate_shapes
 from stratagem.compiler.frontends.onnx.weights import checked_count
+from stratagem.runtime.errors import UnsupportedError
 
 ROUNDS = 12
 

@@ -6,9 +6,9 @@ from __future__ import annotations
 
 import re
 
-from stratagem.compiler.errors import UnsupportedError
 from stratagem.compiler.frontends.onnx.functions import has_definition
 from stratagem.compiler.frontends.onnx.graph import Graph
+from stratagem.runtime.errors import UnsupportedError
 
 _LOCATION = re.compile(r'loc\("([^"]+)"\)')
 _OPERATOR = re.compile(r'name = "onnx\.(\w+)"')

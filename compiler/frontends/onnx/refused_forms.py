@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from stratagem.compiler.errors import UnsupportedError
 from stratagem.compiler.frontends.onnx.graph import Graph, attributes, describe
+from stratagem.runtime.errors import UnsupportedError
 
 Rule = Callable[[Graph, Any], tuple[str, str] | None]
 """(what stands in the way, what to do), or None when the node is fine."""

@@ -19,10 +19,10 @@ import numpy as np
 import onnx
 from onnx import helper
 
-from stratagem.compiler.errors import UnsupportedError
 from stratagem.compiler.frontends.onnx.activations import activation_node, default_activations
 from stratagem.compiler.frontends.onnx.graph import Graph, attributes, describe, node
 from stratagem.compiler.frontends.onnx.writer import Writer
+from stratagem.runtime.errors import UnsupportedError
 
 GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
 _FLOATS = {1, 10, 11, 16}

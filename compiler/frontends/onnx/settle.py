@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import dataclasses
 
-from stratagem.compiler.errors import ModelError
 from stratagem.compiler.frontends.onnx.bodies import BranchesDiffer
 from stratagem.compiler.frontends.onnx.branches import take_branch
 from stratagem.compiler.frontends.onnx.conditions import assume
 from stratagem.compiler.frontends.onnx.graph import ASSERT, Graph, attributes, copied
 from stratagem.compiler.frontends.onnx.reduce import reduce_graph
+from stratagem.runtime.errors import ModelError
 
 DEPTH = 4
 """Conditions tried together. Where one more is undecided, the branch in question is held to fit."""

@@ -14,7 +14,7 @@ import numpy as np
 
 from stratagem.compiler.frontends.constants import Array
 from stratagem.compiler.frontends.onnx.fold import run_node
-from stratagem.compiler.frontends.onnx.graph import Dim, Graph, TensorType, attributes
+from stratagem.compiler.frontends.onnx.graph import Dim, Graph, attributes
 
 Partial = np.ndarray[Any, Any]
 """Object array of rank 0 or 1 whose elements are `int | str | None`."""
@@ -206,17 +206,3 @@ _SCALAR_RULES: dict[str, Callable[..., Dim]] = {
     "Max": _both(max),
     "Min": _both(min),
 }
-
-
-def sharpen_type(graph: Graph, name: str, shape: tuple[Dim, ...]) -> None:
-    """Notes a shape found for a value, keeping sizes that were known better."""
-    kind = graph.types.get(name)
-    if kind is None:
-        return
-    if kind.shape is None or len(kind.shape) != len(shape):
-        graph.types[name] = TensorType(kind.element, shape)
-        return
-    merged = tuple(
-        o if isinstance(o, int) else n if n is not None else o for o, n in zip(kind.shape, shape, strict=True)
-    )
-    graph.types[name] = TensorType(kind.element, merged)

@@ -8,9 +8,9 @@ from typing import Any
 
 import onnx
 
-from stratagem.compiler.errors import ModelError, UnsupportedError
 from stratagem.compiler.frontends.onnx.graph import Graph, describe, uses
 from stratagem.compiler.frontends.onnx.read import STANDARD_DOMAINS
+from stratagem.runtime.errors import ModelError, UnsupportedError
 
 
 def check_values(graph: Graph, source: str) -> None:

@@ -12,9 +12,9 @@ import ml_dtypes
 import numpy as np
 import onnx
 
-from stratagem.compiler.errors import ModelError, UnsupportedError
 from stratagem.compiler.frontends.constants import Array
 from stratagem.compiler.frontends.onnx.wire import EMBEDDED
+from stratagem.runtime.errors import ModelError, UnsupportedError
 
 ELEMENT_LIMIT = 2**40
 """Tensors with more elements than this are refused: no machine in reach holds them."""

@@ -14,7 +14,7 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass
 
-from stratagem.compiler.errors import ModelError
+from stratagem.runtime.errors import ModelError
 
 KEEP = 1024
 """Tensors of at most this many bytes stay inside the message."""

@@ -15,8 +15,8 @@ import numpy as np
 from stratagem.compiler.frontends.constants import NUMPY_DTYPES, Array
 from stratagem.compiler.frontends.onnx.weights import Weights, aligned_view, map_file
 from stratagem.compiler.ir import parse_module, to_text
-from stratagem.compiler.parameters import ParameterStore
 from stratagem.compiler.program import Program
+from stratagem.runtime.parameters import ParameterStore
 
 _MODULE, _COMPUTED = "module.mlir", "computed.safetensors"
 _DTYPES = {str(d): d for d in NUMPY_DTYPES.values()}

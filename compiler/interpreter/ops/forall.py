@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from stratagem.compiler.errors import UnsupportedError
 from stratagem.compiler.interpreter.attributes import MixedList, integer_list, segments
 from stratagem.compiler.interpreter.instructions import Frame, Instruction, operation
 from stratagem.compiler.interpreter.machine import Machine
@@ -24,6 +23,7 @@ from stratagem.compiler.interpreter.values import (
     same_planes,
     shape_of,
 )
+from stratagem.runtime.errors import UnsupportedError
 
 _NOBODY = -1
 

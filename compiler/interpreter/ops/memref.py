@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 from torch_mlir import ir
 
-from stratagem.compiler.errors import UnsupportedError
 from stratagem.compiler.interpreter.attributes import MixedList, integer_list, segments, static_shape
 from stratagem.compiler.interpreter.buffers import Arena, Buffer, unwritten
 from stratagem.compiler.interpreter.elements import is_float
@@ -22,6 +21,7 @@ from stratagem.compiler.interpreter.ops.tensor_elements import checked_indices
 from stratagem.compiler.interpreter.ops.tensor_shapes import groups_of
 from stratagem.compiler.interpreter.slices import SliceFacts, drop_ones, region_of, sizes_of
 from stratagem.compiler.interpreter.values import Array, Value, scalar, shape_of
+from stratagem.runtime.errors import UnsupportedError
 
 
 @operation("memref.alloc", "memref.alloca")

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from stratagem.compiler.errors import UnsupportedError
 from stratagem.compiler.interpreter.attributes import integer_attribute
 from stratagem.compiler.interpreter.domains.base import PREDICATES
 from stratagem.compiler.interpreter.elements import element_of, is_float
@@ -17,6 +16,7 @@ from stratagem.compiler.interpreter.machine import Machine
 from stratagem.compiler.interpreter.ops.integers import PREDICATES as INTEGER_PREDICATES
 from stratagem.compiler.interpreter.ops.integers import signed, unsigned
 from stratagem.compiler.interpreter.values import Array, Value, broadcast, same_planes, shape_of, with_doubt
+from stratagem.runtime.errors import UnsupportedError
 
 
 @operation("tm_tensor.sort")

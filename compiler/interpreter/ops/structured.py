@@ -9,7 +9,6 @@ from math import prod
 
 import numpy as np
 
-from stratagem.compiler.errors import UnsupportedError
 from stratagem.compiler.interpreter.access import grid_of, iteration_sizes
 from stratagem.compiler.interpreter.attributes import integer_attribute
 from stratagem.compiler.interpreter.buffers import store_results
@@ -20,6 +19,7 @@ from stratagem.compiler.interpreter.machine import Machine
 from stratagem.compiler.interpreter.ops.reductions import reduce_values
 from stratagem.compiler.interpreter.patterns import UNIT, Combiner, Structure
 from stratagem.compiler.interpreter.values import Value, broadcast, map_planes, same_planes, shape_of
+from stratagem.runtime.errors import UnsupportedError
 
 _LARGEST = 2**24
 """Iteration points evaluated at once; larger iteration spaces are cut along a parallel dimension."""

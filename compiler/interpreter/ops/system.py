@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from torch_mlir import ir
 
-from stratagem.compiler.errors import UnsupportedError
 from stratagem.compiler.interpreter.attributes import callee, integer_attribute, text_attribute
 from stratagem.compiler.interpreter.buffers import store_results
 from stratagem.compiler.interpreter.elements import element_of, is_float
@@ -17,6 +16,7 @@ from stratagem.compiler.interpreter.machine import Machine
 from stratagem.compiler.interpreter.ops.reductions import reduce_values
 from stratagem.compiler.interpreter.spmd import Rank
 from stratagem.compiler.interpreter.values import Array, Value, integer, map_planes, same_planes, shape_of
+from stratagem.runtime.errors import UnsupportedError
 
 FLOAT_REDUCTIONS = {"sum": "add", "max": "maximum", "min": "minimum", "prod": "mul"}
 INTEGER_REDUCTIONS = {"sum": "add", "max": "maxs", "min": "mins", "prod": "mul"}

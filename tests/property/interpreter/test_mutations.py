@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from stratagem.compiler.errors import StratagemError
 from stratagem.compiler.interpreter.api import Violation, equal_in_field, reference
 from stratagem.compiler.ir import parse_module
+from stratagem.runtime.errors import StratagemError
 from tests.unit.interpreter import programs
 
 EDITS = 100

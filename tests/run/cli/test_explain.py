@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from stratagem.compiler.artifact import backend_reports
-from stratagem.compiler.errors import ArtifactError, PassError
 from stratagem.compiler.passes.tile_kernels import TileKernels
 from stratagem.runtime.container import Container
+from stratagem.runtime.errors import ArtifactError, PassError
 from tests.run.cli.conftest import Cli, write_model
 
 

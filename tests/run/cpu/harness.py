@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from stratagem.compiler.backends.cpu.compile import compile_kernels, link
-from stratagem.compiler.errors import ResourceError
 from stratagem.compiler.ir import parse_module
 from stratagem.hwmodels import Device, Level, Unit
 from stratagem.runtime.bindings import Runtime, load_runtime
 from stratagem.runtime.descriptors import fill, words
+from stratagem.runtime.errors import ResourceError
 from stratagem.runtime.shared_object import open_shared_object
 
 Array = np.ndarray[Any, Any]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from stratagem.compiler.errors import PassError
+from stratagem.runtime.errors import PassError
 from tests.run.cpu.harness import Kernels, runtime
 
 TILED = """

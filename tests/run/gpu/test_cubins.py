@@ -17,8 +17,8 @@ from stratagem.compiler.backends.gpu.compile import INDEX, compile_launch
 from stratagem.compiler.backends.gpu.cubin import read_kernels
 from stratagem.compiler.backends.gpu.limits import checked_facts, limits_of
 from stratagem.compiler.backends.gpu.plan import Parameter
-from stratagem.compiler.errors import ArtifactError, HardwareError, UnsupportedError
 from stratagem.compiler.ir import parse_module
+from stratagem.runtime.errors import ArtifactError, HardwareError, UnsupportedError
 from tests.unit.gpu import kernels
 from tests.unit.gpu.support import device, needs_triton, printed
 

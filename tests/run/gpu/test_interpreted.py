@@ -7,7 +7,7 @@ import pytest
 
 from stratagem.compiler.backends.gpu.binding import Array
 from stratagem.compiler.backends.gpu.interpreter import CheckedInterpreter
-from stratagem.compiler.errors import RuntimeInputError
+from stratagem.runtime.errors import RuntimeInputError
 from stratagem.runtime.signature import NUMPY_TYPES
 from tests.unit.gpu import kernels
 from tests.unit.gpu.support import arguments, check_run, needs_triton, printed

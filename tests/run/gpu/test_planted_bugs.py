@@ -7,7 +7,7 @@ import pytest
 
 from stratagem.compiler.backends.gpu.interpreter import CheckedInterpreter
 from stratagem.compiler.backends.gpu.printer.kernel import PrintedKernel
-from stratagem.compiler.errors import ResourceError, VerificationError
+from stratagem.runtime.errors import ResourceError, VerificationError
 from tests.unit.gpu import kernels
 from tests.unit.gpu.support import arguments, needs_triton, printed
 

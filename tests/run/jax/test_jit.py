@@ -14,9 +14,9 @@ import jax
 import jax.numpy as jnp
 
 from stratagem.api.jit import jit
-from stratagem.compiler.errors import UnsupportedError
 from stratagem.compiler.interpreter.api import emulate
 from stratagem.compiler.program import Program
+from stratagem.runtime.errors import UnsupportedError
 
 Array = np.ndarray[Any, Any]
 

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 import stratagem as sg
-from stratagem.compiler.errors import UnsupportedError, VerificationError
 from stratagem.compiler.frontends.onnx import load_onnx
 from stratagem.compiler.interpreter.api import emulate
 from stratagem.compiler.ir import walk
 from stratagem.runtime.bindings import ExecutionError
+from stratagem.runtime.errors import UnsupportedError, VerificationError
 from tests.run.onnx.harness import check, floats, model_of
 
 SIZE_IS_ONE = "s = Shape<start=1, end=2>(x)  c = Equal(s, one)"

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from stratagem.compiler.errors import UnsupportedError
 from stratagem.compiler.frontends.onnx import load_onnx
 from stratagem.compiler.interpreter.api import emulate
 from stratagem.compiler.ir import walk
+from stratagem.runtime.errors import UnsupportedError
 from tests.run.onnx.harness import check, floats, model_of
 
 

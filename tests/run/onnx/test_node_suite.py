@@ -8,9 +8,9 @@ import numpy as np
 import onnx
 import pytest
 
-from stratagem.compiler.errors import ModelError
 from stratagem.compiler.frontends.onnx import load_onnx
 from stratagem.compiler.interpreter.api import emulate
+from stratagem.runtime.errors import ModelError
 
 pytestmark = pytest.mark.slow
 SHARES = 8

@@ -15,9 +15,9 @@ import torch
 from torch import nn
 
 from stratagem.api.jit import Jitted, jit
-from stratagem.compiler.errors import UnsupportedError
 from stratagem.compiler.interpreter.api import emulate
 from stratagem.compiler.program import Program
+from stratagem.runtime.errors import UnsupportedError
 
 Array = np.ndarray[Any, Any]
 

@@ -15,9 +15,9 @@ import torch
 from torch import nn
 
 from stratagem.api.torch_backend import register_torch_backend, stratagem_backend, weight_name
-from stratagem.compiler.errors import UnsupportedError, UsageError
 from stratagem.compiler.interpreter.api import emulate
 from stratagem.compiler.program import Program
+from stratagem.runtime.errors import UnsupportedError, UsageError
 
 programs: list[Program] = []
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from stratagem.compiler.errors import StratagemError
+from stratagem.runtime.errors import StratagemError
 from tests.unit.upmem import kernels
 from tests.unit.upmem.support import Array, emit, random, run
 

@@ -6,8 +6,8 @@ import pytest
 
 from stratagem.compiler.checks.collectives import check_collectives
 from stratagem.compiler.checks.verdicts import Verdict
-from stratagem.compiler.errors import PassError
 from stratagem.compiler.ir import parse_module
+from stratagem.runtime.errors import PassError
 
 UNIFORM = """
 func.func @main(%x: tensor<4xf32> {model.input = "x"}) -> (tensor<4xf32> {model.output = "y"}) {

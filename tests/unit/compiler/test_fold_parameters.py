@@ -12,10 +12,10 @@ from stratagem.compiler.arguments import parameter_arguments
 from stratagem.compiler.interpreter.api import emulate
 from stratagem.compiler.ir import find_function, parse_module
 from stratagem.compiler.levels.tensor import check_tensor_level
-from stratagem.compiler.parameters import ParameterStore
 from stratagem.compiler.passes.base import PassContext
 from stratagem.compiler.passes.fold_parameters import FoldParameters
 from stratagem.compiler.program import Program
+from stratagem.runtime.parameters import ParameterStore
 
 Array = np.ndarray[Any, Any]
 MATMUL = """

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from stratagem.compiler import knobs
-from stratagem.compiler.errors import UsageError
+from stratagem.runtime.errors import UsageError
 
 DOCUMENT = Path(__file__).parents[3] / "docs/knobs.md"
 

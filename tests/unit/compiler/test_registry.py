@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from stratagem.compiler.errors import UsageError
 from stratagem.compiler.passes.registry import PASSES, parse, pass_class
 from stratagem.compiler.pipeline import PIPELINE, with_strategy
+from stratagem.runtime.errors import UsageError
 
 
 @pytest.mark.parametrize("name", PASSES)

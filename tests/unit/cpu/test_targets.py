@@ -13,9 +13,9 @@ from stratagem.compiler.backends.base import backend_names, load_backend
 from stratagem.compiler.backends.cpu.compile import emit_assembly, emit_object, kernels_to_llvm
 from stratagem.compiler.backends.cpu.linker import find_c_compiler, link
 from stratagem.compiler.backends.cpu.target import CpuTarget
-from stratagem.compiler.errors import HardwareError, PassError, ResourceError, UsageError
 from stratagem.compiler.ir import parse_module
 from stratagem.hwmodels import Device, Level, Unit
+from stratagem.runtime.errors import HardwareError, PassError, ResourceError, UsageError
 from stratagem.runtime.library import find_library
 from tests.run.cpu.kernels import matmul, structured
 

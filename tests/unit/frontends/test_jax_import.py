@@ -13,13 +13,13 @@ pytest.importorskip("jax")
 import jax
 import jax.numpy as jnp
 
-from stratagem.compiler.errors import ModelError, StratagemError
 from stratagem.compiler.frontends.jax import load_jax
 from stratagem.compiler.frontends.stablehlo import load_stablehlo
 from stratagem.compiler.interpreter.api import emulate
 from stratagem.compiler.ir import walk
 from stratagem.compiler.program import Program
 from stratagem.compiler.signatures import signature_of
+from stratagem.runtime.errors import ModelError, StratagemError
 
 Function = Callable[..., Any]
 RANDOM = np.random.default_rng(0)

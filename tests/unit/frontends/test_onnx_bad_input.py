@@ -11,8 +11,8 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from stratagem.compiler.errors import ModelError, StratagemError, UnsupportedError, UsageError
 from stratagem.compiler.frontends.onnx import load_onnx
+from stratagem.runtime.errors import ModelError, StratagemError, UnsupportedError, UsageError
 
 OPSET = [helper.make_opsetid("", 21)]
 

@@ -13,10 +13,10 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from stratagem.compiler.errors import ModelError, ResourceError, UnsupportedError
 from stratagem.compiler.frontends.isolate import report_stage, run_isolated
 from stratagem.compiler.frontends.onnx import load_onnx
 from stratagem.compiler.ir import to_text
+from stratagem.runtime.errors import ModelError, ResourceError, UnsupportedError
 
 
 def die(number: int) -> None:

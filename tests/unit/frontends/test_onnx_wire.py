@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
-from stratagem.compiler.errors import ModelError
 from stratagem.compiler.frontends.onnx.wire import EMBEDDED, KEEP, skeleton
+from stratagem.runtime.errors import ModelError
 
 
 def model_with(count: int, raw: bool = True) -> onnx.ModelProto:

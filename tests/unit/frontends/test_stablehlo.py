@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stratagem.compiler.errors import ModelError, UnsupportedError, UsageError
 from stratagem.compiler.frontends.stablehlo import clean_name, load_stablehlo
 from stratagem.compiler.interpreter.api import emulate
 from stratagem.compiler.signatures import signature_of
+from stratagem.runtime.errors import ModelError, UnsupportedError, UsageError
 
 
 def module(body: str, signature: str = "%x: tensor<3xf32>) -> (tensor<3xf32>") -> str:

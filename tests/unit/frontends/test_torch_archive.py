@@ -18,7 +18,6 @@ pytest.importorskip("torch")
 
 import torch
 
-from stratagem.compiler.errors import ModelError, StratagemError, UnsupportedError, UsageError
 from stratagem.compiler.frontends.torch import load_exported_program
 from stratagem.compiler.frontends.torch_archive_text import (
     check_containers,
@@ -27,6 +26,7 @@ from stratagem.compiler.frontends.torch_archive_text import (
 )
 from stratagem.compiler.interpreter.api import emulate
 from stratagem.compiler.signatures import signature_of
+from stratagem.runtime.errors import ModelError, StratagemError, UnsupportedError, UsageError
 
 Edit = Callable[[dict[str, bytes]], None]
 PROGRAM = "m/models/model.json"

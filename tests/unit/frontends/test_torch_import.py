@@ -12,13 +12,13 @@ pytest.importorskip("torch")
 import torch
 from torch import nn
 
-from stratagem.compiler.errors import StratagemError
 from stratagem.compiler.frontends.torch import import_torch, load_torch
 from stratagem.compiler.frontends.torch_parameters import to_numpy
 from stratagem.compiler.interpreter.api import emulate
 from stratagem.compiler.ir import walk
 from stratagem.compiler.program import Program
 from stratagem.compiler.signatures import signature_of
+from stratagem.runtime.errors import StratagemError
 
 FREE = torch.export.Dim.DYNAMIC
 

@@ -13,9 +13,9 @@ pytest.importorskip("torch")
 
 import torch
 
-from stratagem.compiler.errors import ModelError, StratagemError, UnsupportedError
 from stratagem.compiler.frontends.torch import load_torch
 from stratagem.compiler.frontends.torch_fixed_sizes import fixed_sizes
+from stratagem.runtime.errors import ModelError, StratagemError, UnsupportedError
 
 X = torch.ones(3, 4)
 

@@ -7,7 +7,7 @@ import struct
 import pytest
 
 from stratagem.compiler.backends.gpu.cubin import read_kernels
-from stratagem.compiler.errors import ArtifactError
+from stratagem.runtime.errors import ArtifactError
 
 
 @pytest.mark.parametrize("content", [b"", b"\x7fELF\x01" + bytes(80), b"MZ" + bytes(80)])

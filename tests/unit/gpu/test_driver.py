@@ -17,8 +17,8 @@ from stratagem.compiler.backends.base import load_backend
 from stratagem.compiler.backends.gpu.driver import Driver
 from stratagem.compiler.backends.gpu.interpreter import LABEL
 from stratagem.compiler.backends.gpu.plan import KernelPlan
-from stratagem.compiler.errors import ArtifactError, ResourceError, RuntimeInputError
 from stratagem.compiler.ir import parse_module
+from stratagem.runtime.errors import ArtifactError, ResourceError, RuntimeInputError
 from tests.unit.gpu import kernels
 from tests.unit.gpu.standin import StandIn, needs_compiler, reference_softmax
 from tests.unit.gpu.support import device, needs_triton

@@ -10,7 +10,7 @@ import pytest
 from stratagem.compiler.backends.gpu.binding import EXTENT_LIMIT, bind
 from stratagem.compiler.backends.gpu.expressions import Expression, dimension, evaluate, make, product
 from stratagem.compiler.backends.gpu.plan import Argument, KernelPlan, Launch, Parameter, Scratch
-from stratagem.compiler.errors import ArtifactError, RuntimeInputError
+from stratagem.runtime.errors import ArtifactError, RuntimeInputError
 
 PLAN = KernelPlan(
     "k",

@@ -6,8 +6,8 @@ import pytest
 
 from stratagem.compiler.backends.gpu.aot import capability_of
 from stratagem.compiler.backends.gpu.limits import limits_of
-from stratagem.compiler.errors import HardwareError, UnsupportedError
 from stratagem.hwmodels import load_device
+from stratagem.runtime.errors import HardwareError, UnsupportedError
 from tests.unit.gpu import kernels
 from tests.unit.gpu.support import printed
 

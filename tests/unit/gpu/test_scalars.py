@@ -15,8 +15,8 @@ from stratagem.compiler.backends.gpu.printer.scalars import (
     constant,
     without_parentheses,
 )
-from stratagem.compiler.errors import UnsupportedError
 from stratagem.compiler.ir import new_context
+from stratagem.runtime.errors import UnsupportedError
 
 
 def show(scalar: Scalar) -> str:

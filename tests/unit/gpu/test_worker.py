@@ -10,7 +10,7 @@ import pytest
 
 from stratagem.compiler.backends.gpu import worker
 from stratagem.compiler.backends.gpu.protocol import read_message, write_message
-from stratagem.compiler.errors import ResourceError
+from stratagem.runtime.errors import ResourceError
 from tests.unit.gpu.support import needs_triton
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from stratagem.compiler.errors import UnsupportedError
 from stratagem.compiler.interpreter.api import Violation, bound_per_call, equal_in_field, reference
 from stratagem.compiler.ir import parse_module
+from stratagem.runtime.errors import UnsupportedError
 from tests.unit.interpreter.support import results
 
 X = np.arange(24, dtype=np.float32).reshape(4, 6)

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stratagem.compiler.errors import RuntimeInputError
 from stratagem.compiler.interpreter.api import (
     Violation,
     bound_per_call,
@@ -19,6 +18,7 @@ from stratagem.compiler.interpreter.api import (
 )
 from stratagem.compiler.ir import parse_module
 from stratagem.compiler.program import Program
+from stratagem.runtime.errors import RuntimeInputError
 from stratagem.runtime.parameters import ParameterStore
 from tests.unit.interpreter import programs
 

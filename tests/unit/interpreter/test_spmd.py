@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from stratagem.compiler.errors import UsageError
 from stratagem.compiler.interpreter.api import RoundingBound, Violation, equal_in_field, run_spmd
 from stratagem.compiler.ir import parse_module
+from stratagem.runtime.errors import UsageError
 
 WHOLE = """
 func.func @main(%x: tensor<3x8xf32> {model.input = "x"}, %w: tensor<8x5xf32> {model.param = "w"})

@@ -7,11 +7,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from stratagem.compiler.errors import UnsupportedError
 from stratagem.compiler.interpreter import contraction
 from stratagem.compiler.interpreter.api import Violation, equal_in_field, reference, reference_with_bound
 from stratagem.compiler.interpreter.ops import structured
 from stratagem.compiler.ir import parse_module
+from stratagem.runtime.errors import UnsupportedError
 from tests.unit.interpreter.support import Array, result, results
 
 RNG = np.random.default_rng(0)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from stratagem.compiler.errors import RuntimeInputError
 from stratagem.compiler.interpreter.api import Violation, equal_in_field, reference, reference_with_bound
 from stratagem.compiler.ir import parse_module
+from stratagem.runtime.errors import RuntimeInputError
 from tests.unit.interpreter.support import Array, result, results
 
 X = np.arange(24, dtype=np.float32).reshape(4, 6)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from stratagem.compiler.errors import PassError
 from stratagem.compiler.ir import parse_module
 from stratagem.compiler.levels.device import check_device_level
 from stratagem.hwmodels import load_machine
+from stratagem.runtime.errors import PassError
 
 CLAIM = 'device.kernel = {class = "generic-avx512", unit = "fma", function = "add"}'
 GOOD = f"""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from stratagem.compiler.errors import UnsupportedError
 from stratagem.compiler.ir import parse_module
 from stratagem.compiler.levels.tensor import NEAREST, OPERATIONS, check_tensor_level, nearest_form
+from stratagem.runtime.errors import UnsupportedError
 
 
 def main(body: str, signature: str = '%x: tensor<?x3xf32> {model.input = "x"}', result: str = "tensor<?x3xf32>") -> str:

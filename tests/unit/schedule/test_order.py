@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from torch_mlir import ir
 
-from stratagem.compiler.errors import PassError
 from stratagem.compiler.ir import find_function, parse_module
 from stratagem.compiler.schedule.order import sort_block
+from stratagem.runtime.errors import PassError
 
 BLOCK = """
 func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {

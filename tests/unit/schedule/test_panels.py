@@ -11,7 +11,6 @@ from stratagem.compiler.arguments import parameter_arguments
 from stratagem.compiler.interpreter.api import reference
 from stratagem.compiler.ir import find_function, parse_module
 from stratagem.compiler.levels.device import check_device_level
-from stratagem.compiler.parameters import ParameterStore
 from stratagem.compiler.passes.base import PassContext
 from stratagem.compiler.passes.form_kernels import FormKernels
 from stratagem.compiler.passes.match_functions import MatchFunctions
@@ -19,6 +18,7 @@ from stratagem.compiler.passes.pack_weights import PackWeights
 from stratagem.compiler.passes.tile_kernels import TileKernels
 from stratagem.compiler.program import Program
 from stratagem.hwmodels import load_machine
+from stratagem.runtime.parameters import ParameterStore
 
 Array = np.ndarray[Any, Any]
 PRODUCT = """

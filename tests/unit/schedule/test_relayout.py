@@ -7,11 +7,11 @@ import pytest
 
 from stratagem.compiler.interpreter.api import reference
 from stratagem.compiler.ir import argument_attributes, find_function, parse_module
-from stratagem.compiler.parameters import ParameterStore
 from stratagem.compiler.passes.base import PassContext
 from stratagem.compiler.passes.form_kernels import FormKernels
 from stratagem.compiler.program import Program
 from stratagem.hwmodels import load_machine
+from stratagem.runtime.parameters import ParameterStore
 
 CONV = """
 func.func @main(%x: tensor<1x5x{h}x{h}xf32> {{model.input = "x"}}, %w: tensor<32x5x3x3xf32> {{model.param = "w"}})

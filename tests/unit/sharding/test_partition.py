@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stratagem.compiler.errors import HardwareError, UsageError
 from stratagem.compiler.interpreter.api import reference
 from stratagem.compiler.interpreter.spmd_api import run_spmd
 from stratagem.compiler.ir import parse_module, to_text
@@ -16,6 +15,7 @@ from stratagem.compiler.passes.partition_program import PartitionProgram
 from stratagem.compiler.program import Program
 from stratagem.compiler.signatures import signature_of
 from stratagem.hwmodels import load_machine
+from stratagem.runtime.errors import HardwareError, UsageError
 from tests.unit.sharding.programs import HEADS, MLP
 
 Array = np.ndarray[Any, Any]

@@ -11,8 +11,8 @@ import pytest
 
 from stratagem.compiler.backends.upmem.driver import Driver
 from stratagem.compiler.backends.upmem.facts import DeviceFacts, device_facts
-from stratagem.compiler.errors import ArtifactError, HardwareError, ResourceError, RuntimeInputError, UsageError
 from stratagem.hwmodels import load_device
+from stratagem.runtime.errors import ArtifactError, HardwareError, ResourceError, RuntimeInputError, UsageError
 from tests.unit.upmem import kernels
 from tests.unit.upmem.support import builder, device, driver, emit, random, run
 

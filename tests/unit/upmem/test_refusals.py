@@ -7,8 +7,8 @@ import json
 import pytest
 
 from stratagem.compiler.backends.base import load_backend
-from stratagem.compiler.errors import HardwareError, UnsupportedError
 from stratagem.compiler.ir import parse_module
+from stratagem.runtime.errors import HardwareError, UnsupportedError
 from tests.unit.upmem import kernels
 from tests.unit.upmem.support import changed_device, device, emit
 

@@ -7,7 +7,7 @@ import pytest
 
 from stratagem.compiler.backends.upmem.dtypes import dtype_named
 from stratagem.compiler.backends.upmem.scalars import float_literal, integer_literal
-from stratagem.compiler.errors import UnsupportedError
+from stratagem.runtime.errors import UnsupportedError
 from tests.unit.upmem import kernels
 from tests.unit.upmem.support import Array, check, emit
 

@@ -26,8 +26,8 @@ from stratagem.compiler.backends.gpu.printer.scalars import (
     without_parentheses,
 )
 from stratagem.compiler.backends.gpu.printer.values import Number
-from stratagem.compiler.errors import UnsupportedError
 from stratagem.compiler.ir import location_text
+from stratagem.runtime.errors import UnsupportedError
 
 INLINE_LENGTH = 56
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from stratagem.compiler.backends.gpu.printer.scalars import Scalar
-from stratagem.compiler.errors import UnsupportedError
+from stratagem.runtime.errors import UnsupportedError
 
 LARGEST_TILE = 2**20
 """Elements of one Triton tensor; the compiler refuses more."""

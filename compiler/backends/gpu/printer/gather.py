@@ -10,7 +10,7 @@ from stratagem.compiler.backends.gpu.printer.memory import elements, mask_text, 
 from stratagem.compiler.backends.gpu.printer.scalars import INT32_MAX, constant, without_parentheses
 from stratagem.compiler.backends.gpu.printer.structured import Iteration
 from stratagem.compiler.backends.gpu.printer.values import Shaped, View
-from stratagem.compiler.errors import UnsupportedError
+from stratagem.runtime.errors import UnsupportedError
 
 
 def print_gather(

@@ -22,8 +22,8 @@ from stratagem.compiler.backends.gpu.printer.scalar_code import index_scalar, is
 from stratagem.compiler.backends.gpu.printer.scalar_operations import HELPERS
 from stratagem.compiler.backends.gpu.printer.scalars import Scalar, combine, constant, dynamic_extent
 from stratagem.compiler.backends.gpu.printer.values import Buffer, Number, View, whole
-from stratagem.compiler.errors import UnsupportedError
 from stratagem.compiler.ir import DYNAMIC, location_text, symbol_name, walk
+from stratagem.runtime.errors import UnsupportedError
 
 HEADER = "import triton\nimport triton.language as tl\n"
 

@@ -12,8 +12,8 @@ from stratagem.compiler.backends.gpu.printer.extents import tile_shape
 from stratagem.compiler.backends.gpu.printer.scalars import Scalar
 from stratagem.compiler.backends.gpu.printer.structured import replace_held
 from stratagem.compiler.backends.gpu.printer.values import Tile, View
-from stratagem.compiler.errors import UnsupportedError
 from stratagem.compiler.ir import location_text
+from stratagem.runtime.errors import UnsupportedError
 
 if TYPE_CHECKING:
     from stratagem.compiler.backends.gpu.printer.phase import PhasePrinter

@@ -30,7 +30,7 @@ from stratagem.compiler.backends.gpu.printer.scalars import (
     without_parentheses,
 )
 from stratagem.compiler.backends.gpu.printer.values import Buffer, Tile, View
-from stratagem.compiler.errors import UnsupportedError
+from stratagem.runtime.errors import UnsupportedError
 
 
 @dataclass(frozen=True)

@@ -27,8 +27,8 @@ from stratagem.compiler.backends.gpu.printer.structured import (
     iteration_of,
 )
 from stratagem.compiler.backends.gpu.printer.values import Buffer, Number, Shaped, Tile, Unset, View, whole
-from stratagem.compiler.errors import UnsupportedError
 from stratagem.compiler.ir import DYNAMIC, location_text
+from stratagem.runtime.errors import UnsupportedError
 
 Known = Scalar | Shaped | Number
 

@@ -10,8 +10,8 @@ from torch_mlir import ir
 
 from stratagem.compiler.backends.gpu.printer.scalars import Scalar, combine, constant
 from stratagem.compiler.backends.gpu.printer.values import View
-from stratagem.compiler.errors import UnsupportedError
 from stratagem.compiler.ir import DYNAMIC, location_text
+from stratagem.runtime.errors import UnsupportedError
 
 ScalarOf = Callable[[Any], Scalar]
 

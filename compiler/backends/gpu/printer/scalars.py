@@ -13,7 +13,7 @@ from typing import Any
 
 from stratagem.compiler.backends.gpu import expressions
 from stratagem.compiler.backends.gpu.expressions import Expression
-from stratagem.compiler.errors import UnsupportedError
+from stratagem.runtime.errors import UnsupportedError
 
 INT32_MAX = 2**31 - 1
 DYNAMIC_EXTENT_LIMIT = 2**31 - 2**16

@@ -28,8 +28,8 @@ from stratagem.compiler.backends.gpu.printer.reductions import REDUCTIONS, Reduc
 from stratagem.compiler.backends.gpu.printer.scalars import Scalar, constant, without_parentheses
 from stratagem.compiler.backends.gpu.printer.values import Number, Shaped, Tile, View
 from stratagem.compiler.backends.gpu.printer.windows import MapDim, Window, load_window, read_window
-from stratagem.compiler.errors import UnsupportedError
 from stratagem.compiler.ir import location_text
+from stratagem.runtime.errors import UnsupportedError
 
 
 @dataclass(frozen=True)
