@@ -31,7 +31,7 @@ def loader(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     return build_loader(request.param, tmp_path_factory.mktemp(request.param))
 
 
-class Network(torch.nn.Module):
+class Network(torch.nn.Module):  # type: ignore[misc]
     """Convolution, matmul, layer norm, softmax, and functions that processors have no instruction for."""
 
     def __init__(self) -> None:
