@@ -89,7 +89,8 @@ def _summary(function: Any, calls: int) -> KernelSummary:
 def _integers(function: Any, key: str) -> dict[str, int]:
     if key not in function.attributes:
         return {}
-    return {e.name: int(ir.IntegerAttr(e.attr).value) for e in ir.DictAttr(function.attributes[key])}
+    entries = [(e.name, e.attr.maybe_downcast()) for e in ir.DictAttr(function.attributes[key])]
+    return {name: int(value.value) for name, value in entries if isinstance(value, ir.IntegerAttr)}
 
 
 def _cuts(function: Any) -> tuple[Cut, ...]:

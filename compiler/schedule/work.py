@@ -9,11 +9,15 @@ from torch_mlir import ir
 
 from stratagem.compiler.schedule import kernel
 from stratagem.compiler.schedule.structured import (
+    accesses,
     body_ops,
     dtype,
     dtype_bytes,
+    inits,
+    is_structured,
     is_tensor,
     loop_extents,
+    owner,
     shape,
 )
 
@@ -33,6 +37,56 @@ def operations(ops: list[Any]) -> int | None:
     return total
 
 
+def operation_terms(function: Any) -> list[str] | None:
+    """What `operations` counts where sizes are free: a sum of products, each `442*0.1*2` as text.
+
+    The first factor is a number; `0.1` is dimension 1 of argument 0, and `2` the number that argument 2 is. None where
+    some extent is not a size of an argument.
+    """
+    terms = []
+    for op in kernel.generics(kernel.body_ops(function)):
+        count, places = sum(1 for inner in body_ops(op) if inner.name not in FREE), []
+        for loop, size in enumerate(loop_extents(op)):
+            place = None if size is not None else _place_of_loop(op, loop)
+            if size is None and place is None:
+                return None
+            count *= 1 if size is None else size
+            places += [place] if place else []
+        if count:
+            terms.append("*".join([str(count), *places]))
+    return terms
+
+
+def _place_of_loop(op: Any, loop: int) -> str | None:
+    """Which size of the kernel's arguments the extent of a loop is."""
+    for value, access in zip(op.operands, accesses(op), strict=True):
+        for dim, result in enumerate(access):
+            if result is not None and result.loop == loop and (place := _place(value, dim)):
+                return place
+    return None
+
+
+def _place(value: Any, dim: int) -> str | None:
+    op = owner(value)
+    if op is None:
+        return f"{ir.BlockArgument(value).arg_number}.{dim}"
+    if is_structured(op):
+        return _place(inits(op)[list(op.results).index(value)], dim)
+    if op.name != "tensor.empty":
+        return None
+    before = sum(value.type.is_dynamic_dim(i) for i in range(dim))
+    return _place_of_size(op.operands[before])
+
+
+def _place_of_size(size: Any) -> str | None:
+    op = owner(size)
+    if op is None:
+        return str(ir.BlockArgument(size).arg_number)
+    if op.name != "tensor.dim" or (where := owner(op.operands[1])) is None or where.name != "arith.constant":
+        return None
+    return _place(op.operands[0], int(ir.IntegerAttr(where.attributes["value"]).value))
+
+
 def moved_bytes(function: Any) -> int | None:
     """Bytes of all tensors a kernel is given, each once; None when a size is dynamic."""
     total = 0
@@ -47,9 +101,14 @@ def moved_bytes(function: Any) -> int | None:
 
 
 def record_work(function: Any) -> None:
-    """Leaves `device.work = {operations, bytes}` on a kernel that is not tiled yet; sizes unknown are left
-    out."""
+    """Leaves `device.work = {operations, bytes}` on a kernel that is not tiled yet; what is unknown is left out.
+
+    Where sizes are free, `terms` says what the operations follow from (`operation_terms`).
+    """
     found = {"operations": operations(kernel.body_ops(function)), "bytes": moved_bytes(function)}
     long = ir.IntegerType.get_signless(64)
     entries = {key: ir.IntegerAttr.get(long, n) for key, n in found.items() if n is not None}
+    terms = operation_terms(function) if found["operations"] is None else None
+    if terms is not None:
+        entries["terms"] = ir.ArrayAttr.get([ir.StringAttr.get(term) for term in terms])
     function.attributes["device.work"] = ir.DictAttr.get(entries)

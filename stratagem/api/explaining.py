@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from stratagem.runtime.container import Container
+from stratagem.runtime.errors import UsageError
+from stratagem.runtime.signature import Signature
 
 if TYPE_CHECKING:
+    from stratagem.api.sizing import Work
     from stratagem.compiler.schedule.describe import KernelSummary
 
 KERNEL_LEVELS = ("system", "device")
@@ -71,7 +74,7 @@ class KernelFacts:
         work = [f"{_short(n)}{unit}" for n, unit in ((s.operations, "op"), (s.bytes, "B")) if n is not None]
         rows = [
             ("tiles", "; ".join(map(str, self.loops))),
-            ("work", ", ".join(work) or "depends on sizes known at run time"),
+            ("work", ", ".join(work) or "depends on sizes known at run time (--size says for which)"),
             ("claims", ", ".join(f"{_short(n)}B in {level}" for level, n in s.claimed.items())),
             ("could run on", ", ".join(c for c in self.candidates if c != place)),
             ("because", s.reason),
@@ -164,8 +167,17 @@ class Explanation:
         return [f"  {name:34s}{seconds * 1e3:10.1f} ms" for name, seconds in rows]
 
 
-def explain(container: Container) -> Explanation:
-    """Reads an artifact's kernels, timings, memory and assurance. Raises ArtifactError."""
+def explain(container: Container, shapes: Mapping[str, Sequence[int]] | None = None) -> Explanation:
+    """Reads an artifact's kernels, timings, memory and assurance.
+
+    Args:
+        shapes: shapes of inputs with free dimensions, by name; without them the work of kernels that depends on
+            free sizes is left out.
+
+    Raises:
+        ArtifactError: the artifact cannot be read. UsageError: shapes of no input, or for a program of several ranks.
+        RuntimeInputError: a shape does not fit.
+    """
     from stratagem.compiler.checks.verdicts import AssuranceReport
 
     manifest = container.manifest
@@ -176,7 +188,7 @@ def explain(container: Container) -> Explanation:
         until=manifest["until"],
         ranks=int(manifest["ranks"]),
         level=level,
-        kernels=_kernels(container, level) if level else (),
+        kernels=_kernels(container, level, shapes) if level else (),
         parameter_bytes=container.members["params.safetensors"].size,
         arena_bytes=int(manifest["arena_bytes"]),
         timings=tuple((stage, name, float(seconds)) for stage, name, seconds in manifest["timings"]),
@@ -185,20 +197,43 @@ def explain(container: Container) -> Explanation:
     )
 
 
-def _kernels(container: Container, level: str) -> tuple[KernelFacts, ...]:
+def _kernels(container: Container, level: str, shapes: Mapping[str, Sequence[int]] | None) -> tuple[KernelFacts, ...]:
     from stratagem.compiler.artifact import backend_reports
     from stratagem.compiler.ir import find_function, parse_module
     from stratagem.compiler.schedule.describe import describe
 
     module, reports = parse_module(container.text(f"levels/{level}.mlir")), backend_reports(container)
     members = _members(module)
+    works = _works(container, module, shapes) if shapes else {}
     facts = []
     for summary in describe(module):
         function, member = find_function(module, summary.name), members.get(summary.name, "")
         backend = container.manifest["members"][member]["backend"] if member else ""
         code = reports.get(member, {}).get("kernels", {}).get(summary.name, {})
+        if calls := works.get(summary.name):
+            summary = replace(
+                summary, operations=_agreed(c.operations for c in calls), bytes=_agreed(c.bytes for c in calls)
+            )
         facts.append(KernelFacts(summary, member, _loops(function), _candidates(function), backend, code))
     return tuple(facts)
+
+
+def _works(container: Container, module: Any, shapes: Mapping[str, Sequence[int]]) -> dict[str, list[Work]]:
+    from stratagem.api.sizing import work_of_calls
+
+    signature = Signature.from_json(container.manifest["signature"])
+    if unknown := shapes.keys() - {spec.name for spec in signature.inputs}:
+        takes = "; ".join(map(str, signature.inputs)) or "none"
+        raise UsageError(f"there is no input '{min(unknown)}'", hint=f"inputs: {takes}")
+    if int(container.manifest["ranks"]) > 1:
+        raise UsageError("sizes can be given for programs of one rank", hint="explain it without --size")
+    return work_of_calls(module, signature, shapes)
+
+
+def _agreed(numbers: Iterable[int | None]) -> int | None:
+    """The number that is the same for all calls, None where it differs."""
+    first, *others = numbers
+    return first if all(n == first for n in others) else None
 
 
 def _members(module: Any) -> dict[str, str]:

@@ -57,6 +57,24 @@ def test_explain_work_of_static_sizes(cli: Cli, tmp_path: Path) -> None:
     assert "2.21 kop" in cli("explain", "m.sgm").out
 
 
+@pytest.mark.parametrize("rows", [1, 7, 129])
+def test_explain_work_of_free_sizes(cli: Cli, artifact: Path, rows: int) -> None:
+    """The matmul's 2 x 13 x 17 a row, the bias's 17 and the sum's 17; bytes as numpy counts them."""
+    facts = cli("explain", artifact, "--size", f"x={rows},13", "--json").json
+    assert facts["totals"]["operations"] == rows * (2 * 13 * 17 + 17 + 17)
+    matmul = next(k for k in facts["kernels"] if k["function"] == "matmul")
+    assert matmul["bytes"] == 4 * (rows * 13 + 13 * 17 + 17 + rows * 17)
+    shown = cli("explain", artifact).out
+    assert "depends on sizes known at run time" in shown and "--size" in shown
+    assert "depends on" not in cli("explain", artifact, "--size", f"x={rows},13").out
+
+
+def test_explain_sizes_that_cannot_be(cli: Cli, artifact: Path) -> None:
+    cli("explain", artifact, "--size", "z=3,13").refused(2, "there is no input 'z'", "x: f32[?, 13]")
+    cli("explain", artifact, "--size", "x=3,14").refused(7, "'x'", "[3, 14]")
+    cli("explain", artifact, "--size", "x=3,n").refused(2, "--size x=3,n cannot be read")
+
+
 def test_explain_says_why_the_host(cli: Cli, tmp_path: Path) -> None:
     """Work in half precision, which no unit of these processors has, stays on the host and says so."""
     write_model(tmp_path / "m.onnx", "(float16[5,13] x, float16[5,13] w) => (float16[5,13] y) {y = Mul(x, w)}")
