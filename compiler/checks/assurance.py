@@ -65,7 +65,7 @@ def _device(module: Any, machine: Any) -> list[Finding]:
     for function in functions(module):
         if "device.kernel" in function.attributes:
             name = symbol_name(function)
-            findings += prove_kernel(function, "device", premises.get(name, ""), frozenset(updated.get(name, ())))
+            findings += prove_kernel(function, "device", premises.get(name, ()), frozenset(updated.get(name, ())))
     return findings
 
 

@@ -8,13 +8,16 @@ defining constraints. Anything outside Presburger arithmetic (a product of two u
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, TypeVar
 
 from torch_mlir import ir
 
 from stratagem.compiler.ir import DYNAMIC
+
+
+T = TypeVar("T")
 
 
 class NotAffine(Exception):
@@ -29,6 +32,11 @@ def size_name(argument: int, dim: int) -> str:
 def index_name(argument: int) -> str:
     """The symbol for an index argument of a kernel."""
     return f"a{argument}"
+
+
+def is_size(symbol: str) -> bool:
+    """Whether a kernel's symbol stands for a size, which is never negative, and not for an index argument."""
+    return symbol.startswith("n")
 
 
 @dataclass
@@ -46,7 +54,6 @@ class IndexReader:
     names: dict[Any, str] = field(default_factory=dict)
     symbols: dict[str, str] = field(default_factory=dict)
     auxiliary: dict[str, str] = field(default_factory=dict)
-    prefix: ClassVar[str] = "t"
 
     def expression(self, value: Any) -> str:
         """An index value as an isl expression."""
@@ -74,9 +81,12 @@ class IndexReader:
         if op.name in signs:
             left, right = map(self.expression, op.operands)
             return f"({left} {signs[op.name]} {right})"
-        if op.name in ("arith.muli", "arith.ceildivsi", "arith.floordivsi", "arith.divsi", "arith.remsi"):
+        if op.name in ("arith.muli", "arith.ceildivsi", "arith.floordivsi"):
             left, right = map(self.expression, op.operands)
             return combine(op.name, left, right)
+        if op.name in ("arith.divsi", "arith.remsi"):
+            left, right = map(self.expression, op.operands)
+            return self._truncated(op.name, left, right)
         if op.name in ("arith.minsi", "arith.maxsi", "arith.minui", "arith.maxui"):
             return self._bound("<=" if "min" in op.name else ">=", [self.expression(v) for v in op.operands])
         raise NotAffine(f"{op.name} at {op.location}")
@@ -91,18 +101,27 @@ class IndexReader:
         return self._bound("<=" if op.name == "affine.min" else ">=", results)
 
     def _bound(self, relation: str, choices: list[str]) -> str:
-        name = f"{self.prefix}{len(self.auxiliary)}"
+        name = f"t{len(self.auxiliary)}"
         every = " and ".join(f"{name} {relation} {c}" for c in choices)
         some = " or ".join(f"{name} = {c}" for c in choices)
         self.auxiliary[name] = f"{every} and ({some})"
         return name
+
+    def _truncated(self, operation: str, left: str, right: str) -> str:
+        """A quotient rounded towards zero, or its remainder."""
+        divisor = int(right.strip("()")) if is_number(right) else 0
+        if divisor <= 0:
+            raise NotAffine(f"{left} / {right}")
+        name = f"t{len(self.auxiliary)}"
+        self.auxiliary[name] = truncates(name, left, divisor)
+        return name if operation == "arith.divsi" else f"({left} - {divisor}*{name})"
 
     def auxiliaries_in(self, texts: list[str]) -> list[str]:
         """Names of the auxiliary values that the texts mention, directly or through each other."""
         found: dict[str, None] = {}
         pending = list(texts)
         while pending:
-            for name in re.findall(rf"\b{self.prefix}\d+\b", pending.pop()):
+            for name in re.findall(rf"\bt\d+\b", pending.pop()):
                 if name not in found:
                     found[name] = None
                     pending.append(self.auxiliary[name])
@@ -204,15 +223,24 @@ def is_number(text: str) -> bool:
     return text.strip("()").lstrip("-").isdigit()
 
 
+def truncates(name: str, dividend: str, divisor: int) -> str:
+    """The condition that a name is the dividend over a positive number, rounded towards zero."""
+    down = f"{divisor}*{name} <= {dividend} < {divisor}*{name} + {divisor}"
+    up = f"{divisor}*{name} - {divisor} < {dividend} <= {divisor}*{name}"
+    return f"(({dividend} >= 0 and {down}) or ({dividend} < 0 and {up}))"
+
+
 def combine(operation: str, left: str, right: str) -> str:
-    """Multiplication and division with one known operand; raises NotAffine otherwise."""
+    """Sums, and products and quotients with one known operand; raises NotAffine otherwise."""
+    if operation == "arith.addi":
+        return f"({left} + {right})"
     if operation == "arith.muli":
         if not (is_number(left) or is_number(right)):
             raise NotAffine(f"{left} * {right}")
         return f"({left}*{right})"
     if not is_number(right) or int(right.strip("()")) <= 0:
         raise NotAffine(f"{left} / {right}")
-    if operation == "arith.remsi":
+    if operation == "affine.mod":
         return f"(({left}) mod {right})"
     rounded = f"{left} + {right} - 1" if operation == "arith.ceildivsi" else left
     return f"(floor(({rounded})/{right}))"
@@ -220,20 +248,29 @@ def combine(operation: str, left: str, right: str) -> str:
 
 def render(expression: Any, dims: list[str], symbols: list[str]) -> str:
     """An affine expression with its dimensions and symbols replaced."""
+    return fold_affine(expression, dims, symbols, str, combine)
+
+
+def fold_affine(
+    expression: Any, dims: list[T], symbols: list[T], number: Callable[[int], T], combine: Callable[[str, T, T], T]
+) -> T:
+    """An affine expression evaluated from its leaves: `combine` takes the name of the `arith` operation."""
     narrowed = expression.maybe_downcast()
     if isinstance(narrowed, ir.AffineDimExpr):
         return dims[int(narrowed.position)]
     if isinstance(narrowed, ir.AffineSymbolExpr):
         return symbols[int(narrowed.position)]
     if isinstance(narrowed, ir.AffineConstantExpr):
-        return str(narrowed.value)
-    left, right = render(narrowed.lhs, dims, symbols), render(narrowed.rhs, dims, symbols)
-    if isinstance(narrowed, ir.AffineAddExpr):
-        return f"({left} + {right})"
-    names = {
-        "AffineMulExpr": "arith.muli",
-        "AffineFloorDivExpr": "arith.floordivsi",
-        "AffineCeilDivExpr": "arith.ceildivsi",
-        "AffineModExpr": "arith.remsi",
-    }
-    return combine(names[type(narrowed).__name__], left, right)
+        return number(int(narrowed.value))
+    left, right = (fold_affine(e, dims, symbols, number, combine) for e in (narrowed.lhs, narrowed.rhs))
+    return combine(AFFINE_OPERATIONS[type(narrowed).__name__], left, right)
+
+
+AFFINE_OPERATIONS = {
+    "AffineAddExpr": "arith.addi",
+    "AffineMulExpr": "arith.muli",
+    "AffineFloorDivExpr": "arith.floordivsi",
+    "AffineCeilDivExpr": "arith.ceildivsi",
+    "AffineModExpr": "affine.mod",
+}
+"""The operation on integers that each kind of affine expression stands for; its remainder has the divisor's sign."""

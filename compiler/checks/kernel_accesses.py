@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -47,36 +46,24 @@ class Phase:
     """One forall with everything around it, ready for isl."""
 
     reader: IndexReader
-    premise: str
     outer: tuple[Loop, ...]
     units: tuple[Loop, ...]
     outputs: list[Any]
     accesses: list[Access] = field(default_factory=list)
 
 
-def read_phase(forall: Any, premise: str, fixed: Mapping[str, int]) -> Phase:
+def read_phase(forall: Any, fixed: Mapping[str, int]) -> Phase:
     reader = IndexReader(fixed)
     outer: list[Loop] = []
     for parent in reversed(ancestors(forall)):
         outer += _loops_of(parent, reader, f"o{len(outer)}")
     units = tuple(_loops_of(forall, reader, "u"))
     outputs = list(forall.operands)[len(forall.operands) - len(forall.results) :]
-    phase = Phase(reader, with_fixed(premise, fixed), tuple(outer), units, outputs)
+    phase = Phase(reader, tuple(outer), units, outputs)
     block = forall.regions[0].blocks[0]
     shared = {block.arguments[len(units) + k]: k for k in range(len(outputs))}
     _collect(block, phase, shared, ())
     return phase
-
-
-def with_fixed(premise: str, fixed: Mapping[str, int]) -> str:
-    """The premise, with the numbers that stand for its sizes."""
-    parts = ([f"({premise})"] if premise else []) + [f"{name} = {value}" for name, value in fixed.items()]
-    return " and ".join(parts)
-
-
-def sizes_in(premise: str) -> list[str]:
-    """The kernel's own symbols that a premise speaks of."""
-    return list(dict.fromkeys(re.findall(r"\bn\d+_\d+\b|\ba\d+\b", premise)))
 
 
 def _loops_of(op: Any, reader: IndexReader, prefix: str) -> list[Loop]:

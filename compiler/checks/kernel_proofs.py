@@ -12,24 +12,17 @@ Where an index is not affine in the unknown sizes, the proof is repeated for fix
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import islpy as isl
 from torch_mlir import ir
 
+from stratagem.compiler.checks.access_sets import AccessSets
 from stratagem.compiler.checks.index_reader import IndexReader, NotAffine
-from stratagem.compiler.checks.kernel_accesses import (
-    Access,
-    Phase,
-    ancestors,
-    inside_of,
-    read_phase,
-    sizes_in,
-    with_fixed,
-)
-from stratagem.compiler.checks.premises import unrelated_sizes
+from stratagem.compiler.checks.kernel_accesses import Phase, ancestors, inside_of, read_phase
+from stratagem.compiler.checks.premises import possible_sizes
 from stratagem.compiler.checks.verdicts import Finding, Verdict
 from stratagem.compiler.ir import location_text, symbol_name
 
@@ -38,32 +31,53 @@ FALLBACK_SIZES = (1, 2, 7, 64, 97)
 FALLBACK_LIMIT = 32
 
 
-def prove_kernel(function: Any, level: str, premise: str = "", updated: frozenset[int] = frozenset()) -> list[Finding]:
+def prove_kernel(
+    function: Any, level: str, premises: Sequence[str] = (), updated: frozenset[int] = frozenset()
+) -> list[Finding]:
     """Findings for every forall of a kernel in device form.
 
-    `premise`: an isl condition on its unknown sizes that all callers fulfil (`premises.py`).
+    `premises`: isl conditions on its unknown sizes, one of which each call fulfils (`premises.py`); all sizes without.
     `updated`: results whose destination already holds values, so that a kernel may leave elements as they are.
     """
     name = symbol_name(function)
     foralls = [op for op in _walk_loops(function) if op.name == "scf.forall"]
     if not foralls:
         return [Finding(level, name, "races and bounds", Verdict.NOT_CHECKED, "one unit runs it as it is")]
-    findings = []
+    possible, contradictory = possible_sizes(premises)
+    findings = [Finding(level, name, "sizes of callers", Verdict.NOT_CHECKED, _no_sizes(c)) for c in contradictory]
+    if possible.is_empty():
+        return findings
+    kernel = _Kernel(level, possible)
     for number, forall in enumerate(foralls):
         label = f"{name}" if len(foralls) == 1 else f"{name}, phase {number}"
-        skip = _partial_outputs(forall, updated)
-        findings += _prove_forall(forall, level, label, premise, skip)
-    if unrelated_sizes(premise) > 1:
-        findings = [_unless_related(f) for f in findings]
+        findings += _prove_forall(kernel, forall, label, _partial_outputs(forall, updated))
     return findings
 
 
-def _unless_related(finding: Finding) -> Finding:
-    """A counterexample that may combine sizes which no run combines refutes nothing: their relation is not affine."""
-    if finding.verdict is not Verdict.REFUTED:
-        return finding
-    detail = f"depends on how sizes of the program are related, which is not affine; else {finding.detail}"
-    return replace(finding, verdict=Verdict.NOT_CHECKED, detail=detail)
+def _no_sizes(condition: str) -> str:
+    """A proof for no sizes at all would prove anything."""
+    return f"no sizes fulfil what a call says of them, so a proof would say nothing: {condition}"
+
+
+@dataclass
+class _Kernel:
+    """What the proofs of one kernel share. `possible`: sizes that some call passes, as an isl set of parameters."""
+
+    level: str
+    possible: Any
+    _phases: dict[Any, Phase] = field(default_factory=dict)
+
+    def sets(self, forall: Any, fixed: Mapping[str, int]) -> AccessSets:
+        """The sets of one phase, with numbers for the sizes in `fixed`."""
+        key = (forall, tuple(fixed.items()))
+        if key not in self._phases:
+            self._phases[key] = read_phase(forall, fixed)
+        return AccessSets(self._phases[key], self.sizes(fixed))
+
+    def sizes(self, fixed: Mapping[str, int]) -> Any:
+        """Which of the possible sizes have these numbers."""
+        equal = " and ".join(f"{name} = {value}" for name, value in fixed.items()) or "true"
+        return self.possible.intersect(isl.Set(f"[{', '.join(fixed)}] -> {{ : {equal} }}"))
 
 
 def _partial_outputs(forall: Any, updated: frozenset[int]) -> frozenset[int]:
@@ -88,46 +102,35 @@ def _walk_loops(function: Any) -> Iterator[Any]:
                     yield from _walk_loops(op.operation)
 
 
-def _prove_forall(forall: Any, level: str, label: str, premise: str, partial: frozenset[int]) -> list[Finding]:
+def _prove_forall(kernel: _Kernel, forall: Any, label: str, partial: frozenset[int]) -> list[Finding]:
     try:
-        return _check(forall, level, label, premise, {}, Verdict.PROVED, partial)
+        return _check(kernel, forall, label, {}, Verdict.PROVED, partial)
     except NotAffine as reason:
-        return _prove_fixed(forall, level, label, premise, str(reason), partial)
+        return _prove_fixed(kernel, forall, label, str(reason), partial)
 
 
-def _prove_fixed(
-    forall: Any, level: str, label: str, premise: str, reason: str, partial: frozenset[int]
-) -> list[Finding]:
+def _prove_fixed(kernel: _Kernel, forall: Any, label: str, reason: str, partial: frozenset[int]) -> list[Finding]:
     """The same obligations for boundary sizes; the worst verdict of each obligation over all of them."""
     symbols = _symbols(forall)
     worst: dict[str, Finding] = {}
     for sizes in itertools.islice(itertools.product(FALLBACK_SIZES, repeat=len(symbols)), FALLBACK_LIMIT):
+        fixed = dict(zip(symbols, sizes, strict=True))
+        if kernel.sizes(fixed).is_empty():
+            continue  # no call passes these
         try:
-            fixed = dict(zip(symbols, sizes, strict=True))
-            if not _possible(premise, fixed):
-                continue
-            found = _check(forall, level, label, premise, fixed, Verdict.PROVED_HERE, partial)
+            found = _check(kernel, forall, label, fixed, Verdict.PROVED_HERE, partial)
         except NotAffine as still:
-            return [Finding(level, label, "races and bounds", Verdict.NOT_CHECKED, f"not affine: {still}")]
+            return [Finding(kernel.level, label, "races and bounds", Verdict.NOT_CHECKED, f"not affine: {still}")]
         for finding in found:
             if finding.obligation not in worst or finding.verdict is Verdict.REFUTED:
                 worst[finding.obligation] = finding
     if not worst:
         detail = f"not affine ({reason}), and no boundary size is one that callers pass"
-        return [Finding(level, label, "races and bounds", Verdict.NOT_CHECKED, detail)]
+        return [Finding(kernel.level, label, "races and bounds", Verdict.NOT_CHECKED, detail)]
     return [
-        f
-        if f.verdict is Verdict.REFUTED
-        else Finding(f.level, f.subject, f.obligation, f.verdict, f"not affine: {reason}")
+        f if f.verdict is Verdict.REFUTED else replace(f, detail=f"not affine: {reason}", location="")
         for f in worst.values()
     ]
-
-
-def _possible(premise: str, fixed: Mapping[str, int]) -> bool:
-    """Whether some call can pass these sizes."""
-    text = with_fixed(premise, fixed)
-    names = ", ".join(dict.fromkeys([*sizes_in(premise), *fixed]))
-    return not text or not isl.Set(f"[{names}] -> {{ [] : {text} }}").is_empty()
 
 
 def _symbols(forall: Any) -> list[str]:
@@ -144,30 +147,23 @@ def _symbols(forall: Any) -> list[str]:
 
 
 def _check(
-    forall: Any,
-    level: str,
-    label: str,
-    premise: str,
-    fixed: Mapping[str, int],
-    good: Verdict,
-    partial: frozenset[int],
+    kernel: _Kernel, forall: Any, label: str, fixed: Mapping[str, int], good: Verdict, partial: frozenset[int]
 ) -> list[Finding]:
-    phase = read_phase(forall, premise, fixed)
-    prover = _Prover(phase)
+    sets = kernel.sets(forall, fixed)
+    phase = sets.phase
     findings = []
 
     def judge(obligation: str, bad: Any, op: Any) -> None:
-        witness = prover.witness(bad)
+        witness = sets.witness(bad)
         verdict = good if witness is None else Verdict.REFUTED
-        findings.append(Finding(level, label, obligation, verdict, witness or "", location_text(op)))
+        findings.append(Finding(kernel.level, label, obligation, verdict, witness or "", location_text(op)))
 
     writes = [a for a in phase.accesses if a.kind == "write"]
     for obligation, kinds in (("writes in bounds", ("write",)), ("reads in bounds", ("read", "own-read"))):
         bad = None
         for access in (a for a in phase.accesses if a.kind in kinds):
-            outside = prover.touched(access).subtract(prover.inside(access)).wrap()
-            bad, op = outside, access.op
-            if not outside.is_empty():
+            bad, op = sets.touched(access).subtract(sets.inside(access)).wrap(), access.op
+            if not bad.is_empty():
                 break
         if bad is not None:
             judge(obligation, bad, op)
@@ -175,18 +171,18 @@ def _check(
         mine = [a for a in writes if a.output == output]
         if not mine:
             continue
-        written = prover.per_unit(mine)
-        judge("units write apart", prover.shared_elements(written, written), mine[0].op)
+        written = sets.per_unit(mine)
+        judge("units write apart", sets.shared_elements(written, written), mine[0].op)
         if output not in partial:
-            complete = _written_before(phase.outputs[output], premise, fixed).union(written.range())
-            judge("every element written", prover.box(phase.outputs[output]).subtract(complete), mine[0].op)
+            complete = _written_before(kernel, phase.outputs[output], fixed).union(written.range())
+            judge("every element written", sets.box(phase.outputs[output]).subtract(complete), mine[0].op)
         own = [a for a in phase.accesses if a.kind == "own-read" and a.output == output]
         if own:
-            judge("reads own writes only", prover.shared_elements(prover.per_unit(own), written), own[0].op)
+            judge("reads own writes only", sets.shared_elements(sets.per_unit(own), written), own[0].op)
     return findings
 
 
-def _written_before(value: Any, premise: str, fixed: Mapping[str, int]) -> Any:
+def _written_before(kernel: _Kernel, value: Any, fixed: Mapping[str, int]) -> Any:
     """Elements that earlier phases wrote into the tensor a phase goes on with."""
     owner, rank = value.owner, ir.RankedTensorType(value.type).rank
     nothing = isl.Set(f"{{ E[{', '.join(f'x{d}' for d in range(rank))}] : 1 = 0 }}")
@@ -194,105 +190,7 @@ def _written_before(value: Any, premise: str, fixed: Mapping[str, int]) -> Any:
         return nothing
     forall = owner.operation
     number = [r == value for r in forall.results].index(True)
-    phase = read_phase(forall, premise, fixed)
-    mine = [a for a in phase.accesses if a.kind == "write" and a.output == number]
-    written = _Prover(phase).per_unit(mine).range() if mine else nothing
-    return written.union(_written_before(phase.outputs[number], premise, fixed))
-
-
-class _Prover:
-    """Builds isl sets and maps from the accesses of one phase."""
-
-    def __init__(self, phase: Phase) -> None:
-        self._phase = phase
-        self._outer = [loop.name for loop in phase.outer]
-
-    def touched(self, access: Access) -> Any:
-        """All loop iterations -> elements of the tensor the slice lies in."""
-        return self._map(access, self._variables(access))
-
-    def inside(self, access: Access) -> Any:
-        """All loop iterations -> all elements of that tensor: its size may depend on the iteration."""
-        loops = [loop.domain() for loop in access.loops if loop.name not in self._outer]
-        elements, bounds = self._box(access.tensor)
-        return isl.Map(self._text(self._variables(access), elements, [*bounds, *loops], [], "map"))
-
-    def _variables(self, access: Access) -> list[str]:
-        return [loop.name for loop in access.loops if loop.name not in self._outer]
-
-    def per_unit(self, accesses: list[Access]) -> Any:
-        """Units -> elements, whatever the inner loops do."""
-        names = [loop.name for loop in self._phase.units]
-        maps = [self._map(access, names) for access in accesses]
-        union = maps[0]
-        for one in maps[1:]:
-            union = union.union(one)
-        return union
-
-    def box(self, tensor: Any) -> Any:
-        """All elements of a tensor from outside the forall."""
-        elements, bounds = self._box(tensor)
-        return isl.Set(self._text([], elements, bounds, [], None))
-
-    def _box(self, tensor: Any) -> tuple[list[str], list[str]]:
-        rank = ir.RankedTensorType(tensor.type).rank
-        sizes = [self._phase.reader.size(tensor, d) for d in range(rank)]
-        return [f"x{d}" for d in range(rank)], [f"0 <= x{d} < {size}" for d, size in enumerate(sizes)]
-
-    def shared_elements(self, first: Any, second: Any) -> Any:
-        """Pairs of different units that touch the same element, first in one way, second in the other."""
-        pairs = first.apply_range(second.reverse())
-        identity = isl.Map.identity(pairs.get_space())
-        return pairs.subtract(identity).wrap()
-
-    def _map(self, access: Access, names: list[str]) -> Any:
-        geometry = access.geometry
-        elements = [f"x{d}" for d in range(len(geometry.offsets))]
-        conditions = [loop.domain() for loop in access.loops if loop.name not in self._outer]
-        extra = [loop.name for loop in access.loops if loop.name not in names and loop.name not in self._outer]
-        for d, (offset, size, stride) in enumerate(
-            zip(geometry.offsets, geometry.sizes, geometry.strides, strict=True)
-        ):
-            if stride == "1":
-                conditions.append(f"{offset} <= x{d} < {offset} + {size}")
-            else:
-                extra.append(f"s{d}")
-                conditions.append(f"0 <= s{d} < {size} and x{d} = {offset} + {stride}*s{d}")
-        return isl.Map(self._text(names, elements, conditions, extra, "map"))
-
-    def _text(
-        self, names: list[str], elements: list[str], conditions: list[str], extra: list[str], kind: str | None
-    ) -> str:
-        """isl notation; sizes and outer loop variables are parameters, at least 1 and inside their loops."""
-        reader = self._phase.reader
-        symbols = list(dict.fromkeys([*reader.symbols, *sizes_in(self._phase.premise)]))
-        known = [f"{s} >= 1" for s in symbols] + [loop.domain() for loop in self._phase.outer]
-        auxiliary = reader.auxiliaries_in([*known, *conditions])
-        everything = [*known, *conditions, *(reader.auxiliary[t] for t in auxiliary)]
-        everything = everything + [f"({self._phase.premise})"] if self._phase.premise else everything or ["true"]
-        hidden = [*extra, *auxiliary]
-        quantified = f"exists {', '.join(hidden)} : " if hidden else ""
-        tuple_in = f"U[{', '.join(names)}] -> " if kind == "map" else ""
-        body = f"{tuple_in}E[{', '.join(elements)}] : {quantified}{' and '.join(everything)}"
-        return f"[{', '.join([*symbols, *self._outer])}] -> {{ {body} }}"
-
-    def witness(self, bad: Any) -> str | None:
-        """None when the set is empty; else its smallest point, said with the sizes' meanings."""
-        if bad.is_empty():
-            return None
-        names = [bad.get_dim_name(isl.dim_type.param, i) for i in range(bad.dim(isl.dim_type.param))]
-        flat = bad.flatten() if bad.is_wrapping() else bad.reset_tuple_id()
-        point = _smallest_point(flat.move_dims(isl.dim_type.set, 0, isl.dim_type.param, 0, len(names)))
-        count = point.get_space().dim(isl.dim_type.set)
-        values = [int(str(point.get_coordinate_val(isl.dim_type.set, i))) for i in range(count)]
-        meanings = self._phase.reader.symbols
-        sizes = [f"{meanings.get(n, n)} = {v}" for n, v in zip(names, values, strict=False)]
-        return f"{', '.join([*sizes, ''])}at {tuple(values[len(names) :])}"
-
-
-def _smallest_point(points: Any) -> Any:
-    """The lexicographically smallest point; any point where there is no smallest."""
-    try:
-        return points.lexmin().sample_point()
-    except isl.Error:
-        return points.sample_point()
+    sets = kernel.sets(forall, fixed)
+    mine = [a for a in sets.phase.accesses if a.kind == "write" and a.output == number]
+    written = sets.per_unit(mine).range() if mine else nothing
+    return written.union(_written_before(kernel, sets.phase.outputs[number], fixed))

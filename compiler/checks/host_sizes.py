@@ -1,0 +1,175 @@
+"""Sizes in the host program as polynomials over named unknowns, with what is known of each unknown.
+
+Every value that is no sum or product gets a name of its own, the same for the same computation, and a fact that
+defines it by its operands: facts stay local, whatever lies between an input and a size far below. A value inside a
+loop stands for its latest round, and what a loop carries unchanged is what it began as.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch_mlir import ir
+
+from stratagem.compiler.checks.host_operations import EXTENTS, read_integer
+from stratagem.compiler.checks.index_reader import truncates
+from stratagem.compiler.checks.polynomials import Polynomial, number, unknown
+
+FOR_BOUNDS = 3
+"""Operands of `scf.for` before the values it carries: both bounds and the step."""
+
+@dataclass(frozen=True)
+class Fact:
+    """A condition in isl's notation and the unknowns it relates. `after`: the assertion behind which it holds; None
+    for one that holds everywhere."""
+
+    text: str
+    names: frozenset[str]
+    after: Any = None
+
+
+Definition = Callable[[str], tuple[str, Sequence[Polynomial]]]
+"""An unknown's name -> the condition that defines it, and the sizes in the condition."""
+
+
+@dataclass(frozen=True)
+class _Place:
+    """A value to read: under which key, by which reader, and what is known of it if nothing else is."""
+
+    key: Any
+    value: Any
+    read: Callable[[Any], Polynomial]
+    define: Definition | None
+
+
+@dataclass
+class HostSizes:
+    """Reads index values and extents of tensors in the host program.
+
+    Attributes:
+        facts: what defines each unknown, by its name; a size that only the inputs or the data decide has no more than
+            its sign.
+    """
+
+    facts: dict[str, Fact] = field(default_factory=dict)
+    _known: dict[Any, Polynomial] = field(default_factory=dict)
+    _names: dict[Any, Polynomial] = field(default_factory=dict)
+
+    # ---- reading
+
+    def extent(self, tensor: Any, dim: int) -> Polynomial:
+        """The size of a tensor's dimension."""
+        kind = ir.RankedTensorType(tensor.type)
+        if not kind.is_dynamic_dim(dim):
+            return number(kind.get_dim_size(dim))
+        place = _Place(("extent", tensor, dim), tensor, lambda v: self.extent(v, dim), _not_negative)
+        return self._once(place, lambda op: EXTENTS[op.name](self, tensor, dim) if op.name in EXTENTS else None)
+
+    def index(self, value: Any) -> Polynomial:
+        """An index or integer value."""
+        place = _Place(("value", value), value, self.index, None)
+        return self._once(place, lambda op: read_integer(self, op))
+
+    def _once(self, place: _Place, read: Callable[[Any], Polynomial | None]) -> Polynomial:
+        if place.key not in self._known:
+            self._known[place.key] = self._read(place, read)
+        return self._known[place.key]
+
+    def _read(self, place: _Place, read: Callable[[Any], Polynomial | None]) -> Polynomial:
+        owner = place.value.owner
+        if isinstance(owner, ir.Block):
+            return self._carried(place, owner)
+        found = read(owner.operation)
+        return self._result(place, owner.operation) if found is None else found
+
+    # ---- names
+
+    def name(self, key: Any, define: Definition | None = None) -> Polynomial:
+        """The unknown for a computation, the same for the same key; `define` gives its fact and the sizes in that."""
+        if key not in self._names:
+            name = f"h{len(self._names)}"
+            self._names[key] = unknown(name)
+            if define is not None:
+                text, sizes = define(name)
+                self.facts[name] = Fact(text, frozenset([name]).union(*(s.unknowns() for s in sizes)))
+        return self._names[key]
+
+    def one_of(self, key: Any, choices: Sequence[Polynomial]) -> Polynomial:
+        """One of several sizes, it is not known which."""
+        if len(set(choices)) == 1:
+            return choices[0]
+        return self.name(key, lambda name: (" or ".join(f"{name} = {c}" for c in choices), choices))
+
+    def bound(self, relation: str, choices: Sequence[Polynomial]) -> Polynomial:
+        """The least (`<=`) or greatest (`>=`) of several sizes."""
+        if len(set(choices)) == 1:
+            return choices[0]
+
+        def define(name: str) -> tuple[str, Sequence[Polynomial]]:
+            every = " and ".join(f"{name} {relation} {c}" for c in choices)
+            return f"{every} and ({' or '.join(f'{name} = {c}' for c in choices)})", choices
+
+        return self.name((relation, frozenset(choices)), define)
+
+    def divided(self, left: Polynomial, right: Polynomial, rounding: str) -> Polynomial:
+        """A quotient, rounded by `floor`, by `ceil` or to `zero`; exact where the division comes out even."""
+        exact = left.over(right)
+        if exact is not None:
+            return exact
+        if rounding == "ceil":
+            return number(0) - self.divided(number(0) - left, right, "floor")
+        divisor = right.constant
+        if divisor is None or divisor <= 0:
+            return self.name((rounding, left, right))
+
+        def define(name: str) -> tuple[str, Sequence[Polynomial]]:
+            if rounding == "zero":
+                return truncates(name, str(left), divisor), [left]
+            return f"{divisor}*{name} <= {left} < {divisor}*{name} + {divisor}", [left]
+
+        return self.name((rounding, left, right), define)
+
+    # ---- control flow
+
+    def _result(self, place: _Place, op: Any) -> Polynomial:
+        """A result of control flow, or of an operation that nothing is known of."""
+        at = [r == place.value for r in op.results].index(True)
+        if op.name == "scf.if":
+            return self.one_of(place.key, [place.read(_passed_on(region)[at]) for region in op.regions])
+        if op.name == "scf.for":
+            ends = [op.operands[FOR_BOUNDS + at], _passed_on(op.regions[0])[at]]
+            return self.one_of(place.key, [place.read(v) for v in ends])
+        if op.name == "scf.while":
+            return place.read(_passed_on(op.regions[0])[at])
+        return self.name(place.key, place.define)
+
+    def _carried(self, place: _Place, block: Any) -> Polynomial:
+        """A value that a loop carries: what it begins as if one round keeps it, by induction over the rounds."""
+        op, at = block.owner.operation, place.value.arg_number
+        if op.name == "scf.while" and block == op.regions[1].blocks[0]:
+            return place.read(_passed_on(op.regions[0])[at])
+        if op.name == "scf.while":
+            begin, after = op.operands[at], _passed_on(op.regions[1])[at]
+        elif op.name == "scf.for" and at > 0:
+            begin, after = op.operands[FOR_BOUNDS + at - 1], _passed_on(op.regions[0])[at - 1]
+        else:
+            return self.name(place.key, place.define)
+        first = place.read(begin)
+        before = dict(self._known)
+        self._known[place.key] = first
+        if place.read(after) == first:
+            return first
+        self._known = before  # what was read on the assumption may be wrong
+        return self.name(place.key, place.define)
+
+
+def _not_negative(name: str) -> tuple[str, Sequence[Polynomial]]:
+    return f"{name} >= 0", []
+
+
+def _passed_on(region: Any) -> list[Any]:
+    """The values that a region ends with, without the condition of a loop that goes on while it is true."""
+    end = list(region.blocks[0].operations)[-1].operation
+    return list(end.operands)[1 if end.name == "scf.condition" else 0 :]
