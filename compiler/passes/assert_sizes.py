@@ -1,23 +1,25 @@
-"""assert-sizes: what a linalg operation takes for granted about sizes is checked when the program runs.
+"""assert-sizes: what an operation takes for granted about sizes is checked when the program runs.
 
-Before: two tensors of free size meet in one operation, and nothing says that the sizes agree, or that a convolution's
-window stays inside its input. After: a `cf.assert` in front of it compares them. Sizes that are the same value, or
-known numbers, cost nothing: such comparisons fold away. What remains protects memory from inputs that do not fit
-together, and is a premise of the proofs of kernels.
+Before: two tensors of free size meet in one operation, and nothing says that the sizes agree, that a convolution's
+window stays inside its input, or that a tensor of another shape has as many elements. After: a `cf.assert` in front of
+the operation compares them. Sizes that are the same value, or known numbers, cost nothing: such comparisons fold away.
+What remains protects memory from inputs that do not fit together, and is a premise of the proofs of kernels.
 """
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from torch_mlir import ir
 from torch_mlir.dialects import arith, cf, tensor
 
-from stratagem.compiler.ir import find_function, run_pipeline
+from stratagem.compiler.ir import DYNAMIC, find_function, run_pipeline
 from stratagem.compiler.passes.base import Pass, PassContext
 from stratagem.compiler.program import Program
-from stratagem.compiler.sharding.structure import Structure, indexing_maps, loops_in, structure_of
+from stratagem.compiler.sharding.structure import indexing_maps, is_loop_nest, loops_in, plain_dims
 
 Place = tuple[Any, int]
 """A tensor value and one of its dimensions."""
@@ -30,33 +32,103 @@ class AssertSizes(Pass):
     name: ClassVar[str] = "assert-sizes"
 
     def apply(self, program: Program, context: PassContext) -> None:
-        block = find_function(program.module, "main").regions[0].blocks[0]
         with program.module.context:
-            made = [_assert_one(op.operation) for op in list(block.operations)]
+            made = [_assert_one(op) for op in _outside_of_bodies(find_function(program.module, "main"))]
         if any(made):
             run_pipeline(program.module, FOLD)
 
 
+def _outside_of_bodies(op: Any) -> list[Any]:
+    """The operations in control flow of any depth, not those that compute single elements."""
+    found = []
+    for child in (view.operation for region in op.regions for block in region.blocks for view in block.operations):
+        found.append(child)
+        if child.name.startswith("scf."):
+            found += _outside_of_bodies(child)
+    return found
+
+
 def _assert_one(op: Any) -> bool:
     """Asserts in front of one operation; whether there were any."""
-    structure = structure_of(op)
-    if structure is None:
-        return False
-    loops, pairs = _loop_sizes(op, structure)
-    windows = _windows(op, loops)
     with ir.InsertionPoint(op), op.location:
-        for one, two in pairs:
-            _assert_equal(one, two, op)
-        for place, expression in windows:
-            _assert_reach(place, expression, loops, op)
+        if op.name == "tensor.expand_shape":
+            return _assert_expands(op)
+        if op.name == "tensor.reshape":
+            return _assert_same_count(op)
+        if op.name == "tensor.concat":
+            return _assert_concat(op)
+        return _assert_loops(op)
+
+
+def _assert_loops(op: Any) -> bool:
+    """Operands that one loop runs over have the same size along it, and windows stay inside."""
+    maps = indexing_maps(op) if is_loop_nest(op) else None
+    if maps is None:
+        return False
+    loops, pairs = _loop_sizes(op, plain_dims(maps))
+    windows = _windows(op, loops)
+    for one, two in pairs:
+        _assert_equal(one, two, op)
+    for place, expression in windows:
+        _assert_reach(place, expression, loops, op)
     return bool(pairs or windows)
 
 
-def _loop_sizes(op: Any, structure: Structure) -> tuple[dict[int, Place], list[tuple[Place, Place]]]:
+def _assert_expands(op: Any) -> bool:
+    """The sizes that a dimension is split into multiply to its own."""
+    dynamic, source = iter(list(op.operands)[1:]), op.operands[0]
+    sizes = [next(dynamic) if n == DYNAMIC else n for n in ir.DenseI64ArrayAttr(op.attributes["static_output_shape"])]
+    made = False
+    for dim, group in enumerate(ir.ArrayAttr(op.attributes["reassociation"])):
+        parts = [sizes[ir.IntegerAttr(i).value] for i in ir.ArrayAttr(group)]
+        if all(isinstance(n, int) for n in parts) and not _is_free(source, dim):
+            continue
+        split = "x".join(str(n) if isinstance(n, int) else "?" for n in parts)
+        _assert(_product(parts), _size((source, dim)), f"dimension {dim} does not split into {split}{_where(op)}")
+        made = True
+    return made
+
+
+def _assert_same_count(op: Any) -> bool:
+    """A reshape to computed sizes keeps the number of elements."""
+    source, shape = op.operands[0], op.operands[1]
+    kinds = [ir.RankedTensorType(v.type) for v in (source, op.results[0])]
+    if all(kind.has_static_shape for kind in kinds):
+        return False
+    index = ir.IndexType.get()
+    wanted = []
+    for dim in range(kinds[1].rank):
+        size = tensor.extract(shape, [arith.constant(index, dim)])
+        wanted.append(size if size.type == index else arith.index_cast(index, size))
+    count = _product([_size((source, dim)) for dim in range(kinds[0].rank)])
+    _assert(_product(wanted), count, f"the new shape has another number of elements{_where(op)}")
+    return True
+
+
+def _assert_concat(op: Any) -> bool:
+    """Tensors that are joined along one dimension agree in the others."""
+    along = ir.IntegerAttr(op.attributes["dim"]).value
+    first, *others = op.operands
+    others_dims = [d for d in range(ir.RankedTensorType(first.type).rank) if d != along]
+    pairs = [((first, d), (v, d)) for v in others for d in others_dims if _is_free(first, d) or _is_free(v, d)]
+    for one, two in pairs:
+        _assert_equal(one, two, op)
+    return bool(pairs)
+
+
+def _product(sizes: Sequence[Any]) -> Any:
+    index = ir.IndexType.get()
+    values = [arith.constant(index, n) if isinstance(n, int) else n for n in sizes]
+    return functools.reduce(arith.muli, values) if values else arith.constant(index, 1)
+
+
+def _loop_sizes(
+    op: Any, dims_of: Sequence[Sequence[int | None]]
+) -> tuple[dict[int, Place], list[tuple[Place, Place]]]:
     """Where each loop's size is read from, and the places that must agree with it."""
     loops: dict[int, Place] = {}
     pairs = []
-    for value, dims in zip(op.operands, structure.dims_of, strict=True):
+    for value, dims in zip(op.operands, dims_of, strict=True):
         if not isinstance(value.type, ir.RankedTensorType):
             continue
         for dim, loop in enumerate(dims):
@@ -117,10 +189,12 @@ def _is_free(value: Any, dim: int) -> bool:
 
 
 def _assert_equal(one: Place, two: Place, op: Any) -> None:
-    same = arith.cmpi(arith.CmpIPredicate.eq, _size(one), _size(two))
-    cf.assert_(
-        same, f"sizes do not fit together: dimension {one[1]} and dimension {two[1]} of the operands{_where(op)}"
-    )
+    dims = f"dimension {one[1]} and dimension {two[1]} of the operands"
+    _assert(_size(one), _size(two), f"sizes do not fit together: {dims}{_where(op)}")
+
+
+def _assert(one: Any, two: Any, message: str) -> None:
+    cf.assert_(arith.cmpi(arith.CmpIPredicate.eq, one, two), message)
 
 
 def _where(op: Any) -> str:

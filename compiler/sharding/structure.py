@@ -42,13 +42,11 @@ class Structure:
 
 def structure_of(op: Any) -> Structure | None:
     """The structure of a linalg operation on tensors; None for any other operation, or one that captures tensors."""
-    if not op.name.startswith("linalg.") or not op.results or op.name in ("linalg.index", "linalg.yield"):
-        return None
-    maps = indexing_maps(op)
+    maps = indexing_maps(op) if is_loop_nest(op) else None
     if maps is None or _captures_tensors(op):
         return None
     kinds = _iterators(op)
-    dims_of = tuple(tuple(_plain_dim(e) for e in m.results) for m in maps)
+    dims_of = plain_dims(maps)
     blocked = _indexed_loops(op)
     for affine_map, dims in zip(maps, dims_of, strict=True):
         for expression, dim in zip(affine_map.results, dims, strict=True):
@@ -63,6 +61,16 @@ def structure_of(op: Any) -> Structure | None:
         free,
         _combiner(op),
     )
+
+
+def is_loop_nest(op: Any) -> bool:
+    """Whether an operation is a linalg operation on tensors."""
+    return op.name.startswith("linalg.") and bool(op.results) and op.name not in ("linalg.index", "linalg.yield")
+
+
+def plain_dims(maps: list[Any]) -> tuple[tuple[int | None, ...], ...]:
+    """For each operand the loop that indexes each of its dimensions, None where that is no plain loop index."""
+    return tuple(tuple(_plain_dim(e) for e in m.results) for m in maps)
 
 
 def indexing_maps(op: Any) -> list[Any] | None:
