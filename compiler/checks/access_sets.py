@@ -7,7 +7,7 @@ from typing import Any
 import islpy as isl
 from torch_mlir import ir
 
-from stratagem.compiler.checks.index_reader import is_size
+from stratagem.compiler.checks.index_reader import is_size, meaning
 from stratagem.compiler.checks.kernel_accesses import Access, Phase
 
 
@@ -98,8 +98,7 @@ class AccessSets:
         point = _smallest_point(flat.move_dims(isl.dim_type.set, 0, isl.dim_type.param, 0, len(names)))
         count = point.get_space().dim(isl.dim_type.set)
         values = [int(str(point.get_coordinate_val(isl.dim_type.set, i))) for i in range(count)]
-        meanings = self.phase.reader.symbols
-        sizes = [f"{meanings.get(n, n)} = {v}" for n, v in zip(names, values, strict=False)]
+        sizes = [f"{meaning(n)} = {v}" for n, v in zip(names, values, strict=False)]
         return f"{', '.join([*sizes, ''])}at {tuple(values[len(names) :])}"
 
 

@@ -39,20 +39,29 @@ def is_size(symbol: str) -> bool:
     return symbol.startswith("n")
 
 
+def meaning(symbol: str) -> str:
+    """How to say a kernel's symbol to a person; other names stay as they are."""
+    size = re.fullmatch(r"n(\d+)_(\d+)", symbol)
+    if size:
+        return f"size {size[2]} of argument {size[1]}"
+    index = re.fullmatch(r"a(\d+)", symbol)
+    return f"argument {index[1]}" if index else symbol
+
+
 @dataclass
 class IndexReader:
     """Reads SSA index values and tensor sizes.
 
     Attributes:
         names: loop variables and other values that already have an expression.
-        symbols: name of each unknown size -> how to say it to a person, e.g. `size 0 of argument 2`.
+        symbols: names of the unknown sizes and index arguments met so far, in order.
         fixed: unknown sizes that are given numbers, for the fallback.
         auxiliary: name of each value that `affine.min/max` defines -> the constraint that defines it.
     """
 
     fixed: Mapping[str, int] = field(default_factory=dict)
     names: dict[Any, str] = field(default_factory=dict)
-    symbols: dict[str, str] = field(default_factory=dict)
+    symbols: dict[str, None] = field(default_factory=dict)
     auxiliary: dict[str, str] = field(default_factory=dict)
 
     def expression(self, value: Any) -> str:
@@ -64,7 +73,7 @@ class IndexReader:
     def _read(self, value: Any) -> str:
         owner = value.owner
         if isinstance(owner, ir.Block):
-            return self.symbol(index_name(value.arg_number), f"argument {value.arg_number}")
+            return self.symbol(index_name(value.arg_number))
         op = owner.operation
         if op.name == "arith.constant":
             return str(ir.IntegerAttr(op.attributes["value"]).value)
@@ -127,11 +136,11 @@ class IndexReader:
                     pending.append(self.auxiliary[name])
         return list(found)
 
-    def symbol(self, name: str, meaning: str) -> str:
+    def symbol(self, name: str) -> str:
         """An unknown size; a number when it is fixed."""
         if name in self.fixed:
             return str(self.fixed[name])
-        self.symbols[name] = meaning
+        self.symbols[name] = None
         return name
 
     # ---- sizes of tensors
@@ -149,8 +158,7 @@ class IndexReader:
     def _argument_size(self, tensor: Any, block: Any, dim: int) -> str:
         parent = block.owner.operation
         if parent.name == "func.func":
-            argument = tensor.arg_number
-            return self.symbol(size_name(argument, dim), f"size {dim} of argument {argument}")
+            return self.symbol(size_name(tensor.arg_number, dim))
         if parent.name == "scf.forall":
             loops = len(ir.DenseI64ArrayAttr(parent.attributes["staticUpperBound"]))
             outputs = list(parent.operands)[len(parent.operands) - len(parent.results) :]

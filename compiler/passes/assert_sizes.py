@@ -19,6 +19,7 @@ from torch_mlir.dialects import arith, cf, tensor
 from stratagem.compiler.ir import DYNAMIC, find_function, run_pipeline
 from stratagem.compiler.passes.base import Pass, PassContext
 from stratagem.compiler.program import Program
+from stratagem.compiler.schedule.structured import segment_sizes
 from stratagem.compiler.sharding.structure import indexing_maps, is_loop_nest, loops_in, plain_dims
 
 Place = tuple[Any, int]
@@ -57,6 +58,8 @@ def _assert_one(op: Any) -> bool:
             return _assert_same_count(op)
         if op.name == "tensor.concat":
             return _assert_concat(op)
+        if op.name == "tensor.pad":
+            return _assert_pad(op)
         return _assert_loops(op)
 
 
@@ -114,6 +117,15 @@ def _assert_concat(op: Any) -> bool:
     for one, two in pairs:
         _assert_equal(one, two, op)
     return bool(pairs)
+
+
+def _assert_pad(op: Any) -> bool:
+    """Computed amounts of padding are not negative."""
+    computed = list(op.operands)[1 : 1 + sum(segment_sizes(op)[1:3])]
+    zero = arith.constant(ir.IndexType.get(), 0)
+    for amount in computed:
+        cf.assert_(arith.cmpi(arith.CmpIPredicate.sge, amount, zero), f"a padding is negative{_where(op)}")
+    return bool(computed)
 
 
 def _product(sizes: Sequence[Any]) -> Any:
