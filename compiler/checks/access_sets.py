@@ -20,6 +20,16 @@ class AccessSets:
         self._possible = possible
         self._outer = [loop.name for loop in phase.outer]
 
+    def outside(self, accesses: list[Access]) -> tuple[Any, Any] | None:
+        """What one of the accesses touches outside of its tensor, empty if none does, and its operation; None without
+        accesses."""
+        found = None
+        for access in accesses:
+            found = self.touched(access).subtract(self.inside(access)).wrap(), access.op
+            if not found[0].is_empty():
+                break
+        return found
+
     def touched(self, access: Access) -> Any:
         """All loop iterations -> elements of the tensor the slice lies in."""
         return self._map(access, self._variables(access))
@@ -46,6 +56,11 @@ class AccessSets:
         """All elements of a tensor from outside the forall."""
         elements, bounds = self._box(tensor)
         return isl.Set(self._text("", elements, bounds, [])).intersect_params(self._possible)
+
+    def nothing(self, tensor: Any) -> Any:
+        """No element of a tensor."""
+        rank = ir.RankedTensorType(tensor.type).rank
+        return isl.Set(f"{{ E[{', '.join(f'x{d}' for d in range(rank))}] : false }}")
 
     def _box(self, tensor: Any) -> tuple[list[str], list[str]]:
         rank = ir.RankedTensorType(tensor.type).rank

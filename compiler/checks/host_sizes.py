@@ -20,6 +20,7 @@ from stratagem.compiler.checks.polynomials import Polynomial, number, unknown
 FOR_BOUNDS = 3
 """Operands of `scf.for` before the values it carries: both bounds and the step."""
 
+
 @dataclass(frozen=True)
 class Fact:
     """A condition in isl's notation and the unknowns it relates. `after`: the assertion behind which it holds; None
@@ -152,7 +153,10 @@ class HostSizes:
             return place.read(_passed_on(op.regions[0])[at])
         if op.name == "scf.while":
             begin, after = op.operands[at], _passed_on(op.regions[1])[at]
-        elif op.name == "scf.for" and at > 0:
+        elif op.name == "scf.for" and at == 0:
+            bounds = [self.index(v) for v in list(op.operands)[:2]]
+            return self.name(place.key, lambda name: (f"{bounds[0]} <= {name} < {bounds[1]}", bounds))
+        elif op.name == "scf.for":
             begin, after = op.operands[FOR_BOUNDS + at - 1], _passed_on(op.regions[0])[at - 1]
         else:
             return self.name(place.key, place.define)

@@ -16,7 +16,6 @@ from torch_mlir import ir
 
 from stratagem.compiler.ir import DYNAMIC
 
-
 T = TypeVar("T")
 
 
@@ -130,7 +129,7 @@ class IndexReader:
         found: dict[str, None] = {}
         pending = list(texts)
         while pending:
-            for name in re.findall(rf"\bt\d+\b", pending.pop()):
+            for name in re.findall(r"\bt\d+\b", pending.pop()):
                 if name not in found:
                     found[name] = None
                     pending.append(self.auxiliary[name])

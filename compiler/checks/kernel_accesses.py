@@ -30,7 +30,8 @@ class Loop:
 class Access:
     """A slice taken inside a forall.
 
-    `kind`: write (to the shared result), own-read (of the shared result) or read. `loops`: all loops around it.
+    `kind`: write (to the shared result), own-read (of the shared result), read, or insert (into any other tensor).
+    `loops`: all loops around it.
     """
 
     kind: str
@@ -63,6 +64,14 @@ def read_phase(forall: Any, fixed: Mapping[str, int]) -> Phase:
     block = forall.regions[0].blocks[0]
     shared = {block.arguments[len(units) + k]: k for k in range(len(outputs))}
     _collect(block, phase, shared, ())
+    return phase
+
+
+def read_body(function: Any) -> Phase:
+    """A kernel that one unit runs as it is, as a phase without units; its results are the outputs."""
+    block = function.regions[0].blocks[0]
+    phase = Phase(IndexReader(), (), (), list(list(block.operations)[-1].operation.operands))
+    _collect(block, phase, {}, ())
     return phase
 
 
@@ -104,6 +113,8 @@ def _collect(block: Any, phase: Phase, shared: dict[Any, int], inner: tuple[Loop
             tensor = operation.operands[0]
             kind = "own-read" if tensor in shared and _is_read(operation) else "read"
             _add(phase, kind, operation, tensor, 1, inner, shared.get(tensor, -1))
+        elif operation.name == "tensor.insert_slice":
+            _add(phase, "insert", operation, operation.operands[1], 2, inner, -1)
         elif operation.name == "scf.forall.in_parallel":
             for write in operation.regions[0].blocks[0].operations:
                 target = write.operation.operands[1]

@@ -22,6 +22,7 @@ from torch_mlir import ir
 from stratagem.compiler.checks.access_sets import AccessSets
 from stratagem.compiler.checks.index_reader import IndexReader, NotAffine
 from stratagem.compiler.checks.kernel_accesses import Phase, ancestors, inside_of, read_phase
+from stratagem.compiler.checks.plain_kernels import prove_plain_kernel
 from stratagem.compiler.checks.premises import possible_sizes
 from stratagem.compiler.checks.verdicts import Finding, Verdict
 from stratagem.compiler.ir import location_text, symbol_name
@@ -29,6 +30,8 @@ from stratagem.compiler.ir import location_text, symbol_name
 FALLBACK_SIZES = (1, 2, 7, 64, 97)
 """Sizes tried where a proof for all sizes is out of reach: unit, small, prime, a power of two, a larger prime."""
 FALLBACK_LIMIT = 32
+BOUNDS = (("writes in bounds", ("write", "insert")), ("reads in bounds", ("read", "own-read")))
+"""Obligation -> the accesses it is about."""
 
 
 def prove_kernel(
@@ -41,12 +44,12 @@ def prove_kernel(
     """
     name = symbol_name(function)
     foralls = [op for op in _walk_loops(function) if op.name == "scf.forall"]
-    if not foralls:
-        return [Finding(level, name, "races and bounds", Verdict.NOT_CHECKED, "one unit runs it as it is")]
     possible, contradictory = possible_sizes(premises)
     findings = [Finding(level, name, "sizes of callers", Verdict.NOT_CHECKED, _no_sizes(c)) for c in contradictory]
     if possible.is_empty():
         return findings
+    if not foralls:
+        return findings + prove_plain_kernel(function, level, possible, updated)
     kernel = _Kernel(level, possible)
     for number, forall in enumerate(foralls):
         label = f"{name}" if len(foralls) == 1 else f"{name}, phase {number}"
@@ -159,14 +162,10 @@ def _check(
         findings.append(Finding(kernel.level, label, obligation, verdict, witness or "", location_text(op)))
 
     writes = [a for a in phase.accesses if a.kind == "write"]
-    for obligation, kinds in (("writes in bounds", ("write",)), ("reads in bounds", ("read", "own-read"))):
-        bad = None
-        for access in (a for a in phase.accesses if a.kind in kinds):
-            bad, op = sets.touched(access).subtract(sets.inside(access)).wrap(), access.op
-            if not bad.is_empty():
-                break
-        if bad is not None:
-            judge(obligation, bad, op)
+    for obligation, kinds in BOUNDS:
+        outside = sets.outside([a for a in phase.accesses if a.kind in kinds])
+        if outside is not None:
+            judge(obligation, *outside)
     for output in range(len(phase.outputs)):
         mine = [a for a in writes if a.output == output]
         if not mine:
@@ -174,7 +173,7 @@ def _check(
         written = sets.per_unit(mine)
         judge("units write apart", sets.shared_elements(written, written), mine[0].op)
         if output not in partial:
-            complete = _written_before(kernel, phase.outputs[output], fixed).union(written.range())
+            complete = _written_before(kernel, sets, phase.outputs[output], fixed).union(written.range())
             judge("every element written", sets.box(phase.outputs[output]).subtract(complete), mine[0].op)
         own = [a for a in phase.accesses if a.kind == "own-read" and a.output == output]
         if own:
@@ -182,15 +181,13 @@ def _check(
     return findings
 
 
-def _written_before(kernel: _Kernel, value: Any, fixed: Mapping[str, int]) -> Any:
+def _written_before(kernel: _Kernel, sets: AccessSets, value: Any, fixed: Mapping[str, int]) -> Any:
     """Elements that earlier phases wrote into the tensor a phase goes on with."""
-    owner, rank = value.owner, ir.RankedTensorType(value.type).rank
-    nothing = isl.Set(f"{{ E[{', '.join(f'x{d}' for d in range(rank))}] : 1 = 0 }}")
-    if isinstance(owner, ir.Block) or owner.operation.name != "scf.forall":
-        return nothing
-    forall = owner.operation
+    if isinstance(value.owner, ir.Block) or value.owner.operation.name != "scf.forall":
+        return sets.nothing(value)
+    forall = value.owner.operation
     number = [r == value for r in forall.results].index(True)
-    sets = kernel.sets(forall, fixed)
-    mine = [a for a in sets.phase.accesses if a.kind == "write" and a.output == number]
-    written = sets.per_unit(mine).range() if mine else nothing
-    return written.union(_written_before(kernel, sets.phase.outputs[number], fixed))
+    earlier = kernel.sets(forall, fixed)
+    mine = [a for a in earlier.phase.accesses if a.kind == "write" and a.output == number]
+    written = earlier.per_unit(mine).range() if mine else sets.nothing(value)
+    return written.union(_written_before(kernel, earlier, earlier.phase.outputs[number], fixed))

@@ -134,9 +134,7 @@ def _product(sizes: Sequence[Any]) -> Any:
     return functools.reduce(arith.muli, values) if values else arith.constant(index, 1)
 
 
-def _loop_sizes(
-    op: Any, dims_of: Sequence[Sequence[int | None]]
-) -> tuple[dict[int, Place], list[tuple[Place, Place]]]:
+def _loop_sizes(op: Any, dims_of: Sequence[Sequence[int | None]]) -> tuple[dict[int, Place], list[tuple[Place, Place]]]:
     """Where each loop's size is read from, and the places that must agree with it."""
     loops: dict[int, Place] = {}
     pairs = []
