@@ -7,7 +7,9 @@ program (`host_sizes.py`); what is known of these, and what the program asserts 
 
 from __future__ import annotations
 
+import itertools
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -49,9 +51,18 @@ def _condition(call: Any, sizes: HostSizes, asserted: list[Fact]) -> str:
     passed = dict(_passed(call, sizes))
     given = dict.fromkeys(name for size in passed.values() for name in sorted(size.unknowns()))
     before = [fact for fact in asserted if _runs_before(fact.after, call)]
-    facts = relating(given, [*sizes.facts.values(), *before])
+    facts = relating(given, [*sizes.facts.values(), *before, *_equal_products(list(given))])
     texts = [f"{symbol} = {size}" for symbol, size in passed.items()] + [f"({fact.text})" for fact in facts]
     return _quantified(list(dict.fromkeys(texts)))
+
+
+def _equal_products(given: list[str]) -> Iterator[Fact]:
+    """Two products that differ in one factor are equal where that factor is."""
+    products = [(name, Counter(name.split("_"))) for name in given if "_" in name]
+    for (one, factors), (two, others) in itertools.combinations(products, 2):
+        left, right = list((factors - others).elements()), list((others - factors).elements())
+        if len(left) == len(right) == 1:
+            yield Fact(f"{left[0]} != {right[0]} or {one} = {two}", frozenset([one, two, *left, *right]))
 
 
 def _passed(call: Any, sizes: HostSizes) -> Iterator[tuple[str, Polynomial]]:

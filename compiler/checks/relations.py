@@ -1,8 +1,8 @@
 """Which facts matter for how given unknowns are related: the ones on a way from one of them to another.
 
-A graph with unknowns and facts as nodes and an edge where a fact mentions an unknown. A fact matters if it lies on a
-simple path between two of the given unknowns; with one more node that all of them are joined to, that is: if it lies in
-a biconnected component with that node (Tarjan 1972). Leaving any fact out is sound: less is known then.
+A graph of unknowns, with an edge where one fact mentions both. A fact matters if its unknowns lie on simple paths between
+two of the given ones; with a root that all of these are joined to, that is: in a biconnected component with the root
+(Tarjan 1972). What hangs on a single unknown is left out. That is sound: less is known then.
 """
 
 from __future__ import annotations
@@ -11,31 +11,28 @@ from collections.abc import Iterable, Sequence
 
 from stratagem.compiler.checks.host_sizes import Fact
 
-ROOT = -1
-Node = int | str
-"""A fact by its number, an unknown by its name, or the root."""
+ROOT = ""
+"""The node that all given unknowns are joined to; no unknown has this name."""
 
 
 def relating(given: Iterable[str], facts: Sequence[Fact]) -> list[Fact]:
     """The facts that relate the given unknowns to each other, or say something of them alone; in the given order."""
-    given = list(given)
-    graph: dict[Node, list[Node]] = {ROOT: list(given), **{name: [ROOT] for name in given}}
-    for number, fact in enumerate(facts):
-        graph[number] = sorted(fact.names)
-        for name in graph[number]:
-            graph.setdefault(name, []).append(number)
-    near = _with_root(graph)
-    alone = {n for n, fact in enumerate(facts) if fact.names <= set(given)}
-    return [fact for n, fact in enumerate(facts) if n in near or n in alone]
+    given = set(given)
+    links: dict[str, set[str]] = {ROOT: given, **{name: {ROOT} for name in given}}
+    for fact in facts:
+        for name in fact.names:
+            links.setdefault(name, set()).update(fact.names - {name})
+    near = _with_root({name: sorted(others) for name, others in links.items()})
+    return [f for f in facts if f.names <= given or (len(f.names) > 1 and f.names <= near)]
 
 
-def _with_root(graph: dict[Node, list[Node]]) -> set[Node]:
-    """All nodes of biconnected components that the root is in, by a depth-first search from it."""
-    depth: dict[Node, int] = {ROOT: 0}
-    low: dict[Node, int] = {ROOT: 0}
-    found: set[Node] = set()
-    path: list[Node] = []
-    pending: list[tuple[Node, Node, int]] = [(ROOT, ROOT, 0)]
+def _with_root(graph: dict[str, list[str]]) -> set[str]:
+    """All unknowns of biconnected components that the root is in, by a depth-first search from it."""
+    depth: dict[str, int] = {ROOT: 0}
+    low: dict[str, int] = {ROOT: 0}
+    found: set[str] = set()
+    path: list[str] = []
+    pending: list[tuple[str, str, int]] = [(ROOT, ROOT, 0)]
     while pending:
         node, parent, at = pending.pop()
         if at == 0:
@@ -57,12 +54,7 @@ def _with_root(graph: dict[Node, list[Node]]) -> set[Node]:
 
 
 def _visit(
-    to: Node,
-    node: Node,
-    parent: Node,
-    depth: dict[Node, int],
-    low: dict[Node, int],
-    pending: list[tuple[Node, Node, int]],
+    to: str, node: str, parent: str, depth: dict[str, int], low: dict[str, int], pending: list[tuple[str, str, int]]
 ) -> None:
     if to == parent:
         return
