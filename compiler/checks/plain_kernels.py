@@ -1,15 +1,14 @@
 """Proofs of kernels that one unit runs as they are: nothing races, so bounds and completeness remain.
 
-A linalg operation writes every element of its result; what is put together by insertions must be covered by them. Other
-operations (sorts, scans, copies to computed shapes, reads of single elements at computed places) are not understood here,
-and what contains one is reported as not checked.
+A linalg operation writes every element of its result; what is put together by insertions must be covered by them.
+Other operations (sorts, scans, copies to computed shapes, reads of single elements) are not understood here, and what
+contains one is reported as not checked.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-import islpy as isl
 from torch_mlir import ir
 
 from stratagem.compiler.checks.access_sets import AccessSets

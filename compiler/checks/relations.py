@@ -1,8 +1,8 @@
 """Which facts matter for how given unknowns are related: the ones on a way from one of them to another.
 
-A graph of unknowns, with an edge where one fact mentions both. A fact matters if its unknowns lie on simple paths between
-two of the given ones; with a root that all of these are joined to, that is: in a biconnected component with the root
-(Tarjan 1972). What hangs on a single unknown is left out. That is sound: less is known then.
+A graph of unknowns, with an edge where one fact mentions both. A fact matters if its unknowns lie on simple paths
+between two of the given ones; with a root that all of these are joined to, that is: in a biconnected component with the
+root (Tarjan 1972). What hangs on a single unknown is left out. That is sound: less is known then.
 """
 
 from __future__ import annotations

@@ -74,7 +74,8 @@ def test_the_same_size_is_known_to_be_the_same(body: str) -> None:
     "body",
     [
         "return %n, %m : index, index",
-        "%a = arith.index_cast %n : index to i8\n %b = arith.index_cast %a : i8 to index\n return %b, %n : index, index",
+        "%a = arith.index_cast %n : index to i8\n %b = arith.index_cast %a : i8 to index\n"
+        " return %b, %n : index, index",
         "%u = tensor.extract %s[%c0] : tensor<2xi64>\n %v = tensor.extract %s[%c1] : tensor<2xi64>\n"
         " %a = arith.index_cast %u : i64 to index\n %b = arith.index_cast %v : i64 to index\n"
         " return %a, %b : index, index",
