@@ -72,6 +72,8 @@ class IndexReader:
     def _read(self, value: Any) -> str:
         owner = value.owner
         if isinstance(owner, ir.Block):
+            if owner.owner.operation.name != "func.func":
+                raise NotAffine(f"a value that {owner.owner.operation.name} carries")
             return self.symbol(index_name(value.arg_number))
         op = owner.operation
         if op.name == "arith.constant":

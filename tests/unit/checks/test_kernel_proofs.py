@@ -116,3 +116,15 @@ def test_a_refuted_kernel_ends_the_compile() -> None:
     machine = load_machine("generic-avx512")
     with pytest.raises(VerificationError, match="device level, double: 'units write apart' does not hold: size 0"):
         refuse_refuted(check_level("device", module, machine))
+
+
+def test_an_index_that_a_loop_carries_is_no_argument_of_the_kernel() -> None:
+    loop = (
+        "      %c1 = arith.constant 1 : index\n"
+        "      %p = scf.for %k = %c0 to %n step %c1 iter_args(%q = %c0) -> index {\n"
+        "        %next = arith.addi %q, %k : index\n        %s = tensor.extract_slice %x[%q] [1] [1]"
+        " : tensor<?xf32> to tensor<1xf32>\n        scf.yield %next : index\n      }\n      %m = affine.min"
+    )
+    found = findings(planted("      %m = affine.min", loop))
+    assert [f.verdict for f in found] == [Verdict.NOT_CHECKED]
+    assert found[0].detail == "not affine: a value that scf.for carries"
