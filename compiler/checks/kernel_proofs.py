@@ -6,7 +6,8 @@ Obligations per forall, for all sizes at once (isl; Verdoolaege 2010):
 - `every element written`: the union of the writes is the whole result;
 - `reads own writes only`: what a unit reads of the shared result, no other unit writes.
 
-Where an index is not affine in the unknown sizes, the proof is repeated for fixed boundary sizes and says so.
+Kernels without a forall are proved in `plain_kernels.py`. Where an index is not affine in the unknown sizes, the proof
+is repeated for fixed boundary sizes and says so.
 """
 
 from __future__ import annotations
