@@ -6,7 +6,7 @@ deadlock under MLIR's own threads), and tensor maths stays in upstream dialects,
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -145,15 +145,33 @@ def argument_attributes(function: Any, key: str) -> list[str | None]:
 
 def result_attributes(function: Any, key: str) -> list[str | None]:
     """The string value of result attribute `key` for each result, None where it is absent."""
-    count = len(ir.FunctionType(ir.TypeAttr(function.attributes["function_type"]).value).results)
-    return _dictionary_strings(function, "res_attrs", key, count)
+    return _dictionary_strings(function, "res_attrs", key, _result_count(function))
+
+
+def argument_flags(function: Any, key: str) -> list[bool]:
+    """Whether each argument carries the attribute `key`."""
+    count = len(function.regions[0].blocks[0].arguments)
+    return [key in d for d in _dictionaries(function, "arg_attrs", count)]
+
+
+def result_flags(function: Any, key: str) -> list[bool]:
+    """Whether each result carries the attribute `key`."""
+    return [key in d for d in _dictionaries(function, "res_attrs", _result_count(function))]
+
+
+def _result_count(function: Any) -> int:
+    return len(ir.FunctionType(ir.TypeAttr(function.attributes["function_type"]).value).results)
 
 
 def _dictionary_strings(function: Any, which: str, key: str, count: int) -> list[str | None]:
-    if which not in function.attributes:
-        return [None] * count
-    dictionaries = [ir.DictAttr(d) for d in ir.ArrayAttr(function.attributes[which])]
+    dictionaries = _dictionaries(function, which, count)
     return [str(ir.StringAttr(d[key]).value) if key in d else None for d in dictionaries]
+
+
+def _dictionaries(function: Any, which: str, count: int) -> Sequence[Any]:
+    if which not in function.attributes:
+        return [{}] * count
+    return [ir.DictAttr(d) for d in ir.ArrayAttr(function.attributes[which])]
 
 
 def location_text(op: Any) -> str:

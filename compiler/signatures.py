@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 from torch_mlir import ir
 
-from stratagem.compiler.ir import argument_attributes, find_function, result_attributes
+from stratagem.compiler.ir import argument_attributes, argument_flags, find_function, result_attributes, result_flags
 from stratagem.runtime.signature import Signature, TensorSpec
+
+UNSIGNED = "model.unsigned"
+"""The mark on arguments and results of @main whose integers are unsigned: MLIR's integers carry no sign."""
 
 
 def signature_of(module: Any) -> Signature:
-    """Inputs, outputs and parameters in argument order."""
+    """Inputs, outputs and parameters in argument order. Integers marked `model.unsigned` are `u8` ... `u64` outside;
+    parameters are never marked: nobody outside sees them."""
     main = find_function(module, "main")
     kind = ir.FunctionType(ir.TypeAttr(main.attributes["function_type"]).value)
-    inputs = _specs(kind.inputs, argument_attributes(main, "model.input"))
+    unsigned = argument_flags(main, UNSIGNED)
+    inputs = _specs(kind.inputs, argument_attributes(main, "model.input"), unsigned)
     shards = argument_attributes(main, "system.shard")
     parameters = tuple(
         replace(_spec(t, name), shard_dim=None if shard is None else int(shard.rpartition(":")[2]))
@@ -23,15 +29,17 @@ def signature_of(module: Any) -> Signature:
         if name is not None
     )
     names = result_attributes(main, "model.output")
-    outputs = _specs(kind.results, [n or f"output{i}" for i, n in enumerate(names)])
+    outputs = _specs(kind.results, [n or f"output{i}" for i, n in enumerate(names)], result_flags(main, UNSIGNED))
     return Signature(inputs, outputs, parameters)
 
 
-def _specs(types: Any, names: list[str | None]) -> tuple[TensorSpec, ...]:
-    return tuple(_spec(t, name) for t, name in zip(types, names, strict=True) if name is not None)
+def _specs(types: Any, names: Sequence[str | None], unsigned: Sequence[bool]) -> tuple[TensorSpec, ...]:
+    triples = zip(types, names, unsigned, strict=True)
+    return tuple(_spec(t, name, no_sign) for t, name, no_sign in triples if name is not None)
 
 
-def _spec(kind: Any, name: str) -> TensorSpec:
+def _spec(kind: Any, name: str, unsigned: bool = False) -> TensorSpec:
     shaped = ir.ShapedType(kind)
     shape = tuple(None if shaped.is_dynamic_dim(i) else shaped.get_dim_size(i) for i in range(shaped.rank))
-    return TensorSpec(name, str(shaped.element_type), shape)
+    element = str(shaped.element_type)
+    return TensorSpec(name, element.replace("i", "u") if unsigned else element, shape)

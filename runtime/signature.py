@@ -20,10 +20,14 @@ NUMPY_TYPES: dict[str, np.dtype[Any]] = {
     "i32": np.dtype(np.int32),
     "i16": np.dtype(np.int16),
     "i8": np.dtype(np.int8),
+    "u64": np.dtype(np.uint64),
+    "u32": np.dtype(np.uint32),
+    "u16": np.dtype(np.uint16),
+    "u8": np.dtype(np.uint8),
     "i1": np.dtype(np.bool_),
     "index": np.dtype(np.int64),
 }
-"""MLIR element type -> numpy dtype. Unsigned 8-bit data shares i8's storage."""
+"""Name of an element type -> numpy dtype. The names are MLIR's, and `u8` ... `u64` for unsigned integers."""
 
 
 @dataclass(frozen=True)
@@ -64,8 +68,6 @@ class TensorSpec:
 
     def check(self, array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         """The array, contiguous, in exactly this dtype; raises RuntimeInputError when it does not fit."""
-        if array.dtype == np.uint8 and self.dtype == "i8":
-            array = array.view(np.int8)
         if array.dtype != self.numpy_dtype:
             raise RuntimeInputError(
                 f"input '{self.name}' has dtype {array.dtype}, the program takes {self.numpy_dtype}",

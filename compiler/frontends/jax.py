@@ -29,7 +29,6 @@ class JaxModel:
     program: Program
     in_tree: Any
     out_tree: Any
-    out_dtypes: tuple[Any, ...]
 
 
 def load_jax(
@@ -99,8 +98,7 @@ def _land(
         parameters=store,
         parameter_arguments=positions,
     )
-    dtypes = tuple(np.dtype(leaf.dtype) for leaf in jax.tree_util.tree_leaves(outs))
-    return JaxModel(program, in_tree, jax.tree_util.tree_structure(outs), dtypes)
+    return JaxModel(program, in_tree, jax.tree_util.tree_structure(outs))
 
 
 def _input_names(call: Any) -> list[str]:

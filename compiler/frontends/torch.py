@@ -38,8 +38,6 @@ class TorchModel:
     program: Program
     signature: Signature
     state: Mapping[str, Array]
-    unsigned: frozenset[str] = frozenset()
-    """Names of inputs and outputs whose integers are unsigned."""
 
 
 def load_torch(
@@ -97,7 +95,6 @@ def import_exported(exported: ExportedProgram, forward: Callable[..., Any] | Non
     }
     arguments = settle_arguments(prepared, signature)
     outputs = settle_outputs(prepared, signature)
-    unsigned = unsigned_names(prepared.graph, arguments, outputs)
     names = [slot.name for slot in arguments if slot.role is not Role.PARAMETER]
     parameters = {i: slot for i, slot in enumerate(arguments) if slot.role is Role.PARAMETER}
     sizes = free_sizes(_input_nodes(prepared, parameters), names)
@@ -108,10 +105,10 @@ def import_exported(exported: ExportedProgram, forward: Callable[..., Any] | Non
         output_names=[slot.name for slot in outputs],
         parameters=collect_parameters(prepared, list(parameters.values())),
         parameter_arguments={i: slot.name for i, slot in parameters.items()},
-        unsigned=unsigned,
+        unsigned=unsigned_names(prepared.graph, arguments, outputs),
     )
     assert_sizes(program.module, sizes, lower_bounds(prepared))
-    return TorchModel(program, signature, state, unsigned)
+    return TorchModel(program, signature, state)
 
 
 def _input_nodes(program: ExportedProgram, parameters: Mapping[int, Any]) -> list[Any]:

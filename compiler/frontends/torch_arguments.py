@@ -22,6 +22,8 @@ from stratagem.compiler.levels.tensor import CONSTANT_LIMIT
 
 aten = torch.ops.aten
 
+UNSIGNED = {torch.uint8, torch.uint16, torch.uint32, torch.uint64}
+
 
 def settle_arguments(program: ExportedProgram, signature: Signature) -> list[Slot]:
     """Makes the placeholders exactly the arguments of the function; returns their slots in order."""
@@ -119,7 +121,7 @@ def unsigned_names(graph: fx.Graph, arguments: list[Slot], outputs: list[Slot]) 
     placeholders = [node for node in nodes if node.op == "placeholder"]
     values = [(s.name, n.meta["val"]) for s, n in zip(arguments, placeholders, strict=True)]
     values += [(s.name, n.meta["val"]) for s, n in zip(outputs, nodes[-1].args[0], strict=True)]
-    return frozenset(name for name, value in values if getattr(value, "dtype", None) is torch.uint8)
+    return frozenset(name for name, value in values if getattr(value, "dtype", None) in UNSIGNED)
 
 
 def fake_scalar(program: Any) -> Any:

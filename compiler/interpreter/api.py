@@ -11,7 +11,7 @@ import numpy as np
 
 from stratagem.compiler.interpreter.compare import Bounded, Verdict, compare
 from stratagem.compiler.interpreter.domains import Domain, ExactField, Float64, NativeFloat, RoundingBound
-from stratagem.compiler.interpreter.elements import is_float, storage
+from stratagem.compiler.interpreter.elements import is_float
 from stratagem.compiler.interpreter.equality import Mismatch, equal_in_field
 from stratagem.compiler.interpreter.machine import Machine
 from stratagem.compiler.interpreter.per_call import CallCheck, bound_per_call, bounded_result
@@ -84,20 +84,22 @@ def run(
 def reference(
     program: Any, inputs: Inputs, parameters: Mapping[str, Array] | None = None, *, function: str = "main"
 ) -> list[Array]:
-    """Results in float64; integer results in their own type."""
-    return [value[0] for value in run(program, inputs, parameters, Float64(), function=function)]
+    """Results in float64; integer results in their own type, unsigned ones (`model.unsigned`) as such."""
+    values = run(program, inputs, parameters, Float64(), function=function)
+    return [port.outside(value) for value, port in zip(values, _results(program, function), strict=True)]
 
 
 def emulate(
     program: Any, inputs: Inputs, parameters: Mapping[str, Array] | None = None, *, function: str = "main"
 ) -> list[Array]:
     """Results of straightforward evaluation in the program's own element types, as arrays of those types."""
-    module, _ = module_of(program, parameters)
     values = run(program, inputs, parameters, NativeFloat(), function=function)
-    return [
-        np.asarray(value[0]).astype(storage(port.element))
-        for value, port in zip(values, results_of(find_function(module, function)), strict=True)
-    ]
+    ports = _results(program, function)
+    return [port.outside(value).astype(port.dtype, copy=False) for value, port in zip(values, ports, strict=True)]
+
+
+def _results(program: Any, function: str) -> list[Port]:
+    return results_of(find_function(module_of(program, None)[0], function))
 
 
 def reference_with_bound(
@@ -119,8 +121,8 @@ def reference_with_bound(
     ports = arguments_of(find_function(module, function))
     values, machine = _run(module, domain, ports, bind(ports, inputs, known), function)
     return [
-        bounded_result(value, port.element, certain=not machine.undecided)
-        for value, port in zip(values, results_of(find_function(module, function)), strict=True)
+        bounded_result(value, port, certain=not machine.undecided)
+        for value, port in zip(values, _results(program, function), strict=True)
     ]
 
 

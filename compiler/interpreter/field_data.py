@@ -9,7 +9,7 @@ import numpy as np
 
 from stratagem.compiler.interpreter.buffers import Arena, Buffer
 from stratagem.compiler.interpreter.domains import Domain, ExactField
-from stratagem.compiler.interpreter.elements import is_float, storage
+from stratagem.compiler.interpreter.elements import is_float
 from stratagem.compiler.interpreter.signature import Port, arguments_of, module_of
 from stratagem.compiler.interpreter.values import Array, Value
 from stratagem.compiler.ir import DYNAMIC, find_function
@@ -95,10 +95,10 @@ class _Draw:
 
     def actual(self, port: Port, array: Array) -> Value:
         data = np.asarray(array)
-        return self._field.lift(data, port.element) if is_float(port.element) else (data.astype(storage(port.element)),)
+        return self._field.lift(data, port.element) if is_float(port.element) else (port.inside(data),)
 
     def random(self, port: Port) -> Value:
         shape = tuple(self._shapes.get(port.name, [DYNAMIC_SIZE if n == DYNAMIC else n for n in port.shape]))
         if is_float(port.element):
             return self._field.random(shape)
-        return (self._integers.integers(0, 2, shape).astype(storage(port.element)),)
+        return (port.inside(self._integers.integers(0, 2, shape)),)

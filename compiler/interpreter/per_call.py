@@ -83,7 +83,7 @@ def bound_per_call(
         certain = not references.undecided
         verdicts = []
         for array, value, port in zip(actual, wanted, outcomes, strict=True):
-            verdicts.append(compare(array, *bounded_result(value, port.element, certain=certain)))
+            verdicts.append(compare(array, *bounded_result(value, port, certain=certain)))
         checks.append(CallCheck(len(checks), name, call.location, tuple(verdicts)))
         return [lift(host.domain, port, array) for array, port in zip(actual, outcomes, strict=True)]
 
@@ -91,16 +91,17 @@ def bound_per_call(
     arrays = bind(ports, inputs, known)
     values = host.call(function, [lift(host.domain, port, array) for port, array in zip(ports, arrays, strict=True)])
     return [
-        _stored(value, port) for value, port in zip(values, results_of(find_function(module, function)), strict=True)
+        port.outside(value).astype(port.dtype, copy=False)
+        for value, port in zip(values, results_of(find_function(module, function)), strict=True)
     ], checks
 
 
-def bounded_result(value: Value, element: str, *, certain: bool = True) -> Bounded:
+def bounded_result(value: Value, port: Port, *, certain: bool = True) -> Bounded:
     """A value of the RoundingBound domain as value and bound; every bound is infinite unless `certain`."""
-    plane = np.asarray(value[0])
+    plane = port.outside(value)
     if not certain:
         return Bounded(plane, np.full(plane.shape, np.inf))
-    if is_float(element):
+    if is_float(port.element):
         return Bounded(plane, np.asarray(value[1]))
     doubt = doubt_of(value)
     return Bounded(plane, np.zeros(plane.shape) if doubt is None else np.where(doubt, np.inf, 0.0))

@@ -15,9 +15,10 @@ from torch_mlir import ir
 from stratagem.compiler.interpreter.buffers import Arena, Buffer
 from stratagem.compiler.interpreter.domains.base import Domain
 from stratagem.compiler.interpreter.elements import element_of, is_float, storage
-from stratagem.compiler.interpreter.values import Array
-from stratagem.compiler.ir import DYNAMIC, argument_attributes, result_attributes
+from stratagem.compiler.interpreter.values import Array, Value
+from stratagem.compiler.ir import DYNAMIC, argument_attributes, argument_flags, result_attributes, result_flags
 from stratagem.compiler.program import Program
+from stratagem.compiler.signatures import UNSIGNED
 from stratagem.runtime.errors import RuntimeInputError
 
 Inputs = Mapping[str, Array] | Sequence[Array]
@@ -27,7 +28,7 @@ Inputs = Mapping[str, Array] | Sequence[Array]
 class Port:
     """One argument or result. `shape` has DYNAMIC where the size is not known; scalars have shape ().
 
-    `shard` is (mesh axis, dimension) where every rank holds a part only; shapes are those of the part.
+    Integers are signless inside; `is_unsigned` says how the caller reads them. `shard` is (mesh axis, dimension) where every rank holds a part only; shapes are those of the part.
     """
 
     name: str
@@ -36,22 +37,42 @@ class Port:
     is_parameter: bool = False
     is_buffer: bool = False
     is_arena: bool = False
+    is_unsigned: bool = False
     shard: tuple[str, int] | None = None
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The numpy dtype of the caller's data."""
+        dtype = storage(self.element)
+        return np.dtype(f"u{dtype.name}") if self.is_unsigned else dtype
+
+    def inside(self, array: Array) -> Array:
+        """The caller's data, converted to the element type, as the program stores it."""
+        return array.astype(self.dtype, copy=False).view(storage(self.element))
+
+    def outside(self, value: Value) -> Array:
+        """A result as the caller reads it: integers in `dtype`, floats as the domain holds them."""
+        plane = np.asarray(value[0])
+        return plane if is_float(self.element) else plane.astype(storage(self.element), copy=False).view(self.dtype)
 
 
 def arguments_of(function: Any) -> list[Port]:
     """The arguments of a func.func operation."""
     inputs, parameters = (argument_attributes(function, key) for key in ("model.input", "model.param"))
-    arenas, shards = _arenas(function), argument_attributes(function, "system.shard")
+    arenas, unsigned = argument_flags(function, "physical.arena"), argument_flags(function, UNSIGNED)
+    shards = argument_attributes(function, "system.shard")
     kinds = [value.type for value in function.regions[0].blocks[0].arguments]
     return [
         replace(
             _port(kind, name or parameter or f"argument {i}"),
             is_parameter=parameter is not None,
-            is_arena=i in arenas,
+            is_arena=arena,
+            is_unsigned=no_sign,
             shard=_shard(shard),
         )
-        for i, (kind, name, parameter, shard) in enumerate(zip(kinds, inputs, parameters, shards, strict=True))
+        for i, (kind, name, parameter, arena, no_sign, shard) in enumerate(
+            zip(kinds, inputs, parameters, arenas, unsigned, shards, strict=True)
+        )
     ]
 
 
@@ -59,15 +80,11 @@ def results_of(function: Any) -> list[Port]:
     """The results of a func.func operation."""
     kinds = ir.FunctionType(ir.TypeAttr(function.attributes["function_type"]).value).results
     names = result_attributes(function, "model.output")
-    return [_port(kind, name or f"result {i}") for i, (kind, name) in enumerate(zip(kinds, names, strict=True))]
-
-
-def _arenas(function: Any) -> set[int]:
-    """Positions of arguments that are working memory, not data."""
-    if "arg_attrs" not in function.attributes:
-        return set()
-    dictionaries = [ir.DictAttr(d) for d in ir.ArrayAttr(function.attributes["arg_attrs"])]
-    return {i for i, d in enumerate(dictionaries) if "physical.arena" in d}
+    unsigned = result_flags(function, UNSIGNED)
+    return [
+        replace(_port(kind, name or f"result {i}"), is_unsigned=no_sign)
+        for i, (kind, name, no_sign) in enumerate(zip(kinds, names, unsigned, strict=True))
+    ]
 
 
 def _shard(text: str | None) -> tuple[str, int] | None:
@@ -121,7 +138,7 @@ def _checked(port: Port, array: Array) -> Array:
     if not fits:
         wanted = [("?" if n == DYNAMIC else n) for n in port.shape]
         raise RuntimeInputError(f"'{port.name}' has shape {list(array.shape)}, the program takes {wanted}")
-    return array if array.dtype == storage(port.element) else array.astype(storage(port.element))
+    return port.inside(array)
 
 
 def lift(domain: Domain, port: Port, array: Array) -> Any:

@@ -33,7 +33,7 @@ class JaxCall:
     def accepts(self, leaves: Sequence[Array]) -> bool:
         """Whether dtypes, and sizes where they are fixed, are those compiled for."""
         return len(leaves) == len(self._specs) and all(
-            _same_storage(array.dtype, spec.numpy_dtype)
+            array.dtype == spec.numpy_dtype
             and array.ndim == len(spec.shape)
             and all(want in (None, have) for want, have in zip(spec.shape, array.shape, strict=True))
             for array, spec in zip(leaves, self._specs, strict=True)
@@ -41,8 +41,7 @@ class JaxCall:
 
     def __call__(self, leaves: Sequence[Array]) -> Any:
         results = self.execute(leaves)
-        typed = [jnp.asarray(_as_dtype(r, d)) for r, d in zip(results, self.model.out_dtypes, strict=True)]
-        return jax.tree_util.tree_unflatten(self.model.out_tree, typed)
+        return jax.tree_util.tree_unflatten(self.model.out_tree, [jnp.asarray(r) for r in results])
 
 
 def compile_call(
@@ -57,13 +56,3 @@ def _array(leaf: Any) -> Array:
     """A leaf as an array of the dtype JAX would give it (32 bits, unless 64 are enabled)."""
     array = np.asarray(leaf)
     return array.astype(jax.dtypes.canonicalize_dtype(array.dtype), copy=False)
-
-
-def _same_storage(have: np.dtype[Any], want: np.dtype[Any]) -> bool:
-    """Programs know signless integers only: u8 goes in as i8."""
-    return have == want or (have.kind == "u" and want.kind == "i" and have.itemsize == want.itemsize)
-
-
-def _as_dtype(array: Any, dtype: Any) -> Array:
-    plain = np.asarray(array)
-    return plain if plain.dtype == dtype else plain.view(dtype)

@@ -55,9 +55,7 @@ def _ort(model: Path, inputs: Mapping[str, Array], threads: int) -> Contender:
     options.add_session_config_entry("session.force_spinning_stop", "1")
     session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
     takes = session.get_inputs()
-    arrays = [inputs.get(spec.name, array) for spec, array in zip(takes, inputs.values(), strict=True)]
-    # Unsigned bytes travel as signed ones here.
-    feed = {s.name: a.view(np.uint8) if s.type == "tensor(uint8)" else a for s, a in zip(takes, arrays, strict=True)}
+    feed = {spec.name: inputs.get(spec.name, array) for spec, array in zip(takes, inputs.values(), strict=True)}
     return Contender("onnxruntime", lambda: session.run(None, feed), time.perf_counter() - started)
 
 

@@ -78,7 +78,8 @@ class _LevelRunner:
 
     def run(self, inputs: Any) -> list[Array]:
         from stratagem.compiler.interpreter.api import reference, run_spmd
-        from stratagem.compiler.ir import level_of, parse_module
+        from stratagem.compiler.interpreter.signature import results_of
+        from stratagem.compiler.ir import find_function, level_of, parse_module
         from stratagem.compiler.program import Program
 
         member = self._container.members["params.safetensors"]
@@ -92,4 +93,6 @@ class _LevelRunner:
             return results
         from stratagem.compiler.artifact import machine_of
 
-        return [value[0] for value in run_spmd(program, [named] * ranks, machine_of(self._container).mesh)[0]]
+        values = run_spmd(program, [named] * ranks, machine_of(self._container).mesh)[0]
+        ports = results_of(find_function(program.module, "main"))
+        return [port.outside(value) for value, port in zip(values, ports, strict=True)]

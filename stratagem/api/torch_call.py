@@ -71,8 +71,8 @@ class TorchCall:
         arrays = [to_array(v) for s, v in zip(self._user_slots(), leaves, strict=True) if s.role is Role.INPUT]
         arrays += [to_numpy(self._buffer(slot)) for slot in self.model.signature.having(Role.STATE)]
         with torch.no_grad():
-            results = [self._tensor(a, s) for a, s in zip(self.execute(arrays), self._result_slots(), strict=True)]
-        outputs = iter(results)
+            results = [to_torch(np.asarray(a)) for a in self.execute(arrays)]
+        outputs = iter(results)  # the user's tensors, then state, as `torch_arguments` orders them
         user = [s.value if s.role is Role.FIXED else next(outputs) for s in self._user_outputs()]
         by_name = dict(zip((s.name for s in self._state_results()), outputs, strict=True))
         self._write_back(by_name, leaves)
@@ -89,23 +89,16 @@ class TorchCall:
     def _state_results(self) -> list[Slot]:
         return [s for s in self.model.signature.outputs if s.role is Role.STATE]
 
-    def _result_slots(self) -> list[Slot]:
-        """The program's results: the user's tensors, then state (as `torch_arguments` orders them)."""
-        return [s for s in self._user_outputs() if s.role is not Role.FIXED] + self._state_results()
-
     def _fits(self, slot: Slot, value: Any) -> bool:
         if slot.role is Role.FIXED:
             return type(value) is type(slot.value) and bool(value == slot.value)
         spec = self._specs[slot.name]
         if not isinstance(value, torch.Tensor):
             return isinstance(value, int) and not spec.shape
-        # Signed and unsigned 8-bit integers share the program's type, not its meaning.
-        same_sign = (value.dtype is torch.uint8) == (slot.name in self.model.unsigned)
-        same_type = DTYPES.get(value.dtype) == spec.numpy_dtype or value.dtype is torch.uint8
         same_shape = len(value.shape) == len(spec.shape) and all(
             want in (None, have) for want, have in zip(spec.shape, value.shape, strict=True)
         )
-        return same_sign and same_type and same_shape
+        return same_shape and DTYPES.get(value.dtype) == spec.numpy_dtype
 
     def _buffer(self, slot: Slot) -> torch.Tensor:
         if self.module is None:
@@ -113,10 +106,6 @@ class TorchCall:
         owner, _, name = slot.source.rpartition(".")
         buffer: torch.Tensor = getattr(self.module.get_submodule(owner), name)
         return buffer
-
-    def _tensor(self, array: Array, slot: Slot) -> torch.Tensor:
-        array = np.asarray(array)
-        return to_torch(array.view(np.uint8) if slot.name in self.model.unsigned else array)
 
     def _write_back(self, results: Mapping[str, torch.Tensor], leaves: Sequence[Any]) -> None:
         with torch.no_grad():

@@ -8,9 +8,9 @@ from stratagem.compiler.checks.assurance import check_level, refuse_refuted
 from stratagem.compiler.checks.kernel_proofs import prove_kernel
 from stratagem.compiler.checks.premises import premises_of_calls
 from stratagem.compiler.checks.verdicts import Finding, Verdict
-from stratagem.compiler.errors import VerificationError
 from stratagem.compiler.ir import find_function, parse_module
 from stratagem.hwmodels import load_machine
+from stratagem.runtime.errors import VerificationError
 from tests.unit.checks.kernels import WINDOW
 
 ASSERT = '    cf.assert %both, "the window reaches past b"\n'
