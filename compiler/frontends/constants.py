@@ -10,6 +10,7 @@ import ml_dtypes
 import numpy as np
 from torch_mlir import ir
 
+from stratagem.compiler.dense import dense_array
 from stratagem.runtime.errors import UnsupportedError
 
 Array = np.ndarray[Any, Any]
@@ -30,7 +31,6 @@ NUMPY_DTYPES: dict[str, np.dtype[Any]] = {
 
 _RESOURCE = re.compile(r"dense_resource<([^>]+)>")
 _BLOB = re.compile(r'^\s*("?)([\w.$-]+)\1: "0x([0-9A-Fa-f]*)",?$', re.M)
-_NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*(?:[eE][-+]?\d+)?|0x[0-9A-Fa-f]+)|true|false")
 _BLOB_HEADER = 4  # a resource's bytes are preceded by their alignment as a 32-bit word
 
 
@@ -82,9 +82,7 @@ class ConstantReader:
         key = resource_key(attribute)
         if key is not None:
             return self._resource(key, dtype, shape)
-        if dtype == NUMPY_DTYPES["bf16"]:
-            return _parse_elements(attribute, dtype, shape)
-        return np.array(attribute, dtype=dtype).reshape(shape)
+        return dense_array(attribute, dtype)
 
     def key(self, attribute: Any) -> str | None:
         """The key under which the front end passed this constant's array, if it did."""
@@ -99,21 +97,3 @@ class ConstantReader:
             self._printed = {m[2]: m[3] for m in _BLOB.finditer(text)}
         data = bytes.fromhex(self._printed[key])[_BLOB_HEADER:]
         return np.frombuffer(data, dtype).reshape(shape)
-
-
-def _parse_elements(attribute: Any, dtype: np.dtype[Any], shape: list[int]) -> Array:
-    """Elements from the attribute's text: hexadecimal bytes, or a nested list of numbers, or one number for
-    all.
-    """
-    text = str(attribute).removeprefix("dense<").rpartition("> : ")[0]
-    count = int(np.prod(shape, dtype=np.int64))
-    if text.startswith('"0x'):
-        return np.frombuffer(bytes.fromhex(text[3:].rstrip('"')), dtype).reshape(shape)
-    values = np.array([_number(t, dtype) for t in _NUMBER.findall(text)], dtype)
-    return np.broadcast_to(values, (count,)).reshape(shape) if values.size == 1 else values.reshape(shape)
-
-
-def _number(text: str, dtype: np.dtype[Any]) -> Any:
-    if text.startswith("0x"):  # how MLIR prints infinities and NaN: the bits
-        return np.frombuffer(int(text, 16).to_bytes(dtype.itemsize, "little"), dtype)[0]
-    return dtype.type(float(text))

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from torch_mlir import ir
 
+from stratagem.compiler.dense import dense_array
 from stratagem.compiler.interpreter.elements import element_of, is_float, storage
 from stratagem.compiler.interpreter.values import Array, Value, scalar
 from stratagem.compiler.ir import DYNAMIC
@@ -73,18 +74,11 @@ def static_shape(kind: Any) -> tuple[int, ...]:
 def elements_array(attribute: Any) -> Array:
     """A dense elements attribute as an array of the type's shape; floats as float64."""
     kind = ir.RankedTensorType(attribute.type)
-    element, shape = element_of(kind), tuple(kind.shape)
+    element = element_of(kind)
     if isinstance(attribute, ir.DenseResourceElementsAttr):
-        return np.frombuffer(memoryview(attribute), storage(element)).reshape(shape)
-    dense = ir.DenseElementsAttr(attribute)
-    if dense.is_splat:
-        return np.full(shape, scalar_number(dense.get_splat_value(), element))
-    reader = ir.DenseFPElementsAttr if is_float(element) else ir.DenseIntElementsAttr
-    if element in ("f32", "f64", "i64", "i32"):
-        return np.array(dense).reshape(shape)
-    numbers = reader(attribute)
-    dtype = np.float64 if is_float(element) else storage(element)
-    return np.array([numbers[i] for i in range(len(numbers))]).astype(dtype).reshape(shape)
+        return np.frombuffer(memoryview(attribute), storage(element)).reshape(kind.shape)
+    array = dense_array(attribute, storage(element))
+    return array.astype(np.float64) if is_float(element) else array
 
 
 def scalar_number(attribute: Any, element: str) -> Any:

@@ -49,7 +49,7 @@ def region_of(instruction: Instruction, operands: Sequence[Value], shape: Sequen
     region = []
     for dim, (offset, size, stride, extent) in enumerate(zip(offsets, sizes, strides, shape, strict=True)):
         last = offset + (size - 1) * stride
-        if size < 0 or offset < 0 or last < 0 or (size > 0 and last >= extent) or offset > extent:
+        if size < 0 or not 0 <= offset <= extent or (size > 0 and not 0 <= last < extent):
             rule = f"offset {offset}, size {size}, stride {stride}"
             raise instruction.violation(f"dimension {dim}: {rule} leaves the {extent} elements of the tensor")
         if stride == 0 and size > 1:
