@@ -22,7 +22,7 @@ from stratagem.compiler.levels.tensor import CONSTANT_LIMIT
 
 aten = torch.ops.aten
 
-UNSIGNED = {torch.uint8, torch.uint16, torch.uint32, torch.uint64}
+UNSIGNED = {torch.uint8, torch.uint32}
 
 
 def settle_arguments(program: ExportedProgram, signature: Signature) -> list[Slot]:

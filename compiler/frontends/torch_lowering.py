@@ -17,6 +17,7 @@ from stratagem.compiler.frontends.torch_capture import FRAME, is_internal_frame
 from stratagem.compiler.frontends.torch_refusals import refuse
 from stratagem.compiler.frontends.torch_rewrites import BACKEND_LEGAL_OPS
 from stratagem.compiler.frontends.torch_single import isolated_operator, operators
+from stratagem.compiler.frontends.torch_unsigned import widen_unsigned
 from stratagem.compiler.ir import new_context, parse_module, to_text
 from stratagem.compiler.levels.tensor import CONSTANT_LIMIT
 from stratagem.runtime.errors import PassError, StratagemError, UnsupportedError
@@ -86,8 +87,7 @@ def lower_to_linalg(module: Any) -> Any:
     """
 
     def step() -> str:
-        for pipeline in (TO_BACKEND, TO_LINALG):
-            run_torch_pipeline(module, pipeline)
+        _run_pipelines(module)
         return to_text(module)
 
     try:
@@ -113,9 +113,7 @@ def _explain_crash(module: Any, how: str) -> UnsupportedError:
 
 def _crashes(text: str) -> bool:
     def step() -> str:
-        module = parse_module(text)
-        for pipeline in (TO_BACKEND, TO_LINALG):
-            run_torch_pipeline(module, pipeline)
+        _run_pipelines(parse_module(text))
         return "done"
 
     try:
@@ -125,6 +123,17 @@ def _crashes(text: str) -> bool:
     except StratagemError:
         return False
     return False
+
+
+def _run_pipelines(module: Any) -> None:
+    run_torch_pipeline(module, TO_BACKEND)
+    widen_unsigned(module, _refuse_operation)
+    run_torch_pipeline(module, TO_LINALG)
+
+
+def _refuse_operation(op: Any, problem: str) -> UnsupportedError:
+    file = _FILE.search(str(op.location))
+    return refuse(op.name.removeprefix("torch."), problem, f"{file[1]}:{file[2]}" if file else None)
 
 
 def run_torch_pipeline(module: Any, pipeline: str) -> None:

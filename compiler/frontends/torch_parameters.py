@@ -25,9 +25,7 @@ DTYPES: dict[torch.dtype, np.dtype[Any]] = {
     torch.int32: np.dtype(np.int32),
     torch.int16: np.dtype(np.int16),
     torch.int8: np.dtype(np.int8),
-    torch.uint64: np.dtype(np.uint64),
     torch.uint32: np.dtype(np.uint32),
-    torch.uint16: np.dtype(np.uint16),
     torch.uint8: np.dtype(np.uint8),
     torch.bool: np.dtype(np.bool_),
 }

@@ -23,11 +23,12 @@ from stratagem.compiler.frontends.onnx.functions import (
 from stratagem.compiler.frontends.onnx.graph import Graph
 from stratagem.compiler.frontends.onnx.lower import LOWERINGS, lower_calls
 from stratagem.compiler.frontends.onnx.read import NO_FOLDER, Source, read_model, serialised
-from stratagem.compiler.frontends.onnx.refusals import Refused, explain
+from stratagem.compiler.frontends.onnx.refusals import Refused, explain, refuse_operation
 from stratagem.compiler.frontends.onnx.refused_forms import refuse_forms
 from stratagem.compiler.frontends.onnx.simplify import simplify
 from stratagem.compiler.frontends.onnx.weights import Weights
 from stratagem.compiler.frontends.onnx.worker import import_to_folder, program_from_folder
+from stratagem.compiler.frontends.torch_unsigned import widen_unsigned
 from stratagem.compiler.ir import find_function, new_context, run_pipeline
 from stratagem.compiler.program import Program
 from stratagem.runtime.errors import PassError
@@ -158,6 +159,7 @@ def _lower(graph: Graph, source: str, context: Any) -> Program:
         emit_main(emission, graph)
     report_stage("lowering ONNX operators")
     _run(module, ONNX_TO_TORCH, graph, source)
+    widen_unsigned(module, lambda op, problem: refuse_operation(graph, source, op, problem))
     report_stage("lowering to linalg")
     _run(module, TORCH_TO_LINALG, graph, source)
     with context, ir.Location.unknown():

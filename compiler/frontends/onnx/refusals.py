@@ -5,6 +5,7 @@ out.
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from stratagem.compiler.frontends.onnx.functions import has_definition
 from stratagem.compiler.frontends.onnx.graph import Graph
@@ -52,6 +53,15 @@ def explain(graph: Graph, source: str, messages: str) -> Refused:
         return Refused("", UnsupportedError(f"{source}: the model cannot be lowered: {short}"))
     problem = f"{source}: operator {kind} of node '{node}' is not supported with these types and attributes{detail}"
     return Refused(kind, UnsupportedError(problem, hint=_hint(kind, graph.opset)))
+
+
+def refuse_operation(graph: Graph, source: str, op: Any, problem: str) -> Refused:
+    """What to raise for an operation of the torch dialect, which carries the place of the node it comes from."""
+    node = next(iter(_LOCATION.findall(f"{op.location}")), "")
+    kind = _kind_of(graph, node)
+    name = op.name.removeprefix("torch.")
+    text = f"{source}: operator {kind or name} of node '{node}' (as {name}) {problem}"
+    return Refused(kind, UnsupportedError(text, hint="cast to another integer type around it, where the values allow"))
 
 
 def _kind_of(graph: Graph, node: str) -> str:
