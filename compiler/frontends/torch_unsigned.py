@@ -20,7 +20,7 @@ from stratagem.compiler.dense import dense_array
 from stratagem.compiler.ir import walk
 
 WIDER = {"ui8": "si16", "ui16": "si32", "ui32": "si64"}
-_CODES = {"ui8": 0, "si16": 2, "si32": 3, "si64": 4, "ui16": 27, "ui32": 28, "ui64": 29}
+_CODES = {"si8": 1, "si16": 2, "si32": 3, "si64": 4}
 """torch.dtype as the dialect's integer."""
 
 _CONVERSIONS = frozenset({"aten.to.dtype", "prims.convert_element_type"})
@@ -95,12 +95,25 @@ def _with_element(kind: Any, element: str) -> Any:
 
 
 def _convert(value: Any, element: str) -> Any:
-    """`value` in another element type, at the insertion point."""
+    """`value` in another integer type, at the insertion point: wider, or its low bits."""
+    if element.startswith("ui"):
+        return _reinterpret(_convert(value, element.replace("ui", "si")), element)
     code = _constant("int", ir.IntegerAttr.get(ir.IntegerType.get_signless(64), _CODES[element]))
     no, none = _constant("bool", ir.IntegerAttr.get(ir.IntegerType.get_signless(1), 0)), _constant("none")
     return ir.Operation.create(
         "torch.aten.to.dtype", results=[_with_element(value.type, element)], operands=[value, code, no, no, none]
     ).result
+
+
+def _reinterpret(value: Any, element: str) -> Any:
+    """The same bits under the other sign, through the builtin type that both have: the wheel converts to few unsigned
+    types.
+    """
+    shaped = _with_element(value.type, element)
+    sizes = _TENSOR.match(str(value.type))[1].strip("[]").replace(",", "x")  # type: ignore[index]  # it is a tensor
+    builtin = ir.Type.parse(f"tensor<{sizes}{'x' * bool(sizes)}{element.replace('ui', 'i')}>")
+    plain = ir.Operation.create("torch_c.to_builtin_tensor", results=[builtin], operands=[value]).result
+    return ir.Operation.create("torch_c.from_builtin_tensor", results=[shaped], operands=[plain]).result
 
 
 def _constant(kind: str, value: Any = None) -> Any:
@@ -152,5 +165,7 @@ def _widen(op: Any, refuse: Refuse) -> None:
             element = _element(result)
             if element in WIDER:
                 result.set_type(_with_element(result.type, WIDER[element]))
+                uses = list(result.uses)
                 narrow = _convert(result, element)
-                result.replace_all_uses_except(narrow, narrow.owner.operation)
+                for use in uses:
+                    use.owner.operands[use.operand_number] = narrow
