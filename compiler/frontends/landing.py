@@ -26,6 +26,7 @@ from stratagem.compiler.frontends.elements import forward_elements
 from stratagem.compiler.ir import find_function, functions, run_pipeline, set_level, symbol_name, walk
 from stratagem.compiler.levels.tensor import CONSTANT_LIMIT, check_tensor_level
 from stratagem.compiler.program import Program
+from stratagem.compiler.signatures import UNSIGNED
 from stratagem.runtime.errors import ModelError, UnsupportedError
 from stratagem.runtime.parameters import ParameterStore
 
@@ -217,7 +218,7 @@ def _write_function(function: Any, arguments: list[Any], results: list[Any]) -> 
 def _named(key: str, name: str, unsigned: frozenset[str]) -> Any:
     entries = {key: ir.StringAttr.get(name)}
     if name in unsigned:
-        entries["model.unsigned"] = ir.UnitAttr.get()
+        entries[UNSIGNED] = ir.UnitAttr.get()
     return ir.DictAttr.get(entries)
 
 

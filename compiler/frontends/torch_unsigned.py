@@ -26,8 +26,9 @@ _CODES = {"si8": 1, "si16": 2, "si32": 3, "si64": 4}
 _CONVERSIONS = frozenset({"aten.to.dtype", "prims.convert_element_type"})
 _MOVES = frozenset({
     "aten.view", "aten.reshape", "aten.flatten.using_ints", "aten.unflatten.int", "aten.squeeze", "aten.squeeze.dim",
-    "aten.unsqueeze", "aten.expand", "aten.broadcast_to", "aten.permute", "aten.transpose.int", "aten.t", "aten.slice.Tensor",
-    "aten.slice_scatter", "aten.select.int", "aten.select_scatter", "aten.index_select", "aten.gather", "aten.copy",
+    "aten.unsqueeze", "aten.expand", "aten.broadcast_to", "aten.permute", "aten.transpose.int", "aten.t",
+    "aten.slice.Tensor", "aten.slice_scatter", "aten.select.int", "aten.select_scatter", "aten.index_select",
+    "aten.gather", "aten.copy",
     "aten.clone", "aten.contiguous", "aten.detach", "aten.where.self", "aten.flip", "aten.roll", "aten.repeat",
     "aten.tile", "aten.as_strided", "aten.empty.memory_format", "aten.view.dtype", "aten.size.int", "aten.dim",
     "aten.scatter.src", "prims.collapse", "prims.split_dim", "tensor_static_info_cast", "copy.to_vtensor",
@@ -44,6 +45,8 @@ _RIGHT = frozenset({
 """Operators of one unsigned type that the wheel lowers as unsigned."""
 
 _TENSOR = re.compile(r"!torch\.vtensor<(.*),(\w+)>$")
+_TENSORS = re.compile(r"list<(optional<)?vtensor")
+"""What takes a list of tensors (concatenation, indexing) moves data."""
 Refuse = Callable[[Any, str], Exception]
 """(operation, what stands in the way) -> the error to raise."""
 
@@ -67,7 +70,9 @@ def widen_unsigned(module: Any, refuse: Refuse) -> None:
 
 
 def _is_sign_free(op: Any, name: str) -> bool:
-    if name in _MOVES or any("list<vtensor" in str(v.type) or "list<optional<vtensor" in str(v.type) for v in op.operands):
+    if name in _MOVES or any(
+        "list<vtensor" in str(v.type) or "list<optional<vtensor" in str(v.type) for v in op.operands
+    ):
         return True
     kinds = {_element(v) for v in op.operands} - {None}
     return name in (_SAME_BITS | _RIGHT) and len(kinds) == 1 and _multiplies_by_one(op)

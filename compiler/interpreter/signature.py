@@ -28,7 +28,8 @@ Inputs = Mapping[str, Array] | Sequence[Array]
 class Port:
     """One argument or result. `shape` has DYNAMIC where the size is not known; scalars have shape ().
 
-    Integers are signless inside; `is_unsigned` says how the caller reads them. `shard` is (mesh axis, dimension) where every rank holds a part only; shapes are those of the part.
+    Integers are signless inside; `is_unsigned` says how the caller reads them. `shard` is (mesh axis, dimension) where
+    every rank holds a part only; shapes are those of the part.
     """
 
     name: str

@@ -14,12 +14,15 @@ from torch_mlir import ir
 
 from stratagem.compiler.ir import (
     argument_attributes,
+    argument_flags,
     functions,
     location_text,
     result_attributes,
+    result_flags,
     symbol_name,
     walk,
 )
+from stratagem.compiler.signatures import UNSIGNED
 from stratagem.runtime.errors import UnsupportedError
 
 CONSTANT_LIMIT = 64
@@ -143,10 +146,25 @@ def _check_interface(main: Any) -> None:
     outputs = result_attributes(main, "model.output")
     if None in outputs:
         raise _refuse(f"result {outputs.index(None)} of @main has no model.output", main)
+    _check_unsigned(main)
     for kind, names in (("input", inputs), ("parameter", parameters), ("output", outputs)):
         twice = [n for n, count in Counter(n for n in names if n is not None).items() if count > 1]
         if twice:
             raise _refuse(f"two {kind}s of @main are called '{twice[0]}'", main)
+
+
+def _check_unsigned(main: Any) -> None:
+    """The mark for unsigned integers stands on inputs and outputs of integers only."""
+    kinds = ir.FunctionType(ir.TypeAttr(main.attributes["function_type"]).value)
+    inputs = zip(kinds.inputs, argument_attributes(main, "model.input"), argument_flags(main, UNSIGNED), strict=True)
+    outputs = zip(kinds.results, result_attributes(main, "model.output"), result_flags(main, UNSIGNED), strict=True)
+    for what, triples in (("input", inputs), ("output", outputs)):
+        for kind, name, marked in triples:
+            if marked and (name is None or str(ir.ShapedType(kind).element_type) not in ("i8", "i16", "i32", "i64")):
+                problem = f"{what} '{name}' of type {kind}" if name else "a parameter"
+                raise _refuse(
+                    f"{problem} of @main is marked {UNSIGNED}", main, "mark inputs and outputs of i8 to i64 only"
+                )
 
 
 def _has_static_shape(kind: Any) -> bool:

@@ -47,6 +47,24 @@ def test_division_of_integers_does_not_trap_in_lanes_beyond_the_end(operation: s
         assert (kernels.guarded("k", a, b, np.zeros_like(a))[0] == wanted(a, b)).all(), (m, n)
 
 
+@pytest.mark.parametrize("dtype", ["i8", "i16", "i32", "i64"])
+@pytest.mark.parametrize("operation", ["divsi", "remsi", "divui", "remui"])
+def test_integer_division_at_any_size(dtype: str, operation: str) -> None:
+    body = f"%r0 = arith.{operation} %x0, %x1 : {dtype}\nlinalg.yield %r0 : {dtype}"
+    maps = ["(i)->(i)", "(i)->(i)", "(i)->(i)"]
+    kernels = Kernels(structured([f"?x{dtype}", f"?x{dtype}"], f"?x{dtype}", maps, "p", body))
+    kind = np.dtype(KINDS[dtype])
+    random = np.random.default_rng(4)
+    for n in (1, 5, 63, 65, 131):
+        a, b = random.integers(-100, 100, n).astype(kind), random.integers(1, 20, n).astype(kind)
+        x, y = (a.view(f"u{kind.name}"), b.view(f"u{kind.name}")) if operation.endswith("ui") else (a, b)
+        want = x // y if operation == "divui" else x % y if operation == "remui" else np.fmod(x, y)
+        if operation == "divsi":
+            want = (np.abs(x.astype(np.int64)) // y * np.sign(x)).astype(kind)
+        got = kernels.guarded("k", a, b, np.zeros(n, kind))[0]
+        assert (got == want.view(kind)).all(), n
+
+
 def test_truth_values_are_bytes() -> None:
     maps = ["(i)->(i)", "(i)->(i)"]
     body = "%c = arith.constant 0.5 : f32\n%t = arith.cmpf ogt, %x0, %c : f32\nlinalg.yield %t : i1"

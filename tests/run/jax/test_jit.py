@@ -46,7 +46,7 @@ def test_numpy_arguments_take_jaxs_dtypes() -> None:
     assert len(function.compilations) == 1
 
 
-@pytest.mark.parametrize("dtype", ["uint8", "uint32", "bfloat16", "bool", "int32"])
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "uint32", "bfloat16", "bool", "int32"])
 def test_dtypes_come_back(dtype: str) -> None:
     x = jnp.asarray([0, 1, 200]).astype(dtype)
     result = jit(lambda a: jnp.flip(a), prepare=interpreted)(x)

@@ -29,8 +29,8 @@ def check(model: Any, inputs: dict[str, Array], **given: Any) -> Any:
     wanted = session.run(None, inputs)
     program = load_onnx(model, isolate=False, **given)
     for got, want in zip(emulate(program, inputs), wanted, strict=True):
-        assert got.shape == want.shape
-        np.testing.assert_allclose(got.astype(want.dtype), want, rtol=2e-5, atol=2e-6)
+        assert (got.shape, got.dtype) == (want.shape, want.dtype)
+        np.testing.assert_allclose(got, want, rtol=2e-5, atol=2e-6)
     return program
 
 

@@ -17,8 +17,17 @@ from stratagem.compiler.frontends.onnx import load_onnx
 from stratagem.compiler.interpreter.api import emulate
 
 Array = np.ndarray[Any, Any]
-COMPILED = ("Cast", "BitCast", "Bitwise", "BitShift", "Quantize", "Dequantize", "DynamicQuantize", "QLinear", "MatMulInteger",
-            "ConvInteger", "Mod")  # fmt: skip
+COMPILED = (
+    "Cast",
+    "Bit",
+    "Quantize",
+    "Dequantize",
+    "DynamicQuantize",
+    "QLinear",
+    "MatMulInteger",
+    "ConvInteger",
+    "Mod",
+)
 """What operators begin with whose cases also run as compiled code, besides all that touch unsigned integers."""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.run.onnx.node_cases import agrees, cases, outcomes
+from tests.run.onnx.node_cases import Array, agrees, cases, outcomes
 
 LEAST_RIGHT = 1280
 """Of some 1,880; the rest are strings, sequences, small floats, random numbers and results of unknown number."""
@@ -40,5 +40,5 @@ def test_compiled_code_is_right_for_integers(found: dict[str, tuple[str, bool]])
         (np.array([2], np.uint8), np.array([3], np.uint8)),
     ],
 )
-def test_the_comparison_sees_type_shape_and_value(got: np.ndarray, want: np.ndarray) -> None:
+def test_the_comparison_sees_type_shape_and_value(got: Array, want: Array) -> None:
     assert agrees(want, want) and not agrees(got, want)

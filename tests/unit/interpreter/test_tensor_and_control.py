@@ -100,6 +100,18 @@ def test_slice_bounds(line: str, message: str | None) -> None:
         result(signature, body, X, np.array(3))
 
 
+@pytest.mark.parametrize(("start", "message"), [(0, None), (4, None), (5, "leaves the 4 elements")])
+def test_a_slice_of_nothing_is_in_bounds_up_to_the_end(start: int, message: str | None) -> None:
+    signature = "(%x: tensor<4x6xf32>, %s: index, %n: index) -> tensor<?x6xf32>"
+    line = "%y = tensor.extract_slice %x[%s, 0] [%n, 6] [1, 1] : tensor<4x6xf32> to tensor<?x6xf32>"
+    arguments = (signature, f"{line}\nreturn %y : tensor<?x6xf32>", X, np.array(start), np.array(0))
+    if message is None:
+        assert result(*arguments).shape == (0, 6)
+        return
+    with pytest.raises(Violation, match=message):
+        result(*arguments)
+
+
 def test_loops_branches_and_assertions() -> None:
     body = """
     %c0 = arith.constant 0 : index

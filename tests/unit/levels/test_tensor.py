@@ -108,6 +108,14 @@ INTERFACE_RULES = {
         '%x: tensor<?x3xf32> {model.input = "x"}, %w: tensor<2xf32> {model.input = "x"}',
         "two inputs of @main are called 'x'",
     ),
+    "unsigned floats": (
+        '%x: tensor<?x3xf32> {model.input = "x", model.unsigned}',
+        "input 'x' of type tensor<?x3xf32> of @main is marked model.unsigned",
+    ),
+    "unsigned parameter": (
+        '%x: tensor<?x3xf32> {model.input = "x"}, %w: tensor<2xi8> {model.param = "w", model.unsigned}',
+        "a parameter of @main is marked model.unsigned",
+    ),
 }
 
 

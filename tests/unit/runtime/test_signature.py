@@ -43,9 +43,16 @@ def test_strided_inputs_are_made_contiguous() -> None:
     assert x.flags.c_contiguous
 
 
-def test_unsigned_bytes_share_the_storage_of_signed_ones() -> None:
-    spec = TensorSpec("image", "i8", (2,))
-    assert spec.check(np.array([255, 0], np.uint8)).tolist() == [-1, 0]
+@pytest.mark.parametrize("bits", [8, 16, 32, 64])
+def test_signed_and_unsigned_integers_are_different_types(bits: int) -> None:
+    spec, largest = TensorSpec("image", f"u{bits}", (2,)), 2**bits - 1
+    array = np.array([largest, 0], f"uint{bits}")
+    assert spec.check(array).tolist() == [largest, 0]
+    with pytest.raises(RuntimeInputError, match=f"has dtype int{bits}, the program takes uint{bits}") as refused:
+        spec.check(array.view(f"int{bits}"))
+    assert refused.value.hint == f"pass array.astype('uint{bits}')"
+    with pytest.raises(RuntimeInputError, match=f"has dtype uint{bits}, the program takes int{bits}"):
+        TensorSpec("image", f"i{bits}", (2,)).check(array)
 
 
 def test_ranks_take_their_parts_in_order() -> None:
