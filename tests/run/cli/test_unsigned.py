@@ -10,19 +10,19 @@ import onnx.parser
 import pytest
 
 import stratagem as sg
-from tests.run.cli.conftest import Cli
+from tests.run.cli.conftest import Array, Cli
 
 TEXT = """<ir_version: 10, opset_import: ["" : 21]> g (uint8[n] x, uint16[n] w, uint32[n] a, uint64[n] b)
 => (uint8[n] y, uint16[n] v, uint32[n] c, uint64[n] d, bool[n] big)
 <uint8[1] hundred = {100}> { y = Sub(x, hundred)  v = Identity(w)  c = Add(a, a)  d = BitwiseNot(b)
   big = Greater(x, y) }"""
-INPUTS = {
+INPUTS: dict[str, Array] = {
     "x": np.array([255, 0, 128, 100, 7], np.uint8),
     "w": np.array([65535, 0, 1, 2, 3], np.uint16),
     "a": np.array([2**31, 2**31 - 1, 5, 0, 1], np.uint32),
     "b": np.array([0, 2**64 - 1, 1, 2, 3], np.uint64),
 }
-WANTED = {
+WANTED: dict[str, Array] = {
     "y": INPUTS["x"] - np.uint8(100),
     "v": INPUTS["w"],
     "c": INPUTS["a"] + INPUTS["a"],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from torch_mlir import ir
@@ -27,7 +29,7 @@ INFINITE = float("-inf")
         ("dense<[255, 2]> : tensor<2xui8>", [-1, 2]),
     ],
 )
-def test_elements(text: str, wanted: object) -> None:
+def test_elements(text: str, wanted: Any) -> None:
     with ir.Context():
         array = elements_array(ir.Attribute.parse(text))
     np.testing.assert_array_equal(array, wanted)
