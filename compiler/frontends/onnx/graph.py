@@ -119,6 +119,10 @@ class Graph:
         self.constants[name] = array
         return name
 
+    def producers(self) -> dict[str, Any]:
+        """Value name -> the node that computes it."""
+        return {o: node for node in self.nodes for o in node.output if o}
+
 
 def node(op: str, inputs: Sequence[str], outputs: Sequence[str], name: str, domain: str = "", **attributes: Any) -> Any:
     """An onnx node; attributes that are None are left out."""

@@ -12,9 +12,9 @@ import numpy as np
 import onnx
 
 import stratagem as sg
-from stratagem.compiler.errors import ModelError
 from stratagem.compiler.frontends.onnx import load_onnx
 from stratagem.compiler.interpreter.api import emulate
+from stratagem.runtime.errors import ModelError
 
 Array = np.ndarray[Any, Any]
 COMPILED = (

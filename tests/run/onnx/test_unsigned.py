@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import stratagem as sg
-from stratagem.compiler.errors import StratagemError
 from stratagem.compiler.frontends.onnx import load_onnx
+from stratagem.runtime.errors import StratagemError
 from tests.run.onnx.harness import Array, check, model_of
 
 

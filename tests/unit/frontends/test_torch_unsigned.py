@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from stratagem.compiler.errors import StratagemError
 from stratagem.compiler.frontends.torch import load_torch
 from stratagem.compiler.interpreter.api import emulate
+from stratagem.runtime.errors import StratagemError
 
 X = torch.tensor([0, 1, 2, 100, 127, 128, 129, 200, 254, 255, 3], dtype=torch.uint8)
 Y = torch.tensor([255, 254, 200, 129, 128, 127, 100, 7, 3, 1, 2], dtype=torch.uint8)
