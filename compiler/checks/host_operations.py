@@ -36,6 +36,12 @@ def _of_source(sizes: HostSizes, tensor: Any, dim: int) -> Polynomial:
     return sizes.extent(tensor.owner.operation.operands[0], dim)
 
 
+def _beside_cut(sizes: HostSizes, tensor: Any, dim: int) -> Polynomial | None:
+    """Ranks' parts are joined or cut along one dimension, whose size depends on how many ranks there are."""
+    op = tensor.owner.operation
+    return None if ir.IntegerAttr(op.attributes["dim"]).value == dim else sizes.extent(op.operands[0], dim)
+
+
 def _given(leading: int) -> Callable[[HostSizes, Any, int], Polynomial]:
     """Free sizes stand behind so many operands, in order."""
 
@@ -63,16 +69,19 @@ def _of_slice(sizes: HostSizes, tensor: Any, dim: int) -> Polynomial:
     return found[kept_dims([s.constant for s in found], ir.RankedTensorType(tensor.type))[dim]]
 
 
-EXTENTS: dict[str, Callable[[HostSizes, Any, int], Polynomial]] = {
+EXTENTS: dict[str, Callable[[HostSizes, Any, int], Polynomial | None]] = {
     "func.call": _of_destination,
     "system.transfer": _of_source,
+    "system.all_reduce": _of_source,
+    "system.all_gather": _beside_cut,
+    "system.reduce_scatter": _beside_cut,
     "tensor.cast": _of_source,
     "tensor.empty": _given(0),
     "tensor.expand_shape": _given(1),
     "tensor.collapse_shape": _of_collapsed,
     "tensor.extract_slice": _of_slice,
 }
-"""Operation -> a free extent of its result."""
+"""Operation -> a free extent of its result, None where the operation does not say."""
 
 
 # ---- integers

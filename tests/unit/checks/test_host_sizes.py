@@ -64,6 +64,10 @@ def follows(sizes: HostSizes, claim: str) -> bool:
         "%a = scf.if %p -> index {\n scf.yield %n : index\n } else {\n scf.yield %n : index\n }\n"
         " return %a, %n : index, index",
         "%a = arith.select %p, %m, %m : index\n return %a, %m : index, index",
+        '%g = "system.all_gather"(%x) {axis = "a", dim = 1 : i64} : (tensor<?x?xf32>) -> tensor<?x?xf32>\n'
+        " %a = tensor.dim %g, %c0 : tensor<?x?xf32>\n return %a, %n : index, index",
+        '%g = "system.all_reduce"(%x) {axis = "a", reduction = "sum"} : (tensor<?x?xf32>) -> tensor<?x?xf32>\n'
+        " %a = tensor.dim %g, %c1 : tensor<?x?xf32>\n return %a, %m : index, index",
     ],
 )
 def test_the_same_size_is_known_to_be_the_same(body: str) -> None:
@@ -80,6 +84,8 @@ def test_the_same_size_is_known_to_be_the_same(body: str) -> None:
         " %a = arith.index_cast %u : i64 to index\n %b = arith.index_cast %v : i64 to index\n"
         " return %a, %b : index, index",
         "%a = arith.muli %n, %m : index\n %b = arith.divsi %a, %c4 : index\n return %b, %m : index, index",
+        '%g = "system.all_gather"(%x) {axis = "a", dim = 1 : i64} : (tensor<?x?xf32>) -> tensor<?x?xf32>\n'
+        " %a = tensor.dim %g, %c1 : tensor<?x?xf32>\n return %a, %m : index, index",
         "%a = scf.if %p -> index {\n scf.yield %n : index\n } else {\n scf.yield %m : index\n }\n"
         " return %a, %n : index, index",
     ],
