@@ -11,7 +11,6 @@ import pytest
 ROOT = Path(__file__).resolve().parents[3]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("option, flags", [("STRATAGEM_ASAN", "address,undefined"), ("STRATAGEM_TSAN", "thread")])
 def test_stress_program_is_clean(option: str, flags: str, tmp_path: Path) -> None:
     cmake, compiler = shutil.which("cmake"), shutil.which("cc")
