@@ -117,3 +117,14 @@ def lane_mask(active: Any, lanes: int) -> Any:
     numbers = ir.DenseElementsAttr.get([ir.IntegerAttr.get(parse_type("i32"), i) for i in range(lanes)], kind)
     count = arith.trunci(parse_type("i32"), i64(active))
     return arith.cmpi(arith.CmpIPredicate.slt, arith.constant(kind, numbers), splat(count, lanes))
+
+
+def all_lanes(truths: Any) -> Any:
+    """Whether a truth value holds in every lane; a scalar is itself."""
+    if not isinstance(truths.type, ir.VectorType):
+        return truths
+    kind = ir.Attribute.parse("#vector.kind<and>")
+    operation = ir.Operation.create(
+        "vector.reduction", results=[parse_type("i1")], operands=[truths], attributes={"kind": kind}
+    )
+    return operation.result

@@ -8,6 +8,7 @@ from typing import Any
 from torch_mlir import ir
 from torch_mlir.dialects import arith, scf
 
+from stratagem.compiler.backends.cpu.build import all_lanes
 from stratagem.compiler.backends.cpu.elementary.formulas import cos_of_part, sin_of_part
 from stratagem.compiler.backends.cpu.elementary.values import Real, Whole, choose
 from stratagem.compiler.backends.cpu.loops.access import like
@@ -44,13 +45,7 @@ def _quarter_turns(x: Real, ahead: int) -> Real:
 def _guarded(x: Real, name: str, formula: Any) -> Real:
     """The formula where all arguments are small enough, else the C library's function for all of them."""
     small = x.absolute().compare("ole", LARGEST)
-    every = small
-    if isinstance(x.value.type, ir.VectorType):
-        kind = ir.Attribute.parse("#vector.kind<and>")
-        every = ir.Operation.create(
-            "vector.reduction", results=[_i1()], operands=[small], attributes={"kind": kind}
-        ).result
-    branch = scf.IfOp(every, [x.value.type], has_else=True)
+    branch = scf.IfOp(all_lanes(small), [x.value.type], has_else=True)
     with ir.InsertionPoint(branch.then_block):
         scf.YieldOp([formula(x).value])
     with ir.InsertionPoint(branch.else_block):
@@ -58,10 +53,6 @@ def _guarded(x: Real, name: str, formula: Any) -> Real:
         library.attributes["cpu.library"] = ir.UnitAttr.get()
         scf.YieldOp([library.result])
     return Real(branch.results[0])
-
-
-def _i1() -> Any:
-    return ir.IntegerType.get_signless(1)
 
 
 def _i32() -> Any:

@@ -8,13 +8,11 @@ from typing import Any
 from torch_mlir import ir
 from torch_mlir.dialects import arith
 
-from stratagem.compiler.backends.cpu.build import lane_mask, splat, vector_type
+from stratagem.compiler.backends.cpu.build import splat, vector_type
 from stratagem.compiler.backends.cpu.loops.access import NARROW_FLOATS, element_of, widen
+from stratagem.compiler.backends.cpu.loops.division import is_division, safe_divisor
 
 IndexOf = Callable[[int], Any]
-_DIVISIONS = frozenset(
-    f"arith.{name}" for name in ("divsi", "divui", "remsi", "remui", "floordivsi", "ceildivsi", "ceildivui")
-)
 _CONTRACTED = ("arith.addf", "arith.subf", "arith.mulf")
 
 
@@ -63,8 +61,8 @@ def _emit(op: Any, values: dict[Any, Any], index_of: IndexOf, active: Any) -> li
     lanes = max((ir.VectorType(v.type).shape[0] for v in operands if isinstance(v.type, ir.VectorType)), default=0)
     if lanes:
         operands = [splat(v, lanes) for v in operands]
-    if lanes and active is not None and op.name in _DIVISIONS:
-        operands[1] = _ones_where_inactive(operands[1], active, lanes)
+    if is_division(op):
+        operands[1] = safe_divisor(op, *operands, active)
     kinds = [_widened(element_of(r.type)) for r in op.results]
     if op.name in ("arith.extf", "arith.truncf") and element_of(operands[0].type) == kinds[0]:
         return operands  # both sides of the conversion are f32 in registers
@@ -73,13 +71,6 @@ def _emit(op: Any, values: dict[Any, Any], index_of: IndexOf, active: Any) -> li
         attributes["fastmath"] = ir.Attribute.parse("#arith.fastmath<contract>")
     types = [vector_type(lanes, k) if lanes else k for k in kinds]
     return list(ir.Operation.create(op.name, results=types, operands=operands, attributes=attributes).results)
-
-
-def _ones_where_inactive(divisor: Any, active: Any, lanes: int) -> Any:
-    """Lanes that do not count hold zeros, and processors trap on a division by zero in any lane."""
-    one = ir.IntegerAttr.get(element_of(divisor.type), 1)
-    ones = arith.constant(divisor.type, ir.DenseElementsAttr.get_splat(divisor.type, one))
-    return arith.select(lane_mask(active, lanes), divisor, ones)
 
 
 def _widened(kind: Any) -> Any:
