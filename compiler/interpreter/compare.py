@@ -48,13 +48,18 @@ class Verdict:
         return self.outcome == "within bound"
 
     def __str__(self) -> str:
-        numbers = f"element {list(self.element)}: {self.actual!r}, reference {self.value!r}, bound {self.bound:.3g}"
+        return f"{self.outcome}: {self.detail}"
+
+    @property
+    def detail(self) -> str:
+        """The numbers behind the outcome."""
         if self.outcome == "within bound":
-            return f"within bound: {self.total} elements, largest error {self.ratio:.2g} of its bound"
+            return f"{self.total} elements, largest error {self.ratio:.2g} of its bound"
+        numbers = f"element {list(self.element)}: {self.actual!r}, reference {self.value!r}, bound {self.bound:.3g}"
         if self.outcome == "outside bound":
-            return f"outside bound: {numbers}"
+            return numbers
         unknown = self.total - self.checked
-        return f"not checked: the bound says nothing about {unknown} of {self.total} elements; {numbers}"
+        return f"the bound says nothing about {unknown} of {self.total} elements; {numbers}"
 
 
 def compare(actual: Array, value: Array, bound: Array) -> Verdict:

@@ -88,7 +88,7 @@ class Verification:
                     check.kernel,
                     "results within the derived bound",
                     OUTCOMES[verdict.outcome],
-                    "" if verdict.outcome == "within bound" else str(verdict),
+                    "" if verdict.outcome == "within bound" else verdict.detail,
                     check.location,
                 )
                 if check.kernel not in worst or _rank(found) > _rank(worst[check.kernel]):
@@ -104,7 +104,7 @@ class Verification:
             verdict = compare(result, value, bound)
             outcome = OUTCOMES[verdict.outcome]
             findings.append(
-                Finding("code", "main", f"output {spec.name} within the derived bound", outcome, str(verdict))
+                Finding("code", "main", f"output {spec.name} within the derived bound", outcome, verdict.detail)
             )
         return findings
 
