@@ -70,9 +70,7 @@ def widen_unsigned(module: Any, refuse: Refuse) -> None:
 
 
 def _is_sign_free(op: Any, name: str) -> bool:
-    if name in _MOVES or any(
-        "list<vtensor" in str(v.type) or "list<optional<vtensor" in str(v.type) for v in op.operands
-    ):
+    if name in _MOVES or any(_TENSORS.search(str(v.type)) for v in op.operands):
         return True
     kinds = {_element(v) for v in op.operands} - {None}
     return name in (_SAME_BITS | _RIGHT) and len(kinds) == 1 and _multiplies_by_one(op)
