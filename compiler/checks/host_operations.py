@@ -3,7 +3,9 @@ their operands. `host_sizes.py` names what they leave open."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from torch_mlir import ir
@@ -166,11 +168,13 @@ def _select(sizes: HostSizes, op: Any) -> Polynomial:
     if chosen == other:
         return chosen
     compared = list(comparisons(sizes, op.operands[0]))
-    sides = [side for _, both in compared for side in both]
+    if any(c.never(sizes) for c in compared):
+        return other
+    sides = [side for c in compared for side in c.sides]
 
-    def define(name: str) -> tuple[str, list[Polynomial]]:
-        true = " and ".join([f"{name} = {chosen}", *(text for text, _ in compared)])
-        return f"({true}) or {name} = {other}", [chosen, other, *sides]
+    def define(name: str) -> tuple[list[tuple[str, int]], list[Polynomial]]:
+        true = " and ".join([f"{name} = {chosen}", *(c.text for c in compared)])
+        return [(f"({true}) or {name} = {other}", 1 + math.prod(c.cases for c in compared))], [chosen, other, *sides]
 
     return sizes.name(("select", op.operands[0], chosen, other), define)
 
@@ -199,19 +203,48 @@ _INTEGERS: dict[str, Callable[[HostSizes, Any], Polynomial]] = {
 # ---- conditions
 
 
-def comparisons(sizes: HostSizes, condition: Any) -> Iterator[tuple[str, list[Polynomial]]]:
-    """What certainly holds when a truth value is true: comparisons of sizes, and the sizes in them."""
+@dataclass(frozen=True)
+class Comparison:
+    """Two sizes and the number of an `arith.cmpi` predicate that holds between them."""
+
+    predicate: int
+    sides: tuple[Polynomial, Polynomial]
+
+    @property
+    def text(self) -> str:
+        """In isl's notation; a comparison without sign says something of two sizes that are not negative only."""
+        left, right = self.sides
+        plain = f"{left} {COMPARISONS[self.predicate]} {right}"
+        return f"({left} < 0 or {right} < 0 or {plain})" if self.predicate >= FIRST_UNSIGNED else plain
+
+    @property
+    def cases(self) -> int:
+        """Alternatives without `or`; isl splits an inequality of both directions, too."""
+        if self.predicate >= FIRST_UNSIGNED:
+            return 3
+        return 2 if COMPARISONS[self.predicate] == "!=" else 1
+
+    def never(self, sizes: HostSizes) -> bool:
+        """Whether it certainly does not hold; only for comparisons with sign."""
+        left, right = self.sides
+        above = {
+            "<": (left, right),
+            ">": (right, left),
+            "<=": (left, right + number(1)),
+            ">=": (right, left + number(1)),
+        }
+        sign = COMPARISONS[self.predicate] if self.predicate < FIRST_UNSIGNED else ""
+        return sign in above and sizes.at_least(*above[sign])
+
+
+def comparisons(sizes: HostSizes, condition: Any) -> Iterator[Comparison]:
+    """What certainly holds when a truth value is true: comparisons of sizes."""
     if isinstance(condition.owner, ir.Block):
         return
     op = condition.owner.operation
     if op.name == "arith.andi":
         for part in op.operands:
             yield from comparisons(sizes, part)
-    if op.name != "arith.cmpi" or not _is_integer(op.operands[0]):
-        return
-    predicate = ir.IntegerAttr(op.attributes["predicate"]).value
-    sides = [sizes.index(v) for v in op.operands]
-    text = f"{sides[0]} {COMPARISONS[predicate]} {sides[1]}"
-    if predicate >= FIRST_UNSIGNED:
-        text = f"({sides[0]} < 0 or {sides[1]} < 0 or {text})"
-    yield text, sides
+    if op.name == "arith.cmpi" and _is_integer(op.operands[0]):
+        left, right = map(sizes.index, op.operands)
+        yield Comparison(ir.IntegerAttr(op.attributes["predicate"]).value, (left, right))

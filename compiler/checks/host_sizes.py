@@ -24,15 +24,16 @@ FOR_BOUNDS = 3
 @dataclass(frozen=True)
 class Fact:
     """A condition in isl's notation and the unknowns it relates. `after`: the assertion behind which it holds; None
-    for one that holds everywhere."""
+    for one that holds everywhere. `cases`: of how many alternatives without `or` it consists."""
 
     text: str
     names: frozenset[str]
     after: Any = None
+    cases: int = 1
 
 
-Definition = Callable[[str], tuple[str, Sequence[Polynomial]]]
-"""An unknown's name -> the condition that defines it, and the sizes in the condition."""
+Definition = Callable[[str], tuple[Sequence[tuple[str, int]], Sequence[Polynomial]]]
+"""An unknown's name -> the conditions that define it, each with its number of cases, and the sizes in them."""
 
 
 @dataclass(frozen=True)
@@ -50,11 +51,12 @@ class HostSizes:
     """Reads index values and extents of tensors in the host program.
 
     Attributes:
-        facts: what defines each unknown, by its name; a size that only the inputs or the data decide has no more than
-            its sign.
+        facts: what defines the unknowns; a size that only the inputs or the data decide has no more than its sign.
+        not_negative: unknowns that are extents of tensors.
     """
 
-    facts: dict[str, Fact] = field(default_factory=dict)
+    facts: list[Fact] = field(default_factory=list)
+    not_negative: set[str] = field(default_factory=set)
     _known: dict[Any, Polynomial] = field(default_factory=dict)
     _names: dict[Any, Polynomial] = field(default_factory=dict)
 
@@ -65,7 +67,7 @@ class HostSizes:
         kind = ir.RankedTensorType(tensor.type)
         if not kind.is_dynamic_dim(dim):
             return number(kind.get_dim_size(dim))
-        place = _Place(("extent", tensor, dim), tensor, lambda v: self.extent(v, dim), _not_negative)
+        place = _Place(("extent", tensor, dim), tensor, lambda v: self.extent(v, dim), self._not_negative)
         return self._once(place, lambda op: EXTENTS[op.name](self, tensor, dim) if op.name in EXTENTS else None)
 
     def index(self, value: Any) -> Polynomial:
@@ -93,44 +95,64 @@ class HostSizes:
             name = f"h{len(self._names)}"
             self._names[key] = unknown(name)
             if define is not None:
-                text, sizes = define(name)
-                self.facts[name] = Fact(text, frozenset([name]).union(*(s.unknowns() for s in sizes)))
+                conditions, sizes = define(name)
+                names = frozenset([name]).union(*(s.unknowns() for s in sizes))
+                self.facts += [Fact(text, names, cases=cases) for text, cases in conditions]
         return self._names[key]
 
     def one_of(self, key: Any, choices: Sequence[Polynomial]) -> Polynomial:
         """One of several sizes, it is not known which."""
         if len(set(choices)) == 1:
             return choices[0]
-        return self.name(key, lambda name: (" or ".join(f"{name} = {c}" for c in choices), choices))
+        return self.name(key, lambda name: ([_one_of(name, choices)], choices))
+
+    def at_least(self, size: Polynomial, other: Polynomial) -> bool:
+        """Whether one size is certainly no smaller than another: no term of the difference can be negative."""
+        difference = (size - other).terms
+        return all(c > 0 and set(monomial) <= self.not_negative for monomial, c in difference)
 
     def bound(self, relation: str, choices: Sequence[Polynomial]) -> Polynomial:
         """The least (`<=`) or greatest (`>=`) of several sizes."""
-        if len(set(choices)) == 1:
-            return choices[0]
+        left: list[Polynomial] = []
+        for choice in choices:
+            if not any(self._beyond(relation, choice, c) for c in left):
+                left = [c for c in left if not self._beyond(relation, c, choice)] + [choice]
+        if len(left) == 1:
+            return left[0]
 
-        def define(name: str) -> tuple[str, Sequence[Polynomial]]:
-            every = " and ".join(f"{name} {relation} {c}" for c in choices)
-            return f"{every} and ({' or '.join(f'{name} = {c}' for c in choices)})", choices
+        def define(name: str) -> tuple[list[tuple[str, int]], Sequence[Polynomial]]:
+            every = " and ".join(f"{name} {relation} {c}" for c in left)
+            return [(every, 1), _one_of(name, left)], left
 
-        return self.name((relation, frozenset(choices)), define)
+        return self.name((relation, frozenset(left)), define)
+
+    def _beyond(self, relation: str, size: Polynomial, bound: Polynomial) -> bool:
+        """Whether the bound makes a choice superfluous."""
+        return self.at_least(size, bound) if relation == "<=" else self.at_least(bound, size)
 
     def divided(self, left: Polynomial, right: Polynomial, rounding: str) -> Polynomial:
         """A quotient, rounded by `floor`, by `ceil` or to `zero`; exact where the division comes out even."""
         exact = left.over(right)
         if exact is not None:
             return exact
+        if rounding == "zero" and self.at_least(left, number(0)):
+            rounding = "floor"
         if rounding == "ceil":
             return number(0) - self.divided(number(0) - left, right, "floor")
         divisor = right.constant
         if divisor is None or divisor <= 0:
             return self.name((rounding, left, right))
 
-        def define(name: str) -> tuple[str, Sequence[Polynomial]]:
+        def define(name: str) -> tuple[list[tuple[str, int]], Sequence[Polynomial]]:
             if rounding == "zero":
-                return truncates(name, str(left), divisor), [left]
-            return f"{divisor}*{name} <= {left} < {divisor}*{name} + {divisor}", [left]
+                return [(truncates(name, str(left), divisor), 2)], [left]
+            return [(f"{divisor}*{name} <= {left} < {divisor}*{name} + {divisor}", 1)], [left]
 
         return self.name((rounding, left, right), define)
+
+    def _not_negative(self, name: str) -> tuple[list[tuple[str, int]], Sequence[Polynomial]]:
+        self.not_negative.add(name)
+        return [(f"{name} >= 0", 1)], []
 
     # ---- control flow
 
@@ -155,7 +177,7 @@ class HostSizes:
             begin, after = op.operands[at], _passed_on(op.regions[1])[at]
         elif op.name == "scf.for" and at == 0:
             bounds = [self.index(v) for v in list(op.operands)[:2]]
-            return self.name(place.key, lambda name: (f"{bounds[0]} <= {name} < {bounds[1]}", bounds))
+            return self.name(place.key, lambda name: ([(f"{bounds[0]} <= {name} < {bounds[1]}", 1)], bounds))
         elif op.name == "scf.for":
             begin, after = op.operands[FOR_BOUNDS + at - 1], _passed_on(op.regions[0])[at - 1]
         else:
@@ -169,8 +191,8 @@ class HostSizes:
         return self.name(place.key, place.define)
 
 
-def _not_negative(name: str) -> tuple[str, Sequence[Polynomial]]:
-    return f"{name} >= 0", []
+def _one_of(name: str, choices: Sequence[Polynomial]) -> tuple[str, int]:
+    return " or ".join(f"{name} = {c}" for c in choices), len(choices)
 
 
 def _passed_on(region: Any) -> list[Any]:

@@ -16,12 +16,15 @@ from typing import Any
 import islpy as isl
 from torch_mlir import ir
 
-from stratagem.compiler.checks.host_operations import comparisons
+from stratagem.compiler.checks.host_operations import Comparison, comparisons
 from stratagem.compiler.checks.host_sizes import Fact, HostSizes
 from stratagem.compiler.checks.index_reader import index_name, is_size, size_name
 from stratagem.compiler.checks.polynomials import Polynomial
 from stratagem.compiler.checks.relations import relating
 from stratagem.compiler.ir import functions, symbol_name, walk
+
+MOST_CASES = 64
+"""Alternatives of one condition: isl keeps all of them apart. What is left out makes a proof harder, never wrong."""
 
 
 def premises_of_calls(module: Any) -> dict[str, tuple[str, ...]]:
@@ -33,7 +36,7 @@ def premises_of_calls(module: Any) -> dict[str, tuple[str, ...]]:
     asserted: list[Fact] = []
     for op in walk(module.operation):
         if op.name == "cf.assert":
-            asserted += [Fact(text, _names(both), op) for text, both in comparisons(sizes, op.operands[0])]
+            asserted += [Fact(c.text, _names(c), op, c.cases) for c in comparisons(sizes, op.operands[0])]
         if op.name != "func.call":
             continue
         callee = str(ir.FlatSymbolRefAttr(op.attributes["callee"]).value)
@@ -42,8 +45,8 @@ def premises_of_calls(module: Any) -> dict[str, tuple[str, ...]]:
     return {name: tuple(conditions) for name, conditions in said.items()}
 
 
-def _names(sizes: list[Polynomial]) -> frozenset[str]:
-    return frozenset().union(*(s.unknowns() for s in sizes))
+def _names(comparison: Comparison) -> frozenset[str]:
+    return frozenset().union(*(s.unknowns() for s in comparison.sides))
 
 
 def _condition(call: Any, sizes: HostSizes, asserted: list[Fact]) -> str:
@@ -51,8 +54,10 @@ def _condition(call: Any, sizes: HostSizes, asserted: list[Fact]) -> str:
     passed = dict(_passed(call, sizes))
     given = dict.fromkeys(name for size in passed.values() for name in sorted(size.unknowns()))
     before = [fact for fact in asserted if _runs_before(fact.after, call)]
-    facts = relating(given, [*sizes.facts.values(), *before, *_equal_products(list(given))])
-    texts = [f"{symbol} = {size}" for symbol, size in passed.items()] + [f"({fact.text})" for fact in facts]
+    facts = relating(given, [*sizes.facts, *before, *_equal_products(list(given))])
+    texts = [f"{symbol} = {size}" for symbol, size in passed.items()] + [
+        f"({fact.text})" for fact in _few_cases(facts, set(given))
+    ]
     return _quantified(list(dict.fromkeys(texts)))
 
 
@@ -62,7 +67,18 @@ def _equal_products(given: list[str]) -> Iterator[Fact]:
     for (one, factors), (two, others) in itertools.combinations(products, 2):
         left, right = list((factors - others).elements()), list((others - factors).elements())
         if len(left) == len(right) == 1:
-            yield Fact(f"{left[0]} != {right[0]} or {one} = {two}", frozenset([one, two, *left, *right]))
+            yield Fact(f"{left[0]} != {right[0]} or {one} = {two}", frozenset([one, two, *left, *right]), cases=3)
+
+
+def _few_cases(facts: list[Fact], given: set[str]) -> list[Fact]:
+    """The facts without those whose alternatives would multiply beyond measure, nearest to the given sizes first."""
+    cases, dropped = 1, set()
+    for fact in sorted((f for f in facts if f.cases > 1), key=lambda f: len(f.names - given)):
+        if cases * fact.cases > MOST_CASES:
+            dropped.add(fact)
+        else:
+            cases *= fact.cases
+    return [f for f in facts if f not in dropped]
 
 
 def _passed(call: Any, sizes: HostSizes) -> Iterator[tuple[str, Polynomial]]:

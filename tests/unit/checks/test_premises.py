@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import islpy as isl
 
-from stratagem.compiler.checks.premises import possible_sizes, premises_of_calls
+from stratagem.compiler.checks.premises import MOST_CASES, possible_sizes, premises_of_calls
 from stratagem.compiler.ir import parse_module
 
 KERNEL = "func.func private @k(%a: tensor<?xf32>, %b: tensor<?xf32> {device.dest}) -> tensor<?xf32>"
@@ -13,7 +13,7 @@ CALL = "func.call @k(%a, %b) : (tensor<?xf32>, tensor<?xf32>) -> tensor<?xf32>"
 
 def premises(body: str) -> tuple[str, ...]:
     text = f"""
-func.func @main(%x: tensor<?x?xf32>, %y: tensor<?xf32>) {{
+func.func @main(%x: tensor<?x?xf32>, %y: tensor<?xf32>, %k: index) {{
   %c0 = arith.constant 0 : index
   %c1 = arith.constant 1 : index
   %c2 = arith.constant 2 : index
@@ -57,6 +57,16 @@ def test_each_call_adds_sizes_that_are_possible() -> None:
     both = premises(once + twice)
     assert len(both) == 2
     assert not implied(both, "n0_0 = n1_0") and implied(both, "n1_0 = n0_0 or n1_0 = 2n0_0")
+
+
+def test_alternatives_do_not_multiply_beyond_measure() -> None:
+    steps = ["  %s0 = arith.minsi %k, %n : index"]
+    for i in range(40):
+        steps += [f"  %t{i} = arith.minsi %s{i}, %l : index", f"  %s{i + 1} = arith.addi %t{i}, %s0 : index"]
+    steps += ["  %a = tensor.empty(%n) : tensor<?xf32>", "  %b = tensor.empty(%s40) : tensor<?xf32>", f"  {CALL}"]
+    (condition,) = premises("\n".join(steps))
+    assert 0 < condition.count(" or ") <= MOST_CASES.bit_length()
+    assert not implied((condition,), "n0_0 = n1_0")
 
 
 def test_a_condition_does_not_grow_with_what_lies_before_the_call() -> None:
