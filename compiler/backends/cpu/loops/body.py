@@ -62,7 +62,7 @@ def _emit(op: Any, values: dict[Any, Any], index_of: IndexOf, active: Any) -> li
     if lanes:
         operands = [splat(v, lanes) for v in operands]
     if is_division(op):
-        operands[1] = safe_divisor(op, *operands, active)
+        operands[1] = safe_divisor(op, operands[0], operands[1], active)
     kinds = [_widened(element_of(r.type)) for r in op.results]
     if op.name in ("arith.extf", "arith.truncf") and element_of(operands[0].type) == kinds[0]:
         return operands  # both sides of the conversion are f32 in registers
