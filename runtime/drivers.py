@@ -23,7 +23,9 @@ Array = np.ndarray[Any, Any]
 
 
 class Driver(Protocol):
-    """Runs one backend's kernels."""
+    """Runs one backend's kernels. `where` says on what: a device by name, or what stands in for it."""
+
+    where: str
 
     def run(self, kernel: str, inputs: list[Array], outputs: list[Array]) -> Any:
         """Reads `inputs`, writes `outputs` in place, returns the backend's report of the run."""

@@ -74,9 +74,10 @@ class Executable:
         self._pointers = np.array([*head, *tail], np.int64)
 
     @property
-    def members(self) -> set[str]:
-        """Members other than the host that run some of its kernels."""
-        return {kernel.member for kernel in self._drivers.kernels}
+    def where(self) -> str:
+        """What runs it: the host, and for each other member with kernels its device, or what stands in for that."""
+        members = sorted({kernel.member for kernel in self._drivers.kernels})
+        return "; ".join(["host CPU", *(f"{member} {self._drivers.drivers[member].where}" for member in members)])
 
     def __call__(self, *arguments: Any, **named: Any) -> list[Array]:
         """Runs the program once; arrays in the signature's order or by name, results as a list of arrays."""

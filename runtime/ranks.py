@@ -33,8 +33,7 @@ class SingleRank:
 
     def __init__(self, executable: Executable) -> None:
         self._executable = executable
-        drivers = sorted(executable.members)
-        self.label = "host CPU" + (f" with {', '.join(drivers)}" if drivers else "")
+        self.label = executable.where
 
     def run(self, inputs: Any) -> list[Array]:
         return self._executable(**inputs) if isinstance(inputs, dict) else self._executable(*inputs)
@@ -47,7 +46,7 @@ class ThreadRanks:
 
     def __init__(self, make: Callable[[int], Executable], ranks: int) -> None:
         self._executables = [make(rank) for rank in range(ranks)]
-        self.label = f"{ranks} ranks as threads of one process"
+        self.label = f"{ranks} ranks as threads of one process, each: {self._executables[0].where}"
 
     def run(self, inputs: Any) -> list[Array]:
         """Runs every rank on the same inputs; rank 0's results. Raises the first rank's error."""
@@ -90,7 +89,7 @@ class MpiRank:
             )
         self.rank = self._collectives.rank
         self._executable = make(self.rank)
-        self.label = f"{ranks} MPI ranks"
+        self.label = f"{ranks} MPI ranks, each: {self._executable.where}"
 
     def run(self, inputs: Any) -> list[Array]:
         with self._collectives.serving(GROUP):

@@ -40,7 +40,7 @@ def test_threads_equal_the_single_run(tmp_path: Path, strategy: str) -> None:
     session = open_session(path)
     (result,) = session.run({name: x})
     np.testing.assert_allclose(result, expected, rtol=1e-4, atol=1e-5)
-    assert session.label == "2 ranks as threads of one process"
+    assert session.label == "2 ranks as threads of one process, each: host CPU"
 
 
 def test_mpi_equals_the_single_run(tmp_path: Path) -> None:
@@ -58,7 +58,7 @@ def test_mpi_equals_the_single_run(tmp_path: Path) -> None:
         [launcher, "-n", "2", *program, *options], capture_output=True, text=True, timeout=120, env=environment
     )
     assert done.returncode == 0, done.stderr
-    assert "2 MPI ranks" in done.stderr
+    assert "2 MPI ranks, each: host CPU" in done.stderr
     with np.load(tmp_path / "out.npz") as results:
         np.testing.assert_allclose(results[results.files[0]], expected, rtol=1e-4, atol=1e-5)
 

@@ -37,6 +37,9 @@ target: {triple: x86_64-unknown-linux-gnu, cpu: x86-64-v2, features: "", vector-
 """
 
 
+NO_GPU = "host CPU; device interpreted on the CPU, not run on a GPU: no CUDA device here"
+
+
 def models() -> dict[str, tuple[Any, Any]]:
     torch.manual_seed(0)
     relu, linear = torch.nn.ReLU(), torch.nn.Linear
@@ -81,3 +84,18 @@ def test_transfers_are_explicit_at_the_system_level() -> None:
     with torch.no_grad():
         compiled = sg.compile(module, (x,), target="upmem-rank", until="system")
     assert 'system.transfer"(%arg0) {source = "host", target = "device"}' in compiled.ir("system")
+
+
+@pytest.mark.parametrize(
+    ("target", "where"),
+    [("cpu", "host CPU"), ("upmem-rank", "host CPU; device simulated: 64 units of upmem-rank"), ("h100", NO_GPU)],
+)
+def test_an_executable_says_what_stands_in_for_a_device(
+    target: str, where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if target == "h100":
+        pytest.importorskip("triton", reason="compiling for GPUs needs Triton: pip install 'stratagem[gpu]'")
+        monkeypatch.setattr("stratagem.compiler.backends.gpu.driver.count_devices", lambda _: 0)
+    module, x = models()["mlp"]
+    with torch.no_grad():
+        assert sg.compile(module, (x,), target=target).executable.where == where
