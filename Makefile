@@ -8,10 +8,10 @@ TORCH ?= torch==2.13.0
 SOURCES := stratagem compiler dialects hwmodels runtime tests examples benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint bench format clean
+.PHONY: help setup run test lint bench conformance mutation fuzz format clean
 
 help: ## List the targets
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(STAMP): pyproject.toml CMakeLists.txt $(wildcard runtime/src/*) $(wildcard runtime/include/stratagem/*)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed"; exit 1; }
@@ -37,6 +37,15 @@ lint: $(STAMP) ## Check style, types and the layering of imports
 
 bench: $(STAMP) ## Measure compile and run times beside the frameworks
 	env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE $(BIN)/python benchmarks/models.py
+
+conformance: $(STAMP) ## Run the suites of other projects (hours; ARGS="onnx-node --every 20" for less)
+	$(BIN)/python -m tests.conformance $(ARGS)
+
+mutation: $(STAMP) ## Break programs at every level and count how many breaks the checks notice
+	$(BIN)/python -m tests.mutation $(ARGS)
+
+fuzz: $(STAMP) ## Compile and compare random programs for SECONDS (default 600)
+	$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),600) $(ARGS)
 
 format: $(STAMP) ## Rewrite the sources in the project's style
 	$(BIN)/ruff check --fix-only --quiet $(SOURCES)
