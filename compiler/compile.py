@@ -86,7 +86,8 @@ def compile_program(
             progress(stage, "checks")
         check(stage, now)
 
-    runner = StageRunner(PassContext(machine), progress, after_stage=finish_stage)
+    compare = _after_pass(program, machine, report, progress) if knobs.current().verify == "full" else None
+    runner = StageRunner(PassContext(machine), progress, after_stage=finish_stage, after_pass=compare)
     runner.run(program, with_strategy(strategy), until)
     # A level may compute parameters anew or in another layout; every level that is kept stays runnable.
     program.parameters.keep_only(named)
@@ -107,6 +108,28 @@ def compile_program(
         time.perf_counter() - started,
         report,
     )
+
+
+def _after_pass(
+    program: Program, machine: System, report: AssuranceReport, progress: Progress | None
+) -> Callable[[str, str, Program], None]:
+    """Compares the program after each pass with what it is now."""
+    from stratagem.compiler.checks.pass_validation import PassValidator
+    from stratagem.compiler.ir import to_text
+
+    validator = PassValidator(machine.mesh)
+    if progress:
+        progress("tensor", "reference runs")
+    report.add(*validator.start(program, to_text(program.module)))
+
+    def compare(stage: str, name: str, now: Program) -> None:
+        if progress:
+            progress(stage, f"compare after {name}")
+        findings = validator.after_pass(stage, name, now, to_text(now.module))
+        report.add(*findings)
+        refuse_refuted(findings)
+
+    return compare
 
 
 def _after_stage(machine: System, report: AssuranceReport) -> Callable[[str, Program], None]:

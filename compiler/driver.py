@@ -21,9 +21,11 @@ from stratagem.compiler.passes.registry import parse
 from stratagem.compiler.pipeline import Stage
 from stratagem.compiler.program import Program
 from stratagem.hwmodels.dump import dump
-from stratagem.runtime.errors import PassError, ResourceError, StratagemError
+from stratagem.runtime.errors import PassError, ResourceError, StratagemError, VerificationError
 
 Progress = Callable[[str, str], None]
+AfterPass = Callable[[str, str, Program], None]
+"""(stage, pass, the program after it); raises VerificationError where the pass did wrong."""
 
 
 @dataclass
@@ -45,6 +47,7 @@ class StageRunner:
     context: PassContext
     progress: Progress | None = None
     after_stage: Callable[[str, Program], None] | None = None
+    after_pass: AfterPass | None = None
     records: list[PassRecord] = field(default_factory=list)
     levels: dict[str, str] = field(default_factory=dict)
 
@@ -66,14 +69,17 @@ class StageRunner:
         try:
             one.apply(program, self.context)
             _verify(program, one)
-        except PassError as error:
+            seconds = time.perf_counter() - started
+            if self.after_pass:
+                self.after_pass(stage, one.name, program)
+        except (PassError, VerificationError) as error:
             raise self._with_reproducer(error, stage, one, before) from None
         except StratagemError:
             raise
         except Exception as error:
             wrapped = PassError(f"{type(error).__name__}: {error}")
             raise self._with_reproducer(wrapped, stage, one, before) from error
-        self.records.append(PassRecord(stage, one.name, time.perf_counter() - started))
+        self.records.append(PassRecord(stage, one.name, seconds))
         self._dump(program, stage, one)
 
     def _finish_stage(self, stage: str, program: Program) -> None:
@@ -101,7 +107,7 @@ class StageRunner:
                 problem = f"cannot write {path}: {error.strerror}"
                 raise ResourceError(problem, hint="STRATAGEM_DUMP names the folder for dumps") from None
 
-    def _with_reproducer(self, error: PassError, stage: str, one: Pass, before: str) -> PassError:
+    def _with_reproducer(self, error: StratagemError, stage: str, one: Pass, before: str) -> StratagemError:
         """Writes the IR before the pass and the hardware, and says how to replay it.
 
         A full disk must not hide the first error.
@@ -113,9 +119,8 @@ class StageRunner:
             replay = f"replay with: stratagem opt {path} --passes '{one}'{self._target_option(path)}"
         except OSError as problem:
             replay = f"no reproducer was written to {path}: {problem.strerror}"
-        return PassError(
-            f"pass '{one}' of stage '{stage}' failed: {error.problem}", hint=replay, location=error.location
-        )
+        kind = VerificationError if isinstance(error, VerificationError) else PassError
+        return kind(f"pass '{one}' of stage '{stage}' failed: {error.problem}", hint=replay, location=error.location)
 
     def _target_option(self, path: Path) -> str:
         """` --target FILE`, with the resolved hardware written beside the IR; empty where there is none."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields, replace
 
 from stratagem.runtime.errors import UsageError
 
-VERIFY = ("fast", "off")
+VERIFY = ("fast", "full", "off")
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,10 @@ class Knobs:
     override: str = ""
     """Folder with edited IR: `<stage>.mlir` in it replaces the program after that stage."""
     verify: str = "fast"
-    """`fast` (structure, level contracts, integer-set proofs) or `off`; `stratagem verify` also runs the code."""
+    """`fast` (structure, level contracts, integer-set proofs), `full` (also: the program after every pass compared with
+    the program before in every number domain, and the code run), or `off`."""
+    verify_seconds: int = 900
+    """Time that `verify=full` may take for its comparisons; what does not fit counts as not checked."""
     cache: str = ""
     """Folder of the compile cache; empty means the user's cache folder, `off` means none."""
     threads: int = 0

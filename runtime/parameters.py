@@ -87,6 +87,10 @@ class ParameterStore(Mapping[str, np.ndarray[Any, Any]]):
         if before is not None and not _same_bytes(before, self[name]):
             raise ModelError(f"parameter '{name}' holds other values than the view of '{source}' in its place")
 
+    def views_of(self, source: str) -> list[tuple[str, tuple[int, ...], tuple[int, ...]]]:
+        """(name, order, shape) of each parameter that is a view of `source`, as `set_view` takes them."""
+        return [(name, order, shape) for name, (of, order, shape) in self._views.items() if of == source]
+
     def keep_only(self, names: set[str]) -> None:
         """Forgets every parameter not in `names`; a view whose source goes is stored itself."""
         views = {k: v for k, v in self._views.items() if k in names}

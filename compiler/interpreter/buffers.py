@@ -13,7 +13,7 @@ from numpy.lib.array_utils import byte_bounds
 from stratagem.compiler.interpreter.domains.base import Domain
 from stratagem.compiler.interpreter.elements import is_float, storage
 from stratagem.compiler.interpreter.instructions import Instruction
-from stratagem.compiler.interpreter.values import Array, Value, same_planes
+from stratagem.compiler.interpreter.values import Array, Value, put, same_planes
 
 
 class Buffer(tuple[Array, ...]):
@@ -47,7 +47,7 @@ class Buffer(tuple[Array, ...]):
             raise ValueError("a buffer of integers cannot hold numbers in doubt")
         copies = [np.array(plane) for plane in source]
         for plane, numbers in zip(self, copies, strict=True):
-            plane[where] = numbers
+            put(plane, where, numbers)
         if self.home is not None and self[0].size:
             arena, element = self.home
             arena.overwritten(element, *_range_of(self[0], self.base[0]))

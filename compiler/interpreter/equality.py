@@ -73,7 +73,7 @@ def equal_in_field(
         mine = Machine(left.module, domain).call(function, left.arguments(left.data(data, left), domain))
         for theirs in _second_results(right, right.data(data, left), seed, mesh, function):
             for port, a, b in zip(ports, mine, theirs, strict=True):
-                found = _difference(port.name, a, b, seed)
+                found = difference(port.name, a, b, seed)
                 if found is not None:
                     return found
     return None
@@ -84,7 +84,7 @@ def _second_results(
 ) -> list[list[Value]]:
     """The results of the second program, on every rank where there are several."""
     if mesh is None:
-        domain = _other_draw(seed)
+        domain = other_draw(seed)
         return [Machine(side.module, domain).call(function, side.arguments(data, domain))]
 
     def arguments(rank: Rank, domain: Domain) -> list[Any]:
@@ -92,17 +92,18 @@ def _second_results(
         parts = [tuple(local_part(p, x, rank) for x in value) for p, value in zip(real, data, strict=True)]
         return side.arguments(parts, domain)
 
-    return run_on_ranks(side.module, ranks_of(mesh), lambda: _other_draw(seed), arguments, function)
+    return run_on_ranks(side.module, ranks_of(mesh), lambda: other_draw(seed), arguments, function)
 
 
-def _other_draw(seed: int) -> ExactField:
+def other_draw(seed: int = 0) -> ExactField:
     """The same keys, but other random numbers in unwritten memory, so that whoever reads it is caught."""
     domain = ExactField(seed)
     domain.random((3,))
     return domain
 
 
-def _difference(name: str, a: Value, b: Value, seed: int) -> Mismatch | None:
+def difference(name: str, a: Value, b: Value, seed: int) -> Mismatch | None:
+    """The first element in which two values of the field differ, None where they are equal; `name` is the result's."""
     if np.shape(a[0]) != np.shape(b[0]):
         return Mismatch(name, (), 0, 0, seed, f"shapes {np.shape(a[0])} and {np.shape(b[0])} differ")
     shape = np.shape(a[0])

@@ -12,7 +12,7 @@ import numpy as np
 
 from stratagem.compiler.interpreter.attributes import MixedList, integer_list
 from stratagem.compiler.interpreter.instructions import Instruction
-from stratagem.compiler.interpreter.values import Array, Region, Value, map_planes, same_planes, shape_of
+from stratagem.compiler.interpreter.values import Array, Region, Value, map_planes, put, same_planes, shape_of
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def write(planes: Sequence[Array], region: Region, part: Value) -> None:
     """Stores `part` into a region of writable planes."""
     shape = sizes_of(region)
     for plane, source in zip(planes, part, strict=True):
-        plane[region] = np.reshape(source, shape) if np.shape(source) != shape else source
+        put(plane, region, np.reshape(source, shape) if np.shape(source) != shape else source)
 
 
 def same_size(instruction: Instruction, part: Value, region: Region) -> None:

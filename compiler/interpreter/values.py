@@ -46,6 +46,11 @@ def map_planes(function: Callable[[Array], Array], value: Value) -> Value:
     return Undefined(planes) if isinstance(value, Undefined) else planes
 
 
+def put(plane: Array, where: Any, numbers: Array) -> None:
+    """`plane[where] = numbers`. Into a single element of a plane of objects, numpy would put a rank-0 array whole."""
+    plane[where] = numbers if np.ndim(numbers) or plane.dtype != object else np.asarray(numbers)[()]
+
+
 def scalar(value: Value) -> int:
     """The Python integer in a rank-0 integer value."""
     return int(value[0])

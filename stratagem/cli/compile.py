@@ -38,7 +38,12 @@ Examples:
     help="How several ranks share the model: cut parameters, cut the data, or whichever is estimated faster.",
 )
 @click.option("--print", "print_level", is_flag=True, help="Print the IR of the last level reached.")
-@click.option("--verify", type=click.Choice(["fast", "off"]), default=None, help="How much to check on the way.")
+@click.option(
+    "--verify",
+    type=click.Choice(["off", "fast", "full"]),
+    default=None,
+    help="How much to check: proofs (fast, the default), or also every pass in every number domain, and runs (full).",
+)
 @json_option
 def command(
     model: Path,

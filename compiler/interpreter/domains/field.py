@@ -259,11 +259,15 @@ def _constant(number: float, element: str) -> tuple[int, int]:
     if not math.isfinite(number):
         tag = UNORDERED if math.isnan(number) else (POSITIVE if number > 0 else NEGATIVE)
         return tag, tag
+    exact = simple_fraction(number, element)
+    return exact.numerator * pow(exact.denominator, -1, P) % P, exact.numerator * pow(exact.denominator, -1, Q) % Q
+
+
+def simple_fraction(number: float, element: str) -> Fraction:
+    """The fraction with a small denominator that rounds to this number of type `element`, else the number itself."""
     exact = Fraction(number)
     simple = exact.limit_denominator(_SIMPLE_DENOMINATOR)
-    if float(np.asarray(float(simple)).astype(storage(element))) == number:
-        exact = simple
-    return exact.numerator * pow(exact.denominator, -1, P) % P, exact.numerator * pow(exact.denominator, -1, Q) % Q
+    return simple if float(np.asarray(float(simple)).astype(storage(element))) == number else exact
 
 
 def _powers_of_two(exponent: Array, modulus: int) -> Array:

@@ -14,6 +14,7 @@ from stratagem.compiler.interpreter.elements import element_of, storage
 from stratagem.compiler.interpreter.instructions import Frame, Instruction, operation
 from stratagem.compiler.interpreter.machine import Machine
 from stratagem.compiler.interpreter.values import Array, Value, doubt_of, with_doubt
+from stratagem.runtime.errors import UnsupportedError
 
 Binary = Callable[[Array, Array], Array]
 
@@ -21,6 +22,8 @@ Binary = Callable[[Array, Array], Array]
 def unsigned(x: Array) -> Array:
     """The same bits read without sign; booleans stay."""
     plane = np.asarray(x)
+    if plane.dtype == object:
+        raise UnsupportedError("a comparison of symbols is used as a number")
     return plane if plane.dtype.kind in "bu" else plane.view(np.dtype(f"u{plane.dtype.name}"))
 
 

@@ -22,6 +22,7 @@ from stratagem.compiler.interpreter.values import (
     broadcast,
     doubt_of,
     map_planes,
+    put,
     same_planes,
     shape_of,
     with_doubt,
@@ -91,7 +92,7 @@ def insert(machine: Machine, instruction: Instruction, frame: Frame, operands: S
     where = checked_indices(instruction, [index[0] for index in operands[2:]], shape_of(whole), None)
     planes = tuple(np.array(plane) for plane in whole)
     for plane, number in zip(planes, part, strict=True):
-        plane[where] = number
+        put(plane, where, number)
     return (planes,)
 
 
