@@ -17,7 +17,8 @@ from stratagem.runtime import descriptors
 from stratagem.runtime.bindings import load_runtime
 from stratagem.runtime.container import Container
 from stratagem.runtime.drivers import DriverTable
-from stratagem.runtime.errors import ArtifactError
+from stratagem.runtime.errors import ArtifactError, VerificationError
+from stratagem.runtime.guarded import Guarded
 from stratagem.runtime.parameters import ParameterStore
 from stratagem.runtime.shared_object import architecture, open_shared_object
 from stratagem.runtime.signature import Signature, TensorSpec
@@ -53,7 +54,8 @@ class Executable:
         self._runtime = load_runtime()
         self._library = _open_shared_object(code)
         self._entry = ctypes.cast(getattr(self._library, ENTRY), ctypes.c_void_p).value or 0
-        self._arena = _aligned(arena_bytes)
+        self._arena_memory = Guarded((arena_bytes,), np.dtype(np.int8))
+        self._arena = self._arena_memory.array
         self._parameters = [_bound(parameters, spec, rank) for spec in signature.parameters]
         self._lock = threading.Lock()
         self._lay_out()
@@ -85,30 +87,47 @@ class Executable:
         with self._lock:
             return self._run(arrays)
 
-    def run_kernel(self, name: str, arguments: Sequence[Array], scalars: Collection[int] = ()) -> list[Array]:
-        """Runs one kernel alone, for checking; its arguments after the call, the destinations written.
+    def run_kernel(
+        self, name: str, arguments: Sequence[Array], results: int, scalars: Collection[int] = ()
+    ) -> list[Array]:
+        """Runs one kernel alone, for checking, on copies of its arguments between guard zones.
 
         Args:
-            arguments: inputs, then destinations, in their own dtypes; they are copied first.
+            arguments: inputs, then destinations, in their own dtypes. results: how many destinations there are.
             scalars: positions of arguments that are passed by value (sizes).
 
-        Raises ArtifactError for a kernel this program does not have.
+        Returns the destinations. Raises ArtifactError for a kernel this program does not have, VerificationError when
+        the kernel writes anything but its destinations.
         """
         function = getattr(self._library, f"_mlir_ciface_{name}", None)
         if function is None:
             raise ArtifactError(f"the program has no kernel '{name}'")
-        copies = [np.array(a, order="C") for a in arguments]
-        blocks = [np.zeros(descriptors.words(a.ndim), np.int64) for a in copies]
-        for block, array in zip(blocks, copies, strict=True):
-            descriptors.fill(block, array)
+        copies = [Guarded.copy_of(np.asarray(a)) for a in arguments]
+        blocks = [np.zeros(descriptors.words(c.array.ndim), np.int64) for c in copies]
+        for block, copy in zip(blocks, copies, strict=True):
+            descriptors.fill(block, copy.array)
         passed = [
-            ctypes.c_int64(int(a)) if i in scalars else ctypes.c_void_p(b.ctypes.data)
-            for i, (a, b) in enumerate(zip(copies, blocks, strict=True))
+            ctypes.c_int64(int(c.array)) if i in scalars else ctypes.c_void_p(b.ctypes.data)
+            for i, (c, b) in enumerate(zip(copies, blocks, strict=True))
         ]
         function.restype = None
         with self._lock, self._drivers.active(self._runtime):
             function(*passed)
-        return copies
+        _refuse_damage(name, copies, arguments[: len(arguments) - results])
+        return [copy.array for copy in copies[len(copies) - results :]]
+
+    def run_with_scratch(self, arguments: Sequence[Array], byte: int) -> list[Array]:
+        """Like a call, with every byte of the arena set to `byte` before; for checking.
+
+        Raises VerificationError when something is written outside the arena.
+        """
+        arrays = self.signature.bind(arguments)
+        with self._lock:
+            self._arena.view(np.uint8)[:] = byte
+            results = self._run(arrays)
+        if damage := self._arena_memory.damage():
+            raise VerificationError(f"the program wrote outside its arena of {self._arena.nbytes} bytes: {damage}")
+        return results
 
     def _run(self, arrays: Sequence[Array]) -> list[Array]:
         for part, array in zip(self._inputs, arrays, strict=True):
@@ -168,10 +187,13 @@ def _open_shared_object(code: bytes) -> ctypes.CDLL:
         ) from None
 
 
-def _aligned(size: int, alignment: int = 64) -> Array:
-    raw = np.empty(size + alignment, np.int8)
-    start = -raw.ctypes.data % alignment
-    return raw[start : start + size]
+def _refuse_damage(name: str, copies: Sequence[Guarded], inputs: Sequence[Array]) -> None:
+    for number, copy in enumerate(copies):
+        if damage := copy.damage():
+            raise VerificationError(f"kernel '{name}' wrote outside argument {number}: {damage}")
+    for number, (copy, array) in enumerate(zip(copies, inputs, strict=False)):
+        if copy.array.tobytes() != np.asarray(array).tobytes():
+            raise VerificationError(f"kernel '{name}' changed argument {number}, which it only reads")
 
 
 def _bound(parameters: Mapping[str, Array], spec: TensorSpec, rank: int) -> Array:

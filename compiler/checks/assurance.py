@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from stratagem.compiler.checks.collectives import check_collectives
-from stratagem.compiler.checks.kernel_proofs import prove_kernel
 from stratagem.compiler.checks.memory_plan import check_memory_plan
 from stratagem.compiler.checks.premises import premises_of_calls, updated_destinations
+from stratagem.compiler.checks.templates import prove_template
 from stratagem.compiler.checks.verdicts import AssuranceReport, Finding, Verdict
 from stratagem.compiler.ir import functions, symbol_name
 from stratagem.runtime.errors import StratagemError, VerificationError
@@ -65,7 +65,7 @@ def _device(module: Any, machine: Any) -> list[Finding]:
     for function in functions(module):
         if "device.kernel" in function.attributes:
             name = symbol_name(function)
-            findings += prove_kernel(function, "device", premises.get(name, ()), frozenset(updated.get(name, ())))
+            findings += prove_template(function, "device", premises.get(name, ()), frozenset(updated.get(name, ())))
     return findings
 
 

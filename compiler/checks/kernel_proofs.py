@@ -158,7 +158,11 @@ def _check(
     findings = []
 
     def judge(obligation: str, bad: Any, op: Any) -> None:
-        witness = sets.witness(bad)
+        try:
+            witness = sets.witness(bad)
+        except isl.Error as error:
+            error.add_note(obligation)
+            raise
         verdict = good if witness is None else Verdict.REFUTED
         findings.append(Finding(kernel.level, label, obligation, verdict, witness or "", location_text(op)))
 

@@ -70,11 +70,30 @@ class AssuranceReport:
         return {v.value: found[v] for v in Verdict if found[v]}
 
     def verdict_line(self) -> str:
-        """The report in a sentence."""
+        """The report in a sentence: kernels, code, and what nobody looked at."""
+        if not self.findings:
+            return "nothing was checked"
         if self.refuted:
-            return f"REFUTED: {len(self.refuted)} of {len(self.findings)} obligations do not hold"
-        parts = [f"{n} {what}" for what, n in self.counts().items()]
-        return f"{len(self.findings)} obligations: {', '.join(parts)}" if parts else "nothing was checked"
+            first = self.refuted[0]
+            what = f"'{first.obligation}' of {first.subject} ({first.level} level)"
+            return f"REFUTED: {len(self.refuted)} of {len(self.findings)} obligations do not hold, first {what}"
+        lost, total = self._count(Verdict.NOT_CHECKED), len(self.findings)
+        rest = f"{lost} of {total} obligations not checked" if lost else f"all {total} obligations checked"
+        return "; ".join([self._kernels(), self._code(), rest])
+
+    def _count(self, verdict: Verdict, level: str | None = None) -> int:
+        return sum(f.verdict is verdict and level in (None, f.level) for f in self.findings)
+
+    def _kernels(self) -> str:
+        lost, here = (self._count(v, "device") for v in (Verdict.NOT_CHECKED, Verdict.PROVED_HERE))
+        if lost or not self._count(Verdict.PROVED, "device"):
+            return "kernels not proved safe" + (f" in {lost} obligations" if lost else "")
+        return "kernels proved safe for all sizes" + (f" but in {here} obligations, for these sizes" if here else "")
+
+    def _code(self) -> str:
+        if not self._count(Verdict.TESTED, "code"):
+            return "code not run"
+        return "code tested against float64"
 
     def to_text(self) -> str:
         """A table by level and subject, then the sentence."""

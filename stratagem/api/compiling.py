@@ -111,6 +111,7 @@ def compile(
     until: str | None = None,
     strategy: str = "auto",
     progress: Progress | None = None,
+    run_checks: bool = True,
 ) -> CompiledModel:
     """Compiles a model for a target.
 
@@ -124,6 +125,7 @@ def compile(
         until: stop after this level (`tensor`, `device`, `system`, `physical`).
         strategy: how several ranks share the program: `tensor` cuts parameters, `batch` the data, `auto` either.
         progress: called with (stage, what) as work goes on.
+        run_checks: with knob `verify=full`, also run the code against the reference, on random inputs.
 
     Raises:
         ModelError, UnsupportedError: the model cannot be read or is outside the tensor contract.
@@ -131,13 +133,22 @@ def compile(
         PassError, VerificationError: a stage failed, or a check refuted its result.
     """
     from stratagem.api.loading import load_model
+    from stratagem.compiler import knobs
     from stratagem.compiler.compile import compile_program
 
     machine = load_target(target)
     if progress:
         progress("import", str(model) if isinstance(model, str | Path) else type(model).__name__)
     program = load_model(model, example_inputs, dynamic_shapes, input_shapes)
-    return CompiledModel(compile_program(program, machine, until, progress, strategy))
+    compiled = CompiledModel(compile_program(program, machine, until, progress, strategy))
+    if run_checks and knobs.current().verify == "full":
+        from stratagem.api.verifying import check_code
+        from stratagem.compiler.checks.assurance import refuse_refuted
+
+        findings = check_code(compiled, progress)
+        compiled.report.add(*findings)
+        refuse_refuted(findings)
+    return compiled
 
 
 def load_target(target: Any) -> Any:

@@ -3,120 +3,81 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from torch_mlir import ir
 
-from stratagem.api.session import open_session
+from stratagem.api.code_checks import CodeChecks
+from stratagem.api.random_inputs import random_arrays
+from stratagem.compiler import knobs
 from stratagem.compiler.artifact import level_text, machine_of
 from stratagem.compiler.checks.assurance import assurance_of
+from stratagem.compiler.checks.pass_validation import PassValidator
 from stratagem.compiler.checks.verdicts import AssuranceReport, Finding, Verdict
-from stratagem.compiler.interpreter.api import Violation, bound_per_call, compare, reference_with_bound
-from stratagem.compiler.ir import find_function, parse_module
+from stratagem.compiler.ir import parse_module, to_text
 from stratagem.compiler.program import Program
 from stratagem.runtime.container import Container
-from stratagem.runtime.executable import load_executable
+from stratagem.runtime.errors import ArtifactError
 from stratagem.runtime.parameters import ParameterStore
 from stratagem.runtime.signature import Signature
 
 Array = np.ndarray[Any, Any]
 Progress = Callable[[str, str], None]
-OUTCOMES = {
-    "within bound": Verdict.TESTED,
-    "not checked": Verdict.NOT_CHECKED,
-    "outside bound": Verdict.REFUTED,
-}
 
 
 class Verification:
     """The checks of one artifact."""
 
-    def __init__(self, container: Container, machine: Any, owned: Any = None, progress: Progress | None = None) -> None:
-        """`owned`: a temporary folder that lives as long as this. `progress` is called with (stage, what)."""
-        self._container, self._machine, self._owned = container, machine, owned
+    def __init__(
+        self,
+        container: Container,
+        machine: Any,
+        progress: Progress | None = None,
+        owned: Any = None,
+        compiled: AssuranceReport | None = None,
+    ) -> None:
+        """`progress` is called with (stage, what). `owned`: a temporary folder that lives as long as this. `compiled`:
+        the report of the compile that made the artifact just now."""
+        self._container, self._machine, self._owned, self._compiled = container, machine, owned, compiled
         self._tell = progress or (lambda stage, what: None)
         self.signature = Signature.from_json(container.manifest["signature"])
-        self._modules = {level: parse_module(level_text(container, level)) for level in container.manifest["levels"]}
+        modules = {level: parse_module(level_text(container, level)) for level in container.manifest["levels"]}
+        member = container.members["params.safetensors"]
+        store = ParameterStore.load(container.path, member.offset, member.size)
+        self._programs = {level: Program(module, store) for level, module in modules.items()}
 
     def report(self) -> AssuranceReport:
-        """Every proof, from the IR alone."""
-        return assurance_of(self._modules, self._machine, self._tell)
+        """Every proof, from the IR alone; what the compile itself found where it has just been."""
+        if self._compiled is not None:
+            return AssuranceReport(list(self._compiled.findings))
+        return assurance_of({level: p.module for level, p in self._programs.items()}, self._machine, self._tell)
 
-    def run_findings(self, inputs: Mapping[str, Array]) -> list[Finding]:
-        """The code's results against the float64 reference: each kernel for itself, then the whole program.
-
-        The tolerance is the rounding bound derived from the IR. For deep programs the bound of the whole says nothing
-        any more; that counts as not checked, and the kernels' own bounds are what is left.
-        """
-        if self._container.manifest["code"] is None:
-            return []
-        arrays = self.signature.bind(inputs)
-        named = {spec.name: a for spec, a in zip(self.signature.inputs, arrays, strict=True)}
-        member = self._container.members["params.safetensors"]
-        store = ParameterStore.load(self._container.path, member.offset, member.size)
-        try:
-            return [*self._kernels(named, store), *self._whole(named, store)]
-        except Violation as broken:
-            why = f"the program does not take these inputs ({broken}): give others (--size, --inputs)"
-            return [Finding("code", "main", "reference run", Verdict.NOT_CHECKED, why)]
-
-    @property
-    def _ranks(self) -> int:
-        return int(self._container.manifest["ranks"])
-
-    def _kernels(self, named: dict[str, Array], store: ParameterStore) -> list[Finding]:
-        if self._ranks > 1:
-            why = "kernels of a program cut over ranks are run together with the others only"
-            return [Finding("code", "kernels", "results within the derived bound", Verdict.NOT_CHECKED, why)]
-        executable, module = load_executable(self._container), self._modules["device"]
-
-        def execute(name: str, arguments: Sequence[Array]) -> list[Array]:
-            self._tell("kernels", name)
-            kind = ir.FunctionType(ir.TypeAttr(find_function(module, name).attributes["function_type"]).value)
-            scalars = {i for i, t in enumerate(kind.inputs) if not isinstance(t, ir.RankedTensorType)}
-            return executable.run_kernel(name, arguments, scalars)[len(arguments) - len(kind.results) :]
-
-        _, checks = bound_per_call(Program(module, store), named, execute=execute)
-        worst: dict[str, Finding] = {}
-        for check in checks:
-            for verdict in check.verdicts:
-                found = Finding(
-                    "code",
-                    check.kernel,
-                    "results within the derived bound",
-                    OUTCOMES[verdict.outcome],
-                    "" if verdict.outcome == "within bound" else verdict.detail,
-                    check.location,
-                )
-                if check.kernel not in worst or _rank(found) > _rank(worst[check.kernel]):
-                    worst[check.kernel] = found
-        return list(worst.values())
-
-    def _whole(self, named: dict[str, Array], store: ParameterStore) -> list[Finding]:
-        self._tell("whole", "code and reference")
-        results = open_session(self._container.path).run(named)
-        bounded = reference_with_bound(Program(self._modules["tensor"], store), named)
-        findings = []
-        for spec, result, (value, bound) in zip(self.signature.outputs, results, bounded, strict=True):
-            verdict = compare(result, value, bound)
-            outcome = OUTCOMES[verdict.outcome]
-            findings.append(
-                Finding("code", "main", f"output {spec.name} within the derived bound", outcome, verdict.detail)
-            )
+    def level_findings(self) -> list[Finding]:
+        """Every level compared with the tensor level in every number domain."""
+        levels = iter(self._programs.items())
+        validator = PassValidator(self._machine.mesh)
+        level, program = next(levels)
+        self._tell("levels", f"reference runs of level {level}")
+        findings = validator.start(program, to_text(program.module))
+        for level, program in levels:
+            self._tell("levels", f"level {level}")
+            findings += validator.after_pass(level, "main", program, to_text(program.module))
         return findings
 
-
-def _rank(finding: Finding) -> int:
-    return list(Verdict).index(finding.verdict)
+    def run_findings(self, inputs: Mapping[str, Array]) -> list[Finding]:
+        """The code run on these inputs (`code_checks.py`); nothing where there is none."""
+        if self._container.manifest["code"] is None:
+            return []
+        return CodeChecks(self._container, self._programs, self._tell).findings(inputs)
 
 
 def open_verification(
-    subject: Path, target: str, progress: Progress | None = None, until: str | None = None
+    subject: Path, target: str, progress: Progress | None = None, until: str | None = None, full: bool = False
 ) -> Verification:
-    """Opens an artifact, or compiles a model for `target` first, to level `until` or to code.
+    """Opens an artifact, or compiles a model for `target` first, to level `until` or to code; `full`: with every pass
+    compared.
 
     Raises ArtifactError, ModelError, HardwareError.
     """
@@ -124,8 +85,23 @@ def open_verification(
 
     if subject.suffix == ".sgm":
         container = Container(subject)
-        return Verification(container, machine_of(container), progress=progress)
-    compiled = compile(subject, target=target, progress=progress, until=until)
+        return Verification(container, machine_of(container), progress)
+    with knobs.scope(verify="full" if full else "fast"):
+        compiled = compile(subject, target=target, progress=progress, until=until, run_checks=False)
+    return verification_of(compiled, progress)
+
+
+def verification_of(compiled: Any, progress: Progress | None = None) -> Verification:
+    """The verification of a CompiledModel, from an artifact in a temporary folder."""
     folder = tempfile.TemporaryDirectory(prefix="stratagem-verify-")
     path = compiled.save(Path(folder.name) / "model.sgm")
-    return Verification(Container(path), compiled.compilation.machine, folder, progress)
+    return Verification(Container(path), compiled.compilation.machine, progress, folder, compiled.report)
+
+
+def check_code(compiled: Any, progress: Progress | None = None) -> list[Finding]:
+    """Runs a compiled model on random inputs, where this machine can."""
+    inputs = random_arrays(compiled.signature)
+    try:
+        return verification_of(compiled, progress).run_findings(inputs)
+    except ArtifactError as error:
+        return [Finding("code", "main", "reference run", Verdict.NOT_CHECKED, error.problem)]

@@ -59,19 +59,9 @@ def read_npz(path: Path) -> dict[str, np.ndarray[Any, Any]]:
 
 def random_inputs(signature: Signature, sizes: tuple[str, ...], seed: int) -> dict[str, np.ndarray[Any, Any]]:
     """Normal random floats, and zeros and ones for integers, in the shapes the program takes."""
-    import numpy as np
+    from stratagem.api.random_inputs import random_arrays
 
-    given, rng = dict(map(read_size, sizes)), np.random.default_rng(seed)
-    for name in given.keys() - {spec.name for spec in signature.inputs}:
-        takes = "; ".join(map(str, signature.inputs)) or "none"
-        raise UsageError(f"--size: there is no input '{name}'", hint=f"inputs: {takes}")
-    arrays = {}
-    for spec in signature.inputs:
-        shape = given.get(spec.name, tuple(n or 1 for n in spec.shape))
-        integral = spec.numpy_dtype.kind in "iub"
-        values = rng.integers(0, 2, shape) if integral else rng.standard_normal(shape)
-        arrays[spec.name] = np.asarray(values).astype(spec.numpy_dtype)
-    return arrays
+    return random_arrays(signature, dict(map(read_size, sizes)), seed)
 
 
 def read_size(text: str, option: str = "--size") -> tuple[str, tuple[int, ...]]:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 Progress = Callable[[str, str], None]
 COMPILING = ("import", "tensor", "device", "system", "physical", "code")
-VERIFYING = ("proofs", "kernels", "whole")
+VERIFYING = ("proofs", "levels", "kernels", "conditions", "whole")
 """The stages in the order in which they are told."""
 
 

@@ -22,6 +22,7 @@ EPILOG = """\b
 Examples:
   stratagem verify model.sgm                  # re-derives every proof from the artifact's IR, then runs it
   stratagem verify model.onnx --target h100   # compiles first
+  stratagem verify model.onnx --full          # every pass in every number domain, too
 """
 
 
@@ -31,6 +32,9 @@ Examples:
 @inputs_option
 @size_option
 @seed_option
+@click.option(
+    "--full", is_flag=True, help="Also compare the program after every pass (of an ARTIFACT: at every level)."
+)
 @click.option("--no-run", is_flag=True, help="Proofs only: do not run the code against the float64 reference.")
 @json_option
 def command(
@@ -39,16 +43,20 @@ def command(
     inputs: Path | None,
     sizes: tuple[str, ...],
     seed: int,
+    full: bool,
     no_run: bool,
     as_json: bool,
 ) -> None:
     """Print what is proved, tested and not checked of an ARTIFACT, or of a MODEL compiled for a target."""
     from stratagem.api.verifying import open_verification
 
-    stages = VERIFYING if subject.suffix == ".sgm" else COMPILING + VERIFYING
+    is_artifact = subject.suffix == ".sgm"
+    stages = VERIFYING if is_artifact else COMPILING + VERIFYING
     with progress_bar(as_json, stages) as progress:
-        verification = open_verification(subject, target, progress, until="physical" if no_run else None)
+        verification = open_verification(subject, target, progress, until="physical" if no_run else None, full=full)
         report = verification.report()
+        if full and is_artifact:
+            report.add(*verification.level_findings())
         if not no_run:
             signature = verification.signature
             arrays = read_npz(inputs) if inputs else random_inputs(signature, sizes, seed)

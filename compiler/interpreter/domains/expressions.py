@@ -1,8 +1,8 @@
 """Expressions over the reals in a normal form: sums of products of atoms with rational exponents.
 
 An atom is an input, or a function of expressions of which nothing more is known. `exp(a + b) = exp(a) exp(b)`, maxima
-and minima are sets, a quotient is a product with a power of -1. Equal normal forms mean equal functions wherever both are
-defined; different ones mean nothing.
+and minima are sets, a quotient is a product with a power of -1. Equal normal forms mean equal functions wherever both
+are defined; different ones mean nothing.
 """
 
 from __future__ import annotations

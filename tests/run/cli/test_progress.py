@@ -32,6 +32,7 @@ def test_verifying_tells_its_stages(artifact: Path, arrays: dict[str, Array]) ->
     told: list[tuple[str, str]] = []
     verification = open_verification(artifact, "cpu", lambda *step: told.append(step))
     verification.report()
+    verification.level_findings()
     verification.run_findings(arrays)
     assert in_order([stage for stage, _ in told], VERIFYING)
     assert ("proofs", "level device") in told
