@@ -13,6 +13,7 @@ from typing import Any
 from torch_mlir import ir
 from torch_mlir.dialects import linalg
 
+from stratagem.compiler.lemmas.registry import rests_on
 from stratagem.compiler.schedule.clone import Mapping, clone
 from stratagem.compiler.schedule.rebuild import drop_unit_loops, renumber
 from stratagem.compiler.schedule.structured import (
@@ -129,6 +130,7 @@ def _cheap_to_repeat(producer: Any, users: set[Any]) -> bool:
     return all(is_generic(u) and not is_contraction(u) for u in users)
 
 
+@rests_on("selected-once")
 def _merge(producer: Any, consumer: Any) -> None:
     value = producer.results[0]
     unsized = _unsized_without(producer, consumer)

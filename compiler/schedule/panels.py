@@ -20,6 +20,7 @@ from torch_mlir.dialects import linalg, tensor
 
 from stratagem.compiler.arguments import add_parameter, drop_argument, parameter_name
 from stratagem.compiler.ir import DYNAMIC
+from stratagem.compiler.lemmas.registry import rests_on
 from stratagem.compiler.program import Program
 from stratagem.compiler.schedule.clone import remap
 from stratagem.compiler.schedule.dims import KernelDims, OpLoops, analyse
@@ -159,6 +160,7 @@ def _place(access: Access, cut: list[int]) -> int | None:
     return at[0] if len(at) == 1 and result is not None and result.loop == cut[0] else OPAQUE
 
 
+@rests_on("flat-index")
 def store_in_panels(program: Program, main: Any, function: Any, calls: list[Any], cut: Panels) -> bool:
     """Cuts a kernel and its calls; False, and nothing changed, unless each call passes a parameter of its own."""
     number = cut.weight.arg_number

@@ -6,13 +6,13 @@ bodies.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from torch_mlir import ir
 from torch_mlir.dialects import arith, linalg, tensor
 
 from stratagem.compiler.ir import run_pipeline, walk
+from stratagem.compiler.lemmas.registry import Rule
 from stratagem.compiler.schedule.clone import clone
 from stratagem.compiler.schedule.extents import extent
 from stratagem.compiler.schedule.reshapes import (
@@ -72,7 +72,7 @@ def _generics(module: Any) -> list[Any]:
     return [op for op in walk(module.operation) if is_generic(op)]
 
 
-def _repeat(op: Any, rewrites: tuple[Callable[[Any], Any], ...]) -> None:
+def _repeat(op: Any, rewrites: tuple[Rule, ...]) -> None:
     """Applies rewrites that each return the op's successor, until none changes it."""
     changed = True
     while changed:

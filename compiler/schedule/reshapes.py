@@ -20,6 +20,7 @@ from torch_mlir import ir
 from torch_mlir.dialects import linalg, tensor
 
 from stratagem.compiler.ir import DYNAMIC
+from stratagem.compiler.lemmas.registry import rewrite
 from stratagem.compiler.schedule.extents import extent
 from stratagem.compiler.schedule.index import Index
 from stratagem.compiler.schedule.rebuild import indexed_loops, rebuild, renumber, replace
@@ -55,6 +56,7 @@ def _behind(value: Any, name: str) -> Any | None:
 # ---- unit dimensions
 
 
+@rewrite("unit-index")
 def read_through_unit_reshapes(op: Any) -> Any:
     """Replaces input operands of `op` that differ from their source by unit dimensions only; returns the new
     op."""
@@ -104,6 +106,7 @@ def _main_dims(sizes: list[int | None], groups: Groups) -> list[int] | None:
 # ---- expand
 
 
+@rewrite("flat-index")
 def expand_batch(op: Any) -> Any:
     """Gives a contraction the dimensions of a collapsed batch; returns the new op (`op` if nothing
     applies)."""
@@ -184,6 +187,7 @@ def _groups(rank: int, at: int, count: int) -> Groups:
 # ---- collapse
 
 
+@rewrite("flat-index")
 def collapse_like_producer(op: Any) -> Any:
     """Makes an op that reads an expanded tensor work on the collapsed one; returns the new op (`op` if
     unchanged)."""
@@ -201,6 +205,7 @@ def collapse_like_producer(op: Any) -> Any:
     return op
 
 
+@rewrite("flat-index")
 def join_contraction_loops(op: Any) -> Any:
     """Makes one loop of two rows, columns or depths of a contraction that lie side by side in every tensor that has
     them (`bsd,dhk->bshk` is a plain matmul of bs x d and d x hk); returns the new op (`op` if unchanged).

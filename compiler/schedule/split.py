@@ -12,6 +12,7 @@ from typing import Any
 from torch_mlir import ir
 from torch_mlir.dialects import linalg, tensor
 
+from stratagem.compiler.lemmas.registry import rewrite
 from stratagem.compiler.schedule.clone import clone
 from stratagem.compiler.schedule.extents import extent
 from stratagem.compiler.schedule.rebuild import indexed_loops, rebuild
@@ -45,6 +46,7 @@ LEAST_ELEMENTS = 2**14
 LEAST_ROWS = 8
 
 
+@rewrite("sum-in-parts", "product-in-parts", "extreme-in-parts")
 def split_reduction(op: Any) -> Any:
     """Splits `op` where that applies; returns the op that reduces the rows (`op` if unchanged)."""
     combine = _combiner(op)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from torch_mlir import ir
 from torch_mlir.dialects import scf
 
+from stratagem.compiler.lemmas.registry import rests_on
 from stratagem.compiler.schedule import index, region
 from stratagem.compiler.schedule.destination import destination_of
 from stratagem.compiler.schedule.region import Range
@@ -35,6 +36,7 @@ Cut = tuple["Stage", int]
 """A stage and the loop of the op that it cuts."""
 
 
+@rests_on("sum-in-parts", "product-in-parts", "extreme-in-parts", "contraction-in-parts")
 def staged(scope: Materializer, op: Any, loops: list[Range]) -> list[Any] | None:
     """The results of `op` computed by staging loops; None where the plan cuts none of its loops."""
     reducing = scope.dims.reductions(op)

@@ -8,6 +8,7 @@ from typing import Any
 from torch_mlir import ir
 from torch_mlir.dialects import arith, linalg, tensor
 
+from stratagem.compiler.lemmas.registry import rewrite
 from stratagem.compiler.schedule.extents import extent
 from stratagem.compiler.schedule.rebuild import is_copy, rebuild, replace
 from stratagem.compiler.schedule.structured import (
@@ -31,6 +32,7 @@ from stratagem.compiler.schedule.structured import (
 from stratagem.compiler.schedule.writes import elementwise
 
 
+@rewrite("permuted-index")
 def fold_operand_copies(op: Any) -> Any:
     """A contraction reads through all copies of its operands, any other op through broadcasts; returns the op that
     stands for `op` (itself if nothing changed)."""
@@ -46,6 +48,7 @@ def fold_operand_copies(op: Any) -> Any:
     return replace(op, operands, reads, iterators(op), {i: i for i in range(len(iterators(op)))})
 
 
+@rewrite("permuted-index")
 def fold_result_copy(op: Any) -> Any:
     """A contraction whose only reader transposes its result writes it transposed; returns the op in its
     place."""
@@ -73,6 +76,7 @@ def fold_result_copy(op: Any) -> Any:
     return made
 
 
+@rewrite("sum-onto-zero")
 def separate_init(op: Any) -> Any:
     """A contraction that accumulates onto a tensor sums onto zero instead and adds the tensor afterwards, so
     that what

@@ -12,6 +12,7 @@ from typing import Any
 from torch_mlir import ir
 
 from stratagem.compiler.ir import walk
+from stratagem.compiler.lemmas.registry import rests_on
 from stratagem.compiler.sharding.placements import REPLICATED, Partial, Placement, Sharded, collapse, expand
 from stratagem.compiler.sharding.rewrite import Builder, local_type, shape_of
 from stratagem.compiler.sharding.rules import Cut, Prices, cheapest, cuts
@@ -193,6 +194,7 @@ class Partitioner:
         self.whole[made], self.place[made] = self.whole[value], want
         return made
 
+    @rests_on("reduced-then-gathered")
     def _reshard(self, value: Any, have: Placement, want: Placement) -> Any:
         if isinstance(have, Partial):
             if isinstance(want, Sharded):

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from stratagem.compiler.lemmas.registry import rests_on
 from stratagem.compiler.sharding.placements import REPLICATED, Partial, Placement, Sharded
 from stratagem.compiler.sharding.structure import Structure
 
@@ -51,6 +52,7 @@ def _outer(structure: Structure, loop: int, have: Sequence[Placement | None]) ->
     return 1
 
 
+@rests_on("one-term-of-a-column", "contraction-in-parts", "extreme-in-parts")
 def _cut(structure: Structure, loop: int, outer: int) -> Cut | None:
     operands = tuple(Sharded(dims.index(loop), outer) if loop in dims else REPLICATED for dims in structure.dims_of)
     results = structure.dims_of[structure.inputs :]

@@ -11,6 +11,7 @@ from stratagem.compiler.backends.cpu.elementary import formulas, trigonometry
 from stratagem.compiler.backends.cpu.elementary.values import Real
 from stratagem.compiler.backends.cpu.loops.access import element_of
 from stratagem.compiler.ir import run_pipeline, walk
+from stratagem.compiler.lemmas.registry import rests_on
 
 FORMULAS: dict[str, Callable[[Real], Real]] = {
     "math.exp": formulas.exp,
@@ -55,6 +56,7 @@ def _expansion(op: Any) -> Any:
         return formula(Real(op.operands[0])).value if formula else None
 
 
+@rests_on("square")
 def _power(op: Any) -> Any:
     """x to a known simple power."""
     exponent = _known_constant(op.operands[1])

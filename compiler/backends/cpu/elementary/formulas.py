@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 
 from stratagem.compiler.backends.cpu.elementary.values import Real, Whole, choose, polynomial
+from stratagem.compiler.lemmas.registry import rests_on
 
 ROUND = 12582912.0
 """1.5 * 2^23: adding it to |x| < 2^22 rounds to an integer, found in the low bits of the sum."""
@@ -101,6 +102,7 @@ def log1p(x: Real) -> Real:
     return choose(_either(plain, u.compare("oeq", 0.0)), log(u), choose(x.compare("oeq", 0.0), x, value))
 
 
+@rests_on("tanh-by-expm1")
 def tanh(x: Real) -> Real:
     # expm1(2|x|) / (expm1(2|x|) + 2); from 9.02 on the result rounds to 1.
     a = x.absolute()
