@@ -13,6 +13,8 @@ PIPELINE: tuple[Stage, ...] = (
             # Sizes of results in terms of sizes of inputs: a kernel must not need its own result to size it.
             "mlir{pipeline=resolve-ranked-shaped-type-result-dims,canonicalize,cse}",
             "drop-unused-results",
+            # Before `fold-parameters`: indices that are parameters are compared once, when the model is built.
+            "assert-indices",
             # Last of what changes computations: equal values are one by now, and the level that is kept names what is
             # stored. Before `partition-program`, which cuts stored values over ranks like any other parameter.
             "fold-parameters",

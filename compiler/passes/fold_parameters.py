@@ -2,7 +2,8 @@
 
 Before: `%s = 1 / sqrt(%variance + eps)`, a transposed weight, a cast one, a table of positions: computed in every run.
 After: a new parameter, `bn1.running_var.folded`, in place of each such value that something with a trace of inputs
-reads. Parameters that nothing reads any more go. Which values pay is said in `analysis/parameter_values.py`.
+reads. Parameters that nothing reads any more go, and so do assertions of a value that is stored as true. Which values
+pay is said in `analysis/parameter_values.py`.
 
 Each operation is evaluated in the element type that it is written in, rounded after every step, as the program would
 have done; the order of long sums is free there, too. A value whose evaluation breaks a rule of the semantics (a failed
@@ -19,9 +20,10 @@ from torch_mlir import ir
 from torch_mlir.dialects import func
 
 from stratagem.compiler.arguments import add_parameter, drop_argument, parameter_arguments
-from stratagem.compiler.ir import find_function
+from stratagem.compiler.ir import find_function, walk
 from stratagem.compiler.passes.base import Pass, PassContext
 from stratagem.compiler.program import Program
+from stratagem.compiler.schedule.structured import owner
 from stratagem.runtime.parameters import ParameterStore
 
 Array = np.ndarray[Any, Any]
@@ -44,6 +46,7 @@ class FoldParameters(Pass):
                 one = cone(value)
                 if _store(main, store, value, one):
                     made.append(one)
+            _erase_settled(main, store)
             _erase_unused(main, {op for one in made for op in one.ops})
             _drop_unused(main, [v for one in made for v in one.sources])
 
@@ -82,6 +85,22 @@ def _evaluate(value: Any, made_by: Any, given: dict[Any, str], store: ParameterS
             func.ReturnOp([mapping[value]])
     (array,) = emulate(module, [store[name] for name in given.values()])
     return np.ascontiguousarray(array)
+
+
+def _erase_settled(main: Any, store: ParameterStore) -> None:
+    """Erases assertions whose condition is a stored `true`; what reads another value says so when it runs."""
+    conditions = {v: name for name, v in parameter_arguments(main).items() if name in store and not v.type.rank}
+    for op in [op for op in walk(main) if op.name == "cf.assert"]:
+        read = owner(op.operands[0])
+        if read is None or read.name != "tensor.extract" or read.operands[0] not in conditions:
+            continue
+        if store[conditions[read.operands[0]]]:
+            op.erase()
+            if not list(read.results[0].uses):
+                read.erase()
+    for value in conditions:
+        if not list(value.uses):
+            drop_argument(main, value)
 
 
 def _erase_unused(main: Any, evaluated: set[Any]) -> None:

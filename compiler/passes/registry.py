@@ -29,6 +29,12 @@ def _assert_sizes() -> type[Pass]:
     return AssertSizes
 
 
+def _assert_indices() -> type[Pass]:
+    from stratagem.compiler.passes.assert_indices import AssertIndices
+
+    return AssertIndices
+
+
 def _fold_parameters() -> type[Pass]:
     from stratagem.compiler.passes.fold_parameters import FoldParameters
 
@@ -102,6 +108,7 @@ PASSES: dict[str, PassClass] = {
     "pack-weights": _pack_weights,
     "tile-kernels": _tile_kernels,
     "drop-unused-results": _drop_unused_results,
+    "assert-indices": _assert_indices,
     "assert-sizes": _assert_sizes,
     "fold-parameters": _fold_parameters,
     "place-kernels": _place_kernels,

@@ -28,7 +28,7 @@ def test_a_number_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_an_unknown_way_to_verify_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STRATAGEM_VERIFY", "fully")
-    with pytest.raises(UsageError, match="one of fast, off"):
+    with pytest.raises(UsageError, match="one of fast, full, off"):
         knobs.current()
 
 
