@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import pytest
 
-from benchmarks import models
+from benchmarks import models, verification
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> None:
@@ -39,3 +40,13 @@ def test_unknown_models_are_refused(monkeypatch: pytest.MonkeyPatch, capsys: pyt
     with pytest.raises(SystemExit) as stopped:
         run(monkeypatch, "--models", "bert,lenet")
     assert stopped.value.code == 2 and "there is no model lenet; there is resnet18" in capsys.readouterr().err
+
+
+def test_what_checking_costs_is_shown(
+    model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tiny = models.Case("tiny", model, None, "", lambda threads: None)  # type: ignore[arg-type,return-value]
+    monkeypatch.setitem(models.CASES, "tiny", ([], lambda: tiny))
+    verification.main(["--models", "tiny", "--rounds", "1", "--full"])
+    head, row = capsys.readouterr().out.splitlines()
+    assert head.split()[:5] == ["model", "import", "off", "fast", "full"] and row.startswith("tiny") and "%" in row
