@@ -14,7 +14,12 @@ from stratagem.compiler.interpreter.domains import Domain, ExactField, Float64, 
 from stratagem.compiler.interpreter.elements import is_float
 from stratagem.compiler.interpreter.equality import Mismatch, equal_in_field
 from stratagem.compiler.interpreter.machine import Machine
-from stratagem.compiler.interpreter.per_call import CallCheck, bound_per_call, bounded_result
+from stratagem.compiler.interpreter.per_call import (
+    CallCheck,
+    bound_per_call,
+    bound_per_call_on_ranks,
+    bounded_result,
+)
 from stratagem.compiler.interpreter.signature import (
     Inputs,
     Port,
@@ -41,6 +46,7 @@ __all__ = [
     "Verdict",
     "Violation",
     "bound_per_call",
+    "bound_per_call_on_ranks",
     "compare",
     "emulate",
     "equal_in_field",

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,8 @@ from stratagem.compiler.interpreter.signature import (
     module_of,
     results_of,
 )
+from stratagem.compiler.interpreter.spmd import Mesh, run_ranks
+from stratagem.compiler.interpreter.spmd_api import local_parts, ranks_of
 from stratagem.compiler.interpreter.values import Array, Undefined, Value, doubt_of
 from stratagem.compiler.ir import find_function
 
@@ -68,9 +71,40 @@ def bound_per_call(
     """
     module, known = module_of(program, parameters)
     ports = arguments_of(find_function(module, function))
+    checks: list[CallCheck] = []
+    host = _judging(module, execute, domain, checks)
+    arrays = bind(ports, inputs, known)
+    values = host.call(function, [lift(host.domain, port, array) for port, array in zip(ports, arrays, strict=True)])
+    return [
+        port.outside(value).astype(port.dtype, copy=False)
+        for value, port in zip(values, results_of(find_function(module, function)), strict=True)
+    ], checks
+
+
+def bound_per_call_on_ranks(
+    program: Any, inputs: Inputs, mesh: Mesh, execute: Sequence[Execute], *, function: str = "main"
+) -> list[CallCheck]:
+    """As `bound_per_call`, for an SPMD program on every rank of a mesh; `execute` has an entry per rank. Data may be
+    whole: each rank takes its part."""
+    module, known = module_of(program, None)
+    ports = arguments_of(find_function(module, function))
+    checks: list[CallCheck] = []
+    work = []
+    for rank, own in zip(ranks_of(mesh), execute, strict=True):
+        host = _judging(module, own, None, checks)
+        host.rank = rank
+        arrays = bind(ports, *local_parts(ports, inputs, known, rank))
+        arguments = [lift(host.domain, port, array) for port, array in zip(ports, arrays, strict=True)]
+        work.append(partial(host.call, function, arguments))
+        rendezvous = rank.rendezvous
+    run_ranks(rendezvous, work)
+    return checks
+
+
+def _judging(module: Any, execute: Execute | None, domain: RoundingBound | None, checks: list[CallCheck]) -> Machine:
+    """A machine that runs the host part on actual data and appends a check for every kernel call."""
     host = Machine(module, NativeFloat())
     references = Machine(module, domain or RoundingBound())
-    checks: list[CallCheck] = []
 
     def judge(call: Instruction, name: str, arguments: Sequence[Any]) -> list[Any]:
         kernel = host.source(name)
@@ -88,12 +122,7 @@ def bound_per_call(
         return [lift(host.domain, port, array) for array, port in zip(actual, outcomes, strict=True)]
 
     host.on_call = judge
-    arrays = bind(ports, inputs, known)
-    values = host.call(function, [lift(host.domain, port, array) for port, array in zip(ports, arrays, strict=True)])
-    return [
-        port.outside(value).astype(port.dtype, copy=False)
-        for value, port in zip(values, results_of(find_function(module, function)), strict=True)
-    ], checks
+    return host
 
 
 def bounded_result(value: Value, port: Port, *, certain: bool = True) -> Bounded:

@@ -48,7 +48,7 @@ def run_spmd(
     ports = arguments_of(find_function(module, function))
 
     def arguments(rank: Rank, own: Domain) -> list[Any]:
-        parts = _local_parts(ports, inputs[rank.number], known, rank)
+        parts = local_parts(ports, inputs[rank.number], known, rank)
         arrays = bind(ports, *parts)
         return [lift(own, port, array) for port, array in zip(ports, arrays, strict=True)]
 
@@ -82,7 +82,7 @@ def _task(machine: Machine, function: str, arguments: Sequence[Any]) -> Callable
     return lambda: machine.call(function, arguments)
 
 
-def _local_parts(
+def local_parts(
     ports: Sequence[Port], inputs: Inputs, parameters: Mapping[str, Array], rank: Rank
 ) -> tuple[Inputs, Mapping[str, Array]]:
     """Cuts whole data of sharded arguments."""

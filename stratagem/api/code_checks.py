@@ -13,7 +13,16 @@ from torch_mlir import ir
 from stratagem.api.session import open_session
 from stratagem.compiler import knobs
 from stratagem.compiler.checks.verdicts import Finding, Verdict
-from stratagem.compiler.interpreter.api import Violation, bound_per_call, compare, reference_with_bound
+from stratagem.compiler.interpreter.api import (
+    CallCheck,
+    Violation,
+    bound_per_call,
+    bound_per_call_on_ranks,
+    compare,
+    reference_with_bound,
+)
+from stratagem.compiler.interpreter.per_call import Execute
+from stratagem.compiler.interpreter.spmd import Mesh
 from stratagem.compiler.ir import find_function
 from stratagem.compiler.program import Program
 from stratagem.runtime.bindings import load_runtime
@@ -35,10 +44,11 @@ NANS, ZEROS = 0xFF, 0x00
 
 @dataclass(frozen=True)
 class CodeChecks:
-    """Runs of one artifact. `programs`: its levels, with its parameters."""
+    """Runs of one artifact. `programs`: its levels, with its parameters. `mesh`: the axes that its ranks form."""
 
     container: Container
     programs: Mapping[str, Program]
+    mesh: Mesh
     tell: Tell
 
     def findings(self, inputs: Mapping[str, Array]) -> list[Finding]:
@@ -61,10 +71,25 @@ class CodeChecks:
         return int(self.container.manifest["ranks"])
 
     def _kernels(self, named: Mapping[str, Array]) -> list[Finding]:
-        if self._ranks > 1:
-            why = "kernels of a program cut over ranks are run together with the others only"
-            return [Finding("code", "kernels", "results within the derived bound", Verdict.NOT_CHECKED, why)]
-        executable, module = load_executable(self.container), self.programs["device"].module
+        obligation = "only destinations are written"
+        try:
+            checks = self._kernel_checks(named)
+        except Violation:
+            raise
+        except VerificationError as error:
+            return [Finding("code", "kernels", obligation, Verdict.REFUTED, error.problem)]
+        return [Finding("code", "kernels", obligation, Verdict.TESTED), *_worst_of_each(checks)]
+
+    def _kernel_checks(self, named: Mapping[str, Array]) -> list[CallCheck]:
+        program = self.programs["device"]
+        execute = [self._execute(load_executable(self.container, rank)) for rank in range(self._ranks)]
+        if self._ranks == 1:
+            return bound_per_call(program, named, execute=execute[0])[1]
+        return bound_per_call_on_ranks(program, named, self.mesh, execute)
+
+    def _execute(self, executable: Executable) -> Execute:
+        """Runs one kernel of a loaded program."""
+        module = self.programs["device"].module
 
         def execute(name: str, arguments: Sequence[Array]) -> list[Array]:
             self.tell("kernels", name)
@@ -72,14 +97,7 @@ class CodeChecks:
             scalars = {i for i, t in enumerate(kind.inputs) if not isinstance(t, ir.RankedTensorType)}
             return executable.run_kernel(name, arguments, len(kind.results), scalars)
 
-        obligation = "only destinations are written"
-        try:
-            _, checks = bound_per_call(self.programs["device"], named, execute=execute)
-        except Violation:
-            raise
-        except VerificationError as error:
-            return [Finding("code", "kernels", obligation, Verdict.REFUTED, error.problem)]
-        return [Finding("code", "kernels", obligation, Verdict.TESTED), *_worst_of_each(checks)]
+        return execute
 
     def _conditions(self, arrays: Sequence[Array]) -> list[Finding]:
         if self._ranks > 1:

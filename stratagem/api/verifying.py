@@ -70,7 +70,7 @@ class Verification:
         """The code run on these inputs (`code_checks.py`); nothing where there is none."""
         if self._container.manifest["code"] is None:
             return []
-        return CodeChecks(self._container, self._programs, self._tell).findings(inputs)
+        return CodeChecks(self._container, self._programs, self._machine.mesh, self._tell).findings(inputs)
 
 
 def open_verification(

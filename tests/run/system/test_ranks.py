@@ -14,7 +14,10 @@ import pytest
 
 import stratagem as sg
 from stratagem.api.session import open_session
+from stratagem.api.verifying import open_verification
+from stratagem.compiler.checks.verdicts import Finding, Verdict
 from stratagem.runtime.errors import StratagemError
+from stratagem.runtime.executable import Executable
 
 torch = pytest.importorskip("torch", reason="the transformer block is a torch module: pip install 'stratagem[torch]'")
 Array = np.ndarray[Any, Any]
@@ -68,3 +71,23 @@ def test_one_ranks_error_ends_the_others_too(tmp_path: Path) -> None:
     session = open_session(path)
     with pytest.raises(StratagemError, match="shape"):
         session.run({name: x[:, :5]})
+
+
+def findings(path: Path, name: str, x: Array) -> list[Finding]:
+    return open_verification(path, "two-hosts").run_findings({name: x})
+
+
+def test_kernels_are_tested_on_every_rank(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, name, x, _ = saved(tmp_path, "tensor")
+    assert {f.verdict for f in findings(path, name, x)} == {Verdict.TESTED}
+    right, seen = Executable.run_kernel, list[Executable]()
+
+    def wrong_on_the_second_rank(self: Executable, *arguments: Any, **named: Any) -> list[Array]:
+        if self not in seen:
+            seen.append(self)
+        results = right(self, *arguments, **named)
+        return [r + np.float32(0.25) for r in results] if self is seen[-1] and len(seen) == 2 else results
+
+    monkeypatch.setattr(Executable, "run_kernel", wrong_on_the_second_rank)
+    refuted = [f for f in findings(path, name, x) if f.verdict is Verdict.REFUTED]
+    assert refuted and all(f.level == "code" and "reference" in f.detail for f in refuted)
