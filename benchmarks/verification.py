@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if case is None:
             print(f"{name:12s} left out: no model file")
             continue
-        program, imported = timed(lambda case=case: load_model(case.model, case.inputs))  # type: ignore[misc]
+        program, imported = timed(lambda case=case: load_model(case.model, case.inputs))
         seconds = in_turns(program, kinds, options.rounds)
         shown = "".join(f"{seconds[kind]:8.2f} s" for kind in kinds)
         share = seconds["fast"] / seconds["off"] - 1
@@ -58,7 +58,7 @@ def in_turns(program: Program, kinds: Sequence[str], rounds: int) -> dict[str, f
         for kind in kinds:
             fresh = Program(parse_module(text), ParameterStore(store))
             with knobs.scope(verify=kind, cache="off"):
-                times[kind].append(timed(lambda fresh=fresh: compile_program(fresh, machine))[1])  # type: ignore[misc]
+                times[kind].append(timed(lambda fresh=fresh: compile_program(fresh, machine))[1])
     return {kind: median(found[1:]) for kind, found in times.items()}  # the first turn loads libraries
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from stratagem.compiler.checks.capacity import check_capacity
 from stratagem.compiler.checks.collectives import check_collectives
 from stratagem.compiler.checks.memory_plan import check_memory_plan
 from stratagem.compiler.checks.premises import premises_of_calls, updated_destinations
 from stratagem.compiler.checks.templates import prove_template
 from stratagem.compiler.checks.verdicts import AssuranceReport, Finding, Verdict
 from stratagem.compiler.ir import functions, symbol_name
+from stratagem.compiler.schedule.kernel import claim
 from stratagem.runtime.errors import StratagemError, VerificationError
 
 
@@ -62,10 +64,13 @@ def _device(module: Any, machine: Any) -> list[Finding]:
 
     premises, updated = premises_of_calls(module), updated_destinations(module)
     findings = [_contract("device", lambda: check_device_level(module, machine))]
+    devices = {member.device.name: member.device for member in machine.members.values()} if machine else {}
     for function in functions(module):
         if "device.kernel" in function.attributes:
             name = symbol_name(function)
             findings += prove_template(function, "device", premises.get(name, ()), frozenset(updated.get(name, ())))
+            device = devices.get(claim(function).get("class", ""))
+            findings += check_capacity(function, device) if device else []
     return findings
 
 
