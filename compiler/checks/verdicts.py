@@ -81,6 +81,16 @@ class AssuranceReport:
         rest = f"{lost} of {total} obligations not checked" if lost else f"all {total} obligations checked"
         return "; ".join([self._kernels(), self._code(), rest])
 
+    def summary(self, most: int = 8) -> list[str]:
+        """Lines for a page about the program: verdicts by level, then what was not checked, and why."""
+        lines = []
+        for level in dict.fromkeys(f.level for f in self.findings):
+            count = Counter(f.verdict for f in self.findings if f.level == level)
+            lines.append(f"{level:10s} " + ", ".join(f"{count[v]} {v.value}" for v in Verdict if count[v]))
+        lost = [f for f in self.findings if f.verdict is Verdict.NOT_CHECKED]
+        lines += [f"not checked: {f.subject}: {f.obligation}: {f.detail}" for f in lost[:most]]
+        return lines + ([f"not checked: {len(lost) - most} more (`stratagem verify`)"] if len(lost) > most else [])
+
     def _count(self, verdict: Verdict, level: str | None = None) -> int:
         return sum(f.verdict is verdict and level in (None, f.level) for f in self.findings)
 

@@ -118,6 +118,7 @@ class Explanation:
     timings: tuple[tuple[str, str, float], ...]
     seconds: float
     verdict: str
+    assurance: tuple[str, ...] = ()
 
     def totals(self) -> dict[str, int | None]:
         """Sums over all calls; None where the sizes of some kernel are only known at run time."""
@@ -142,6 +143,7 @@ class Explanation:
             "timings": [{"stage": s, "pass": p, "seconds": t} for s, p, t in self.timings],
             "seconds": self.seconds,
             "assurance": self.verdict,
+            "assurance_by_level": list(self.assurance),
         }
 
     def to_text(self) -> str:
@@ -151,6 +153,7 @@ class Explanation:
         for kernel in self.kernels:
             lines += kernel.lines()
         lines += ["", *self._sums(), "", "passes", *self._passes(), "", f"assurance  {self.verdict}"]
+        lines += [f"  {line}" for line in self.assurance]
         return "\n".join(lines)
 
     def _sums(self) -> list[str]:
@@ -194,6 +197,7 @@ def explain(container: Container, shapes: Mapping[str, Sequence[int]] | None = N
         timings=tuple((stage, name, float(seconds)) for stage, name, seconds in manifest["timings"]),
         seconds=float(manifest["seconds"]),
         verdict=report.verdict_line(),
+        assurance=tuple(report.summary()),
     )
 
 

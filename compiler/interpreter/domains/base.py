@@ -130,3 +130,12 @@ def clamp_to_integer(numbers: Array, element: str) -> Array:
     clipped = np.clip(whole, float(limits.min), float(np.nextafter(float(limits.max), 0)))
     result = clipped.astype(dtype)
     return np.asarray(np.where(whole >= float(limits.max), dtype.type(limits.max), result))
+
+
+def representable(numbers: Array, element: str) -> Array:
+    """Where a number, rounded towards zero, is one of the integer type; what others become, targets decide."""
+    dtype = storage(element)
+    if dtype == np.bool_:
+        return np.isfinite(numbers)
+    limits, whole = np.iinfo(dtype), np.trunc(numbers)
+    return np.asarray((whole >= float(limits.min)) & (whole < -float(limits.min)))

@@ -12,7 +12,7 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 
-from stratagem.compiler.interpreter.domains.base import Domain, clamp_to_integer
+from stratagem.compiler.interpreter.domains.base import Domain, clamp_to_integer, representable
 from stratagem.compiler.interpreter.domains.floats import Float64, compare_numbers
 from stratagem.compiler.interpreter.domains.functions import FUNCTIONS, REDUCERS, ULPS
 from stratagem.compiler.interpreter.domains.propagation import PROPAGATED, known_zero
@@ -90,7 +90,8 @@ class RoundingBound(Domain):
     def to_integer(self, value: Value, element: str) -> Value:
         whole = clamp_to_integer(value[0], element)
         low, high = (clamp_to_integer(value[0] + sign * value[1], element) for sign in (-1, 1))
-        return with_doubt(whole, (low != whole) | (high != whole) | np.isinf(value[1]))
+        doubt = (low != whole) | (high != whole) | np.isinf(value[1])
+        return with_doubt(whole, doubt | ~representable(value[0], element))
 
     def reduce(self, function: str, element: str, value: Value, axes: tuple[int, ...], init: Value) -> Value:
         count = int(np.prod([value[0].shape[axis] for axis in axes]))

@@ -44,3 +44,14 @@ def test_reports_survive_json() -> None:
     assert AssuranceReport.from_json(report.to_json()).findings == report.findings
     text = report.to_text()
     assert "refuted: [n=3] 0 and 1 (model.py:3)" in text and "scan" in text
+
+
+def test_the_summary_counts_by_level_and_names_what_is_open() -> None:
+    report = AssuranceReport([PROVED, LOST, TESTED, VACUOUS])
+    assert report.summary() == [
+        "device     1 proved for all sizes, 1 not checked",
+        "code       1 tested, 1 not checked",
+        "not checked: scan: in bounds: reads what nobody understands",
+        "not checked: main: output y within the derived bound: bound inf",
+    ]
+    assert report.summary(most=1)[-1] == "not checked: 1 more (`stratagem verify`)"

@@ -162,3 +162,12 @@ def test_representable_results_of_correctly_rounded_operations_are_exact() -> No
     v, e = RoundingBound(correctly_rounded=("div",)).apply("div", "f32", x, y)
     np.testing.assert_array_equal(e == 0.0, [True, True, True])
     assert v[2] == 2.0
+
+
+@pytest.mark.parametrize(
+    ("number", "certain"), [(2.7, True), (-128.9, True), (128.0, False), (np.nan, False), (-1e9, False)]
+)
+def test_integers_of_numbers_beyond_their_range_are_in_doubt(number: float, certain: bool) -> None:
+    domain = RoundingBound()
+    value = domain.to_integer(domain.lift(np.asarray(number), "f32"), "i8")
+    assert (len(value) == 1) is certain
