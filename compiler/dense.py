@@ -13,6 +13,7 @@ Array = np.ndarray[Any, Any]
 
 _NUMBER = re.compile(r"0x[0-9A-Fa-f]+|[-+]?\d+\.?\d*(?:[eE][-+]?\d+)?")
 _BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
+_PARTS = {"complex<f32>": (np.float32, np.complex64), "complex<f64>": (np.float64, np.complex128)}
 
 
 def dense_array(attribute: Any, dtype: np.dtype[Any]) -> Array:
@@ -22,23 +23,35 @@ def dense_array(attribute: Any, dtype: np.dtype[Any]) -> Array:
     """
     shape = tuple(ir.RankedTensorType(attribute.type).shape)
     if dtype == _BFLOAT16:  # Python's buffers have no such format
-        return _parse_elements(str(attribute), shape)
+        return _parse_elements(str(attribute), shape, _BFLOAT16)
     return np.array(ir.DenseElementsAttr(attribute)).astype(dtype, copy=False).reshape(shape)
 
 
-def _parse_elements(text: str, shape: tuple[int, ...]) -> Array:
-    """bfloat16 elements from the attribute's text: hexadecimal bytes, or a nested list of numbers, or one number for
-    all.
+def complex_array(op: Any) -> Array:
+    """The elements of a constant operation with complex elements, as complex64 or complex128.
+
+    The bindings have no form of its attribute: its text is read.
     """
+    kind = ir.RankedTensorType(op.results[0].type)
+    part, whole = _PARTS[str(kind.element_type)]
+    text = op.get_asm(large_elements_limit=1 << 40, use_local_scope=True)
+    elements = text.partition("dense<")[2].partition("> : ")[0]
+    flat = _parse_elements(f"dense<{elements}> : ", (-1,), np.dtype(part)).view(whole)
+    shape = tuple(kind.shape)
+    return np.full(shape, flat[0]) if flat.size == 1 else flat.reshape(shape)
+
+
+def _parse_elements(text: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+    """Float elements from an attribute's text: hexadecimal bytes, or a nested list of numbers, or one number for all."""
     elements = text.removeprefix("dense<").rpartition("> : ")[0]
     if elements.startswith('"0x'):
-        values = np.frombuffer(bytes.fromhex(elements[3:].rstrip('"')), _BFLOAT16)
+        values = np.frombuffer(bytes.fromhex(elements[3:].rstrip('"')), dtype)
     else:
-        values = np.array([_number(t) for t in _NUMBER.findall(elements)], _BFLOAT16)
+        values = np.array([_number(t, dtype) for t in _NUMBER.findall(elements)], dtype)
     return np.full(shape, values[0]) if values.size == 1 else values.reshape(shape)
 
 
-def _number(text: str) -> Any:
+def _number(text: str, dtype: np.dtype[Any]) -> Any:
     if text.startswith("0x"):  # how MLIR prints infinities and NaN: the bits
-        return np.array(int(text, 16), np.uint16).view(_BFLOAT16)
+        return np.array(int(text, 16), f"u{dtype.itemsize}").view(dtype)
     return float(text)

@@ -10,6 +10,9 @@ from typing import Any
 
 SUITES = {
     "onnx-node": "onnx_node",
+    "stablehlo": "stablehlo",
+    "jax-harness": "jax_harness",
+    "jax-models": "jax_models",
 }
 
 

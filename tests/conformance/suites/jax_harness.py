@@ -1,0 +1,56 @@
+"""JAX's harnesses of primitives (in the jax package): some 5,600 functions with arguments; jax itself gives the results."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from tests.conformance.compare import Array, expect
+from tests.conformance.outcome import Excluded
+
+TITLE = "JAX primitive harnesses"
+SOURCE = "jax._src.internal_test_util.test_harnesses"
+FLOOR = 0.75
+
+
+@cache
+def _harnesses() -> dict[str, Any]:
+    from jax._src.internal_test_util import test_harnesses
+
+    return {harness.fullname: harness for harness in test_harnesses.all_harnesses}
+
+
+def names() -> list[str]:
+    return list(_harnesses())
+
+
+def run(name: str) -> None:
+    harness = _harnesses()[name]
+    compare_with_jax(harness.dyn_fun, [_canonical(a) for a in harness.dyn_args_maker(np.random.RandomState(0))])
+
+
+def compare_with_jax(function: Any, arguments: list[Array]) -> None:
+    """Compiles a function of arrays for this machine and compares what it gives with what jax gives.
+
+    Raises Excluded when jax itself cannot run it on a CPU, Wrong when results differ.
+    """
+    import jax
+
+    import stratagem as sg
+
+    try:
+        wanted = jax.tree_util.tree_leaves(jax.jit(function)(*arguments))
+    except Exception as error:  # of any kind: the oracle has no answer
+        raise Excluded(f"jax does not run it on a CPU: {type(error).__name__}: {error}") from error
+    executable = sg.compile(function, tuple(arguments), target="cpu").executable
+    expect(executable(*arguments), [np.asarray(value) for value in wanted])
+
+
+def _canonical(argument: Any) -> Array:
+    """An argument in the dtype that jax gives it."""
+    import jax
+
+    array = np.asarray(argument)
+    return array.astype(jax.dtypes.canonicalize_dtype(array.dtype))
