@@ -54,7 +54,8 @@ def _condition(call: Any, sizes: HostSizes, asserted: list[Fact]) -> str:
     passed = dict(_passed(call, sizes))
     given = dict.fromkeys(name for size in passed.values() for name in sorted(size.unknowns()))
     before = [fact for fact in asserted if _runs_before(fact.after, call)]
-    facts = relating(given, [*sizes.facts, *before, *_equal_products(list(given))])
+    chosen = list(_branches_taken(call, sizes))
+    facts = relating(given, [*sizes.facts, *before, *chosen, *_equal_products(list(given))])
     texts = [f"{symbol} = {size}" for symbol, size in passed.items()] + [
         f"({fact.text})" for fact in _few_cases(facts, set(given))
     ]
@@ -101,6 +102,16 @@ def _runs_before(assertion: Any, call: Any) -> bool:
             return True
         inside = inside.parent.operation
     return False
+
+
+def _branches_taken(call: Any, sizes: HostSizes) -> Iterator[Fact]:
+    """What the conditions say in whose `then` branches the call stands."""
+    inside, outer = call, call.parent.operation
+    while outer.name != "func.func":
+        if outer.name == "scf.if" and inside.block == outer.regions[0].blocks[0]:
+            for comparison in comparisons(sizes, outer.operands[0]):
+                yield Fact(comparison.text, _names(comparison), cases=comparison.cases)
+        inside, outer = outer, outer.parent.operation
 
 
 def _quantified(texts: list[str]) -> str:

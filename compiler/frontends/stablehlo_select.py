@@ -16,7 +16,8 @@ Predicate = arith.CmpIPredicate
 
 
 def lower_select_and_scatter(op: Any) -> None:
-    """For each source element: find the element of its window that `select` prefers, then `scatter` into it.
+    """For each source element: find the element of its window that `select` prefers, then `scatter` into it. A window
+    that lies wholly in the padding has none, and its source element goes nowhere.
 
     Before: select_and_scatter(operand, source, init) {select} {scatter}, windows with strides and padding.
     After: loops over the source around loops over the window; the chosen place travels as indices.
@@ -36,9 +37,14 @@ def lower_select_and_scatter(op: Any) -> None:
 
         def visit(counters: list[Any], state: list[Any]) -> list[Any]:
             corner = [_corner(i, s, p) for i, s, p in zip(counters, strides, low, strict=True)]
-            place = _choose(operand, corner, window, select)
-            value = tensor.ExtractOp(source, counters).result
-            return [_scatter(state[0], place, value, scatter)]
+            found, *place = _choose(operand, corner, window, select)
+
+            def update() -> list[Any]:
+                value = tensor.ExtractOp(source, counters).result
+                return [_scatter(state[0], place, value, scatter)]
+
+            # The place is inside wherever there is one; that it is stands here for the proof of the update.
+            return _guarded(arith.AndIOp(found, _inside(operand, place)).result, state, update)
 
         result = loop_nest(extent, [start], visit)[0]
     op.results[0].replace_all_uses_with(result)
@@ -58,8 +64,8 @@ def loop_nest(extents: Sequence[Any], state: list[Any], visit: Any, counters: Se
 
 
 def _choose(operand: Any, corner: list[Any], window: Sequence[int], select: Any) -> list[Any]:
-    """The indices of the window's element that `select` keeps against all others; the first one inside
-    begins."""
+    """Whether the window has an element inside, and the indices of the one that `select` keeps against all others; the
+    first one inside begins."""
     found = arith.ConstantOp(ir.IntegerType.get_signless(1), 0).result
     state = [found, *([constant(0)] * len(corner))]
 
@@ -67,7 +73,7 @@ def _choose(operand: Any, corner: list[Any], window: Sequence[int], select: Any)
         here = [arith.AddIOp(c, i).result for c, i in zip(corner, counters, strict=True)]
         return _guarded(_inside(operand, here), state, lambda: _better(operand, here, state, select))
 
-    return loop_nest([constant(n) for n in window], state, visit)[1:]
+    return loop_nest([constant(n) for n in window], state, visit)
 
 
 def _better(operand: Any, here: list[Any], state: list[Any], select: Any) -> list[Any]:
