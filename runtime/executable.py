@@ -21,7 +21,7 @@ from stratagem.runtime.errors import ArtifactError, VerificationError
 from stratagem.runtime.guarded import Guarded
 from stratagem.runtime.parameters import ParameterStore
 from stratagem.runtime.shared_object import architecture, open_shared_object
-from stratagem.runtime.signature import Signature, TensorSpec
+from stratagem.runtime.signature import Signature, TensorSpec, as_parts, from_parts
 
 Array = np.ndarray[Any, Any]
 ENTRY = "sg_entry"
@@ -62,7 +62,7 @@ class Executable:
 
     def _lay_out(self) -> None:
         """One block of words for all descriptors and one for the pointers to them, filled once but for the inputs."""
-        ranks = [len(s.shape) for s in (*self.signature.outputs, *self.signature.inputs, *self.signature.parameters)]
+        ranks = [s.stored_rank for s in (*self.signature.outputs, *self.signature.inputs, *self.signature.parameters)]
         ends = np.cumsum([0] + [descriptors.words(r) for r in [*ranks, 1]])
         self._words = np.zeros(int(ends[-1]), np.int64)
         parts = [self._words[a:b] for a, b in pairwise(ends)]
@@ -130,18 +130,23 @@ class Executable:
         return results
 
     def _run(self, arrays: Sequence[Array]) -> list[Array]:
+        arrays = [as_parts(array) for array in arrays]
         for part, array in zip(self._inputs, arrays, strict=True):
             descriptors.fill(part, array)
         with self._drivers.active(self._runtime):
             self._runtime.call(self._entry, self._pointers.ctypes.data)
         borrowed = {int(a.ctypes.data) for a in (*arrays, *self._parameters)}
         return [
-            self._take(part, len(spec.shape), spec.numpy_dtype, borrowed)
+            self._take(part, spec, borrowed)
             for part, spec in zip(self._outputs, self.signature.outputs, strict=True)
         ]
 
-    def _take(self, part: Array, rank: int, dtype: np.dtype[Any], borrowed: set[int]) -> Array:
+    def _take(self, part: Array, spec: TensorSpec, borrowed: set[int]) -> Array:
         """One result as an array: adopted when the program allocated it, copied when it is an input handed through."""
+        held = self._held(part, spec.stored_rank, spec.stored_dtype, borrowed)
+        return from_parts(held) if spec.is_complex else held
+
+    def _held(self, part: Array, rank: int, dtype: np.dtype[Any], borrowed: set[int]) -> Array:
         pointer = int(part[0])
         inside_arena = self._arena.ctypes.data <= pointer < self._arena.ctypes.data + max(1, self._arena.nbytes)
         if pointer in borrowed or inside_arena:

@@ -24,10 +24,27 @@ NUMPY_TYPES: dict[str, np.dtype[Any]] = {
     "u32": np.dtype(np.uint32),
     "u16": np.dtype(np.uint16),
     "u8": np.dtype(np.uint8),
+    "c128": np.dtype(np.complex128),
+    "c64": np.dtype(np.complex64),
     "i1": np.dtype(np.bool_),
     "index": np.dtype(np.int64),
 }
-"""Name of an element type -> numpy dtype. The names are MLIR's, and `u8` ... `u64` for unsigned integers."""
+"""Name of an element type -> numpy dtype. The names are MLIR's, `u8` ... `u64` for unsigned integers, and `c64` and
+`c128` for complex numbers of two f32 or f64."""
+
+
+def as_parts(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Complex numbers as code holds them: in one more dimension, real and imaginary part; other arrays as they are."""
+    if array.dtype.kind != "c":
+        return array
+    whole = np.asarray(array, order="C")
+    return whole[..., np.newaxis].view(f"f{whole.itemsize // 2}")
+
+
+def from_parts(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """The inverse of `as_parts` on floats: without a copy where the parts lie side by side."""
+    together = array if array.strides[-1] == array.itemsize else np.asarray(array, order="C").copy()
+    return together.view(f"c{2 * array.itemsize}")[..., 0]
 
 
 @dataclass(frozen=True)
@@ -49,6 +66,21 @@ class TensorSpec:
     @property
     def numpy_dtype(self) -> np.dtype[Any]:
         return NUMPY_TYPES[self.dtype]
+
+    @property
+    def is_complex(self) -> bool:
+        """Whether code holds it with one more dimension, of real and imaginary parts."""
+        return self.numpy_dtype.kind == "c"
+
+    @property
+    def stored_rank(self) -> int:
+        """How many dimensions code sees."""
+        return len(self.shape) + self.is_complex
+
+    @property
+    def stored_dtype(self) -> np.dtype[Any]:
+        """The dtype of the elements that code sees."""
+        return np.dtype(f"f{self.numpy_dtype.itemsize // 2}") if self.is_complex else self.numpy_dtype
 
     def to_json(self) -> dict[str, Any]:
         shard = {} if self.shard_dim is None else {"shard_dim": self.shard_dim}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from jax._src import source_info_util
 
 from stratagem.runtime.errors import UnsupportedError
@@ -42,14 +41,6 @@ def check_jaxpr(jaxpr: Any, caller: str | None = None) -> None:
             raise UnsupportedError(f"jax {name} is not supported", hint=NEAREST_FORMS[name], location=where)
         for inner in _inner(equation):
             check_jaxpr(inner, where)
-        for variable in equation.outvars:
-            _check_dtype(name, getattr(variable.aval, "dtype", None), where)
-
-
-def _check_dtype(name: str, dtype: Any, where: str | None) -> None:
-    if isinstance(dtype, np.dtype) and dtype.kind == "c":
-        hint = "keep real and imaginary parts as two real arrays"
-        raise UnsupportedError(f"jax {name} gives {dtype} elements", hint=hint, location=where)
 
 
 def _inner(equation: Any) -> list[Any]:

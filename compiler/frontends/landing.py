@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
 from torch_mlir import ir
 from torch_mlir.dialects import arith, linalg, tensor
 
+from stratagem.compiler.frontends.complex_planes import ComplexBorder, split_complex
 from stratagem.compiler.frontends.constants import (
     Array,
     ConstantReader,
@@ -26,7 +28,7 @@ from stratagem.compiler.frontends.elements import forward_elements
 from stratagem.compiler.ir import find_function, functions, run_pipeline, set_level, symbol_name, walk
 from stratagem.compiler.levels.tensor import CONSTANT_LIMIT, check_tensor_level
 from stratagem.compiler.program import Program
-from stratagem.compiler.signatures import UNSIGNED
+from stratagem.compiler.signatures import COMPLEX, UNSIGNED
 from stratagem.runtime.errors import ModelError, UnsupportedError
 from stratagem.runtime.parameters import ParameterStore
 
@@ -38,13 +40,14 @@ class Interface:
     """What the users of a model see: names and, where MLIR's signless integers hide it, dtypes.
 
     `parameter_arguments` maps an argument's position to its name in the store; the other arguments are the
-    inputs, in order. `unsigned` holds the names of inputs and outputs whose integers are unsigned.
+    inputs, in order. `marks` holds the names of inputs and outputs that outside are more than their type says: unsigned
+    integers, complex numbers.
     """
 
     input_names: Sequence[str]
     output_names: Sequence[str]
     parameter_arguments: Mapping[int, str] = field(default_factory=dict)
-    unsigned: frozenset[str] = frozenset()
+    marks: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
 def land(
@@ -72,10 +75,12 @@ def land(
     refuses.
     """
     store = parameters if parameters is not None else ParameterStore()
-    interface = Interface(input_names, output_names, dict(parameter_arguments or {}), unsigned)
+    interface = Interface(input_names, output_names, dict(parameter_arguments or {}), {UNSIGNED: unsigned})
+    border = split_complex(module, function_name)
     function = find_function(module, function_name)
     with module.context, ir.Location.unknown():
         _check_interface(function, interface)
+        interface = replace(interface, marks={**interface.marks, COMPLEX: _complex_names(interface, border)})
         names = _lift_constants(module, function, store, ConstantReader(module, resources))
         forward_elements(function)
         _drop_others(module, function)
@@ -100,6 +105,14 @@ def _check_interface(function: Any, interface: Interface) -> None:
         twice = sorted({n for n in names if list(names).count(n) > 1})
         if twice:
             raise ModelError(f"{what} name '{twice[0]}' is used twice")
+
+
+def _complex_names(interface: Interface, border: ComplexBorder) -> frozenset[str]:
+    """The inputs and outputs whose parts now lie in a dimension of their own."""
+    count = len(interface.input_names) + len(interface.parameter_arguments)
+    inputs = [i for i in range(count) if i not in interface.parameter_arguments]
+    taken = {name for i, name in zip(inputs, interface.input_names, strict=True) if i in border.arguments}
+    return frozenset(taken | {name for i, name in enumerate(interface.output_names) if i in border.results})
 
 
 def _drop_others(module: Any, function: Any) -> None:
@@ -191,7 +204,7 @@ def _write_interface(function: Any, interface: Interface, lifted: list[str], sto
     parameter_names = {**interface.parameter_arguments, **{plain + i: n for i, n in enumerate(lifted)}}
     inputs = [i for i in range(plain) if i not in interface.parameter_arguments]
     used = [i for i in sorted(parameter_names) if list(old[i].uses)]
-    attributes = [_named("model.input", n, interface.unsigned) for n in interface.input_names]
+    attributes = [_named("model.input", n, interface.marks) for n in interface.input_names]
     kept = ParameterStore()
     for i in used:
         kept.add(parameter_names[i], _checked_array(store, parameter_names[i], old[i].type))
@@ -200,7 +213,7 @@ def _write_interface(function: Any, interface: Interface, lifted: list[str], sto
         old[i].replace_all_uses_with(entry.add_argument(old[i].type, old[i].location))
     for i in reversed(range(len(old))):
         entry.erase_argument(i)
-    results = [_named("model.output", n, interface.unsigned) for n in interface.output_names]
+    results = [_named("model.output", n, interface.marks) for n in interface.output_names]
     _write_function(function, attributes, results)
     return kept
 
@@ -215,11 +228,9 @@ def _write_function(function: Any, arguments: list[Any], results: list[Any]) -> 
     function.attributes["res_attrs"] = ir.ArrayAttr.get(results)
 
 
-def _named(key: str, name: str, unsigned: frozenset[str]) -> Any:
-    entries = {key: ir.StringAttr.get(name)}
-    if name in unsigned:
-        entries[UNSIGNED] = ir.UnitAttr.get()
-    return ir.DictAttr.get(entries)
+def _named(key: str, name: str, marks: Mapping[str, frozenset[str]]) -> Any:
+    units = {mark: ir.UnitAttr.get() for mark, names in marks.items() if name in names}
+    return ir.DictAttr.get({key: ir.StringAttr.get(name), **units})
 
 
 def _checked_array(store: ParameterStore, name: str, kind: Any) -> Array:
@@ -232,6 +243,8 @@ def _checked_array(store: ParameterStore, name: str, kind: Any) -> Array:
     if not tensor_type.has_static_shape:
         raise UnsupportedError(f"parameter '{name}' has type {kind}: parameters have static shapes")
     dtype = element_dtype(tensor_type.element_type, f"parameter '{name}'")
+    if np.iscomplexobj(array):
+        array = np.stack([array.real, array.imag], axis=-1)
     if list(array.shape) != static_shape(tensor_type) or array.dtype.itemsize != dtype.itemsize:
         raise ModelError(f"parameter '{name}' is an array {array.dtype}{list(array.shape)}, the program says {kind}")
     return array if array.dtype == dtype else array.view(dtype)

@@ -7,6 +7,7 @@ from typing import Any
 from torch_mlir import ir
 from torch_mlir.dialects import arith, linalg
 
+from stratagem.compiler.frontends.complex_planes import is_complex
 from stratagem.compiler.frontends.constants import splat_value
 from stratagem.compiler.frontends.stablehlo_scalars import extract_scalar
 
@@ -35,7 +36,7 @@ def _copies_scalar(op: Any) -> bool:
 def _number(source: Any) -> Any:
     owner = source.owner
     operation = owner.operation if isinstance(owner, ir.Operation | ir.OpView) else None
-    if operation is None or operation.name != "arith.constant":
+    if operation is None or operation.name != "arith.constant" or is_complex(source.type):
         return extract_scalar(source)
     splat = splat_value(operation.attributes["value"])
     return arith.ConstantOp(source.type.element_type, splat).result

@@ -54,7 +54,6 @@ _SHAPED_BY_OPERAND = ("stablehlo.dynamic_broadcast_in_dim", "stablehlo.dynamic_r
 
 NEAREST_FORMS = {
     "fft": "a matrix product with the DFT matrix (for a power spectrum: its real and imaginary parts)",
-    "complex": "keep real and imaginary parts as two real tensors",
     "rng_bit_generator": "pass the random numbers as an input, or use jax.random with the threefry generator",
     "rng": "pass the random numbers as an input, or use jax.random with the threefry generator",
     "cholesky": "compute it outside the compiled function",
@@ -66,7 +65,7 @@ NEAREST_FORMS = {
     "uniform_dequantize": "quantize and dequantize with ordinary arithmetic",
 }
 _FOREIGN = ("stablehlo", "chlo", "vhlo", "shape", "mhlo", "sdy")
-_SUPPORTED_ELEMENTS = re.compile(r"^(f64|f32|f16|bf16|[us]?i(1|8|16|32|64)|index)$")
+_SUPPORTED_ELEMENTS = re.compile(r"^(f64|f32|f16|bf16|complex<f(32|64)>|[us]?i(1|8|16|32|64)|index)$")
 
 
 def stablehlo_context() -> Any:
@@ -173,8 +172,8 @@ def _run(module: Any, pipeline: str) -> None:
 
 
 def _check_types(module: Any) -> None:
-    """Raises UnsupportedError for element types outside the tensor contract (complex, quantized, 4- and
-    8-bit floats).
+    """Raises UnsupportedError for element types outside the tensor contract (quantized, 4- and 8-bit
+    floats).
 
     Before the passes run: some of them abort the process on quantized types.
     """
@@ -185,8 +184,9 @@ def _check_types(module: Any) -> None:
             kind = result.type
             element = str(kind.element_type) if isinstance(kind, ir.ShapedType) else ""
             if element and not _SUPPORTED_ELEMENTS.match(element):
-                what = "complex" if "complex" in element else bare_name(op.name)
-                hint = NEAREST_FORMS.get(what, "supported: f64 f32 f16 bf16 and integers of 1 to 64 bits")
+                hint = NEAREST_FORMS.get(
+                    bare_name(op.name), "supported: f64 f32 f16 bf16, complex numbers and integers of 1 to 64 bits"
+                )
                 raise UnsupportedError(
                     f"{op.name} gives elements of type {element}", hint=hint, location=source_line(op)
                 )

@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from stratagem.compiler.interpreter.values import Array
+from stratagem.runtime.signature import as_parts
 
 VACUOUS = 0.1
 """A bound above this share of the largest magnitude of the result says nothing: the element is not
@@ -63,12 +64,13 @@ class Verdict:
 
 
 def compare(actual: Array, value: Array, bound: Array) -> Verdict:
-    """Elementwise |actual - value| <= bound, for arrays of one shape.
+    """Elementwise |actual - value| <= bound, for arrays of one shape; of complex numbers the parts are compared.
 
     An element counts as checked when its bound is at most a tenth of the largest finite magnitude of the
     result; equal infinities agree, and so do two NaNs. An element outside even a loose finite bound is an
     error all the same.
     """
+    actual = as_parts(np.asarray(actual))
     if np.shape(actual) != np.shape(value):
         text = f"shape {np.shape(actual)} instead of {np.shape(value)}"
         raise ValueError(f"results cannot be compared: {text}")

@@ -126,8 +126,9 @@ def _judging(module: Any, execute: Execute | None, domain: RoundingBound | None,
 
 
 def bounded_result(value: Value, port: Port, *, certain: bool = True) -> Bounded:
-    """A value of the RoundingBound domain as value and bound; every bound is infinite unless `certain`."""
-    plane = port.outside(value)
+    """A value of the RoundingBound domain as value and bound; every bound is infinite unless `certain`. Of complex
+    numbers, the parts have bounds of their own."""
+    plane = port.plane(value)
     if not certain:
         return Bounded(plane, np.full(plane.shape, np.inf))
     if is_float(port.element):

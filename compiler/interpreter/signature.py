@@ -18,8 +18,9 @@ from stratagem.compiler.interpreter.elements import element_of, is_float, storag
 from stratagem.compiler.interpreter.values import Array, Value
 from stratagem.compiler.ir import DYNAMIC, argument_attributes, argument_flags, result_attributes, result_flags
 from stratagem.compiler.program import Program
-from stratagem.compiler.signatures import UNSIGNED
+from stratagem.compiler.signatures import COMPLEX, UNSIGNED
 from stratagem.runtime.errors import RuntimeInputError
+from stratagem.runtime.signature import as_parts, from_parts
 
 Inputs = Mapping[str, Array] | Sequence[Array]
 
@@ -28,7 +29,8 @@ Inputs = Mapping[str, Array] | Sequence[Array]
 class Port:
     """One argument or result. `shape` has DYNAMIC where the size is not known; scalars have shape ().
 
-    Integers are signless inside; `is_unsigned` says how the caller reads them. `shard` is (mesh axis, dimension) where
+    Integers are signless inside; `is_unsigned` says how the caller reads them. With `is_complex` the last
+    dimension holds the parts of what are complex numbers outside. `shard` is (mesh axis, dimension) where
     every rank holds a part only; shapes are those of the part.
     """
 
@@ -39,20 +41,31 @@ class Port:
     is_buffer: bool = False
     is_arena: bool = False
     is_unsigned: bool = False
+    is_complex: bool = False
     shard: tuple[str, int] | None = None
 
     @property
     def dtype(self) -> np.dtype[Any]:
         """The numpy dtype of the caller's data."""
         dtype = storage(self.element)
+        if self.is_complex:
+            return np.dtype(f"c{2 * dtype.itemsize}")
         return np.dtype(f"u{dtype.name}") if self.is_unsigned else dtype
 
     def inside(self, array: Array) -> Array:
         """The caller's data, converted to the element type, as the program stores it."""
+        if self.is_complex:
+            return as_parts(array.astype(self.dtype, copy=False)) if array.dtype.kind == "c" else array
         return array.astype(self.dtype, copy=False).view(storage(self.element))
 
     def outside(self, value: Value) -> Array:
-        """A result as the caller reads it: integers in `dtype`, floats as the domain holds them."""
+        """A result as the caller reads it: integers in `dtype`, floats and complex numbers of floats as the domain holds
+        them."""
+        plane = self.plane(value)
+        return from_parts(plane) if self.is_complex else plane
+
+    def plane(self, value: Value) -> Array:
+        """The same, the parts of complex numbers apart as the program has them."""
         plane = np.asarray(value[0])
         return plane if is_float(self.element) else plane.astype(storage(self.element), copy=False).view(self.dtype)
 
@@ -61,6 +74,7 @@ def arguments_of(function: Any) -> list[Port]:
     """The arguments of a func.func operation."""
     inputs, parameters = (argument_attributes(function, key) for key in ("model.input", "model.param"))
     arenas, unsigned = argument_flags(function, "physical.arena"), argument_flags(function, UNSIGNED)
+    complexes = argument_flags(function, COMPLEX)
     shards = argument_attributes(function, "system.shard")
     kinds = [value.type for value in function.regions[0].blocks[0].arguments]
     return [
@@ -69,10 +83,11 @@ def arguments_of(function: Any) -> list[Port]:
             is_parameter=parameter is not None,
             is_arena=arena,
             is_unsigned=no_sign,
+            is_complex=two_parts,
             shard=_shard(shard),
         )
-        for i, (kind, name, parameter, arena, no_sign, shard) in enumerate(
-            zip(kinds, inputs, parameters, arenas, unsigned, shards, strict=True)
+        for i, (kind, name, parameter, arena, no_sign, two_parts, shard) in enumerate(
+            zip(kinds, inputs, parameters, arenas, unsigned, complexes, shards, strict=True)
         )
     ]
 
@@ -81,10 +96,10 @@ def results_of(function: Any) -> list[Port]:
     """The results of a func.func operation."""
     kinds = ir.FunctionType(ir.TypeAttr(function.attributes["function_type"]).value).results
     names = result_attributes(function, "model.output")
-    unsigned = result_flags(function, UNSIGNED)
+    unsigned, complexes = result_flags(function, UNSIGNED), result_flags(function, COMPLEX)
     return [
-        replace(_port(kind, name or f"result {i}"), is_unsigned=no_sign)
-        for i, (kind, name, no_sign) in enumerate(zip(kinds, names, unsigned, strict=True))
+        replace(_port(kind, name or f"result {i}"), is_unsigned=no_sign, is_complex=two_parts)
+        for i, (kind, name, no_sign, two_parts) in enumerate(zip(kinds, names, unsigned, complexes, strict=True))
     ]
 
 
@@ -133,6 +148,7 @@ def bind(ports: Sequence[Port], inputs: Inputs, parameters: Mapping[str, Array])
 
 
 def _checked(port: Port, array: Array) -> Array:
+    array = port.inside(array) if port.is_complex else array
     fits = len(array.shape) == len(port.shape) and all(
         want in (DYNAMIC, n) for want, n in zip(port.shape, array.shape, strict=True)
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 from torch_mlir import ir
@@ -22,7 +23,7 @@ from stratagem.compiler.ir import (
     symbol_name,
     walk,
 )
-from stratagem.compiler.signatures import UNSIGNED
+from stratagem.compiler.signatures import COMPLEX, UNSIGNED
 from stratagem.runtime.errors import UnsupportedError
 
 CONSTANT_LIMIT = 64
@@ -146,25 +147,34 @@ def _check_interface(main: Any) -> None:
     outputs = result_attributes(main, "model.output")
     if None in outputs:
         raise _refuse(f"result {outputs.index(None)} of @main has no model.output", main)
-    _check_unsigned(main)
+    _check_marks(main)
     for kind, names in (("input", inputs), ("parameter", parameters), ("output", outputs)):
         twice = [n for n, count in Counter(n for n in names if n is not None).items() if count > 1]
         if twice:
             raise _refuse(f"two {kind}s of @main are called '{twice[0]}'", main)
 
 
-def _check_unsigned(main: Any) -> None:
-    """The mark for unsigned integers stands on inputs and outputs of integers only."""
+MARKS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    UNSIGNED: (lambda kind: str(kind.element_type) in ("i8", "i16", "i32", "i64"), "of i8 to i64"),
+    COMPLEX: (
+        lambda kind: str(kind.element_type) in ("f32", "f64") and kind.rank > 0 and list(kind.shape)[-1] == 2,
+        "of f32 or f64 whose last dimension holds two parts",
+    ),
+}
+"""Marks on inputs and outputs that are more outside than their type says: which types may bear them, in words, too."""
+
+
+def _check_marks(main: Any) -> None:
+    """A mark stands on inputs and outputs of the types it is for only."""
     kinds = ir.FunctionType(ir.TypeAttr(main.attributes["function_type"]).value)
-    inputs = zip(kinds.inputs, argument_attributes(main, "model.input"), argument_flags(main, UNSIGNED), strict=True)
-    outputs = zip(kinds.results, result_attributes(main, "model.output"), result_flags(main, UNSIGNED), strict=True)
-    for what, triples in (("input", inputs), ("output", outputs)):
-        for kind, name, marked in triples:
-            if marked and (name is None or str(ir.ShapedType(kind).element_type) not in ("i8", "i16", "i32", "i64")):
-                problem = f"{what} '{name}' of type {kind}" if name else "a parameter"
-                raise _refuse(
-                    f"{problem} of @main is marked {UNSIGNED}", main, "mark inputs and outputs of i8 to i64 only"
-                )
+    for mark, (fits, types) in MARKS.items():
+        inputs = zip(kinds.inputs, argument_attributes(main, "model.input"), argument_flags(main, mark), strict=True)
+        outputs = zip(kinds.results, result_attributes(main, "model.output"), result_flags(main, mark), strict=True)
+        for what, triples in (("input", inputs), ("output", outputs)):
+            for kind, name, marked in triples:
+                if marked and (name is None or not fits(ir.ShapedType(kind))):
+                    problem = f"{what} '{name}' of type {kind}" if name else "a parameter"
+                    raise _refuse(f"{problem} of @main is marked {mark}", main, f"mark inputs and outputs {types} only")
 
 
 def _has_static_shape(kind: Any) -> bool:

@@ -84,7 +84,7 @@ def _evaluate(value: Any, made_by: Any, given: dict[Any, str], store: ParameterS
                 clone(op, mapping)
             func.ReturnOp([mapping[value]])
     (array,) = emulate(module, [store[name] for name in given.values()])
-    return np.ascontiguousarray(array)
+    return np.asarray(array, order="C")  # ascontiguousarray gives a number a dimension
 
 
 def _erase_settled(main: Any, store: ParameterStore) -> None:

@@ -16,7 +16,7 @@ Array = np.ndarray[Any, Any]
 def random_arrays(
     signature: Signature, shapes: Mapping[str, Sequence[int]] | None = None, seed: int = 0
 ) -> dict[str, Array]:
-    """Normal random floats, and zeros and ones for integers; free dimensions are 1 unless `shapes` says otherwise.
+    """Normal random floats and complex numbers, and zeros and ones for integers; free dimensions are 1 unless `shapes` says otherwise.
 
     Raises UsageError for a shape of no input.
     """
@@ -29,5 +29,7 @@ def random_arrays(
         shape = tuple(given.get(spec.name, [n or 1 for n in spec.shape]))
         integral = spec.numpy_dtype.kind in "iub"
         values = rng.integers(0, 2, shape) if integral else rng.standard_normal(shape)
+        if spec.is_complex:
+            values = values + 1j * rng.standard_normal(shape)
         arrays[spec.name] = np.asarray(values).astype(spec.numpy_dtype)
     return arrays

@@ -58,7 +58,7 @@ def read_npz(path: Path) -> dict[str, np.ndarray[Any, Any]]:
 
 
 def random_inputs(signature: Signature, sizes: tuple[str, ...], seed: int) -> dict[str, np.ndarray[Any, Any]]:
-    """Normal random floats, and zeros and ones for integers, in the shapes the program takes."""
+    """Normal random floats and complex numbers, and zeros and ones for integers, in the shapes the program takes."""
     from stratagem.api.random_inputs import random_arrays
 
     return random_arrays(signature, dict(map(read_size, sizes)), seed)

@@ -22,13 +22,7 @@ def is_elementwise(body: Any) -> bool:
 
 
 def _is_lanewise(op: Any) -> bool:
-    if op.name == "linalg.index":
-        return True
-    if not op.name.startswith(("arith.", "math.")) or len(op.regions):
-        return False
-    if op.name == "arith.bitcast":  # a narrow float is held as f32 here, so its bits are not at hand
-        return not any(str(v.type) in NARROW_FLOATS for v in (*op.operands, *op.results))
-    return True
+    return op.name == "linalg.index" or (op.name.startswith(("arith.", "math.")) and not len(op.regions))
 
 
 def evaluate(body: Any, arguments: Sequence[Any], index_of: IndexOf, active: Any = None) -> list[Any]:
@@ -61,6 +55,8 @@ def _emit(op: Any, values: dict[Any, Any], index_of: IndexOf, active: Any) -> li
     lanes = max((ir.VectorType(v.type).shape[0] for v in operands if isinstance(v.type, ir.VectorType)), default=0)
     if lanes:
         operands = [splat(v, lanes) for v in operands]
+    if op.name == "arith.bitcast":
+        return [_bits(op, operands[0], lanes)]
     if is_division(op):
         operands[1] = safe_divisor(op, operands[0], operands[1], active)
     kinds = [_widened(element_of(r.type)) for r in op.results]
@@ -71,6 +67,14 @@ def _emit(op: Any, values: dict[Any, Any], index_of: IndexOf, active: Any) -> li
         attributes["fastmath"] = ir.Attribute.parse("#arith.fastmath<contract>")
     types = [vector_type(lanes, k) if lanes else k for k in kinds]
     return list(ir.Operation.create(op.name, results=types, operands=operands, attributes=attributes).results)
+
+
+def _bits(op: Any, value: Any, lanes: int) -> Any:
+    """A bitcast; a narrow float, held as f32, takes its own width for it."""
+    narrow, result = op.operands[0].type, op.results[0].type
+    if str(narrow) in NARROW_FLOATS:
+        value = arith.truncf(vector_type(lanes, narrow) if lanes else narrow, value)
+    return widen(arith.bitcast(vector_type(lanes, result) if lanes else result, value))
 
 
 def _widened(kind: Any) -> Any:
