@@ -14,7 +14,9 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from torch_mlir import ir
+from torch_mlir.dialects import arith, memref
 
+from stratagem.compiler.analysis.constant_buffers import may_be_constant
 from stratagem.compiler.ir import (
     find_function,
     functions,
@@ -53,9 +55,29 @@ class BufferizeHost(Pass):
         stubs = [stub(find_function(module, name), name in updating) for name in called]
         host = parse_module("module {\n" + "\n".join(rest + stubs) + "\n}", module.context)
         run_pipeline(host, BUFFERIZE)
+        with host.context, ir.Location.unknown():
+            copy_constant_results(find_function(host, "main"))
         declarations = {**dict.fromkeys(members), **collectives}
         program.module = parse_module(_assemble(host, module, kernels, members, declarations), module.context)
         set_level(program.module, "physical")
+
+
+def copy_constant_results(main: Any) -> None:
+    """Returns a copy where a result may be a constant: callers own results and free them."""
+    end = list(main.regions[0].blocks[0].operations)[-1].operation
+    for number, value in enumerate(end.operands):
+        if not may_be_constant(value):
+            continue
+        with ir.InsertionPoint(end), end.location:
+            kind = ir.MemRefType(value.type)
+            free = [_extent(value, d) for d in range(kind.rank) if kind.is_dynamic_dim(d)]
+            copy = memref.AllocOp(kind, free, []).result
+            memref.CopyOp(value, copy)
+        end.operands[number] = copy
+
+
+def _extent(value: Any, dimension: int) -> Any:
+    return memref.DimOp(value, arith.ConstantOp(ir.IndexType.get(), dimension).result).result
 
 
 def member_of_kernels(module: Any) -> dict[str, str]:

@@ -158,9 +158,7 @@ class Access:
             return arith.extui(like(value, self.stored), value)
         if isinstance(self.element, ir.IndexType):
             return arith.index_cast(like(value, self.stored), value)
-        if str(self.element) in NARROW_FLOATS:
-            return arith.truncf(like(value, self.element), value)
-        return value
+        return narrowed(value, self.element)
 
 
 def like(value: Any, element: Any) -> Any:
@@ -178,6 +176,13 @@ def widen(value: Any) -> Any:
     """Narrow floats as f32; everything else as it is."""
     if str(element_of(value.type)) in NARROW_FLOATS:
         return arith.extf(like(value, ir.F32Type.get()), value)
+    return value
+
+
+def narrowed(value: Any, element: Any) -> Any:
+    """A widened value as the narrow float `element` that it stands for; everything else as it is."""
+    if str(element) in NARROW_FLOATS and element_of(value.type) != element:
+        return arith.truncf(like(value, element), value)
     return value
 
 

@@ -9,8 +9,9 @@ from torch_mlir import ir
 from torch_mlir.dialects import arith
 
 from stratagem.compiler.backends.cpu.build import splat, vector_type
-from stratagem.compiler.backends.cpu.loops.access import NARROW_FLOATS, element_of, widen
+from stratagem.compiler.backends.cpu.loops.access import NARROW_FLOATS, element_of, narrowed, widen
 from stratagem.compiler.backends.cpu.loops.division import is_division, safe_divisor
+from stratagem.compiler.ir import walk
 
 IndexOf = Callable[[int], Any]
 _CONTRACTED = ("arith.addf", "arith.subf", "arith.mulf")
@@ -51,6 +52,8 @@ def _emit(op: Any, values: dict[Any, Any], index_of: IndexOf, active: Any) -> li
         return [index_of(int(ir.IntegerAttr(op.attributes["dim"]).value))]
     if op.name == "arith.constant":
         return [_constant(op)]
+    if len(op.regions):
+        return _copy_with_regions(op, values, index_of)
     operands = [_lookup(v, values) for v in op.operands]
     lanes = max((ir.VectorType(v.type).shape[0] for v in operands if isinstance(v.type, ir.VectorType)), default=0)
     if lanes:
@@ -69,11 +72,27 @@ def _emit(op: Any, values: dict[Any, Any], index_of: IndexOf, active: Any) -> li
     return list(ir.Operation.create(op.name, results=types, operands=operands, attributes=attributes).results)
 
 
+def _copy_with_regions(op: Any, values: dict[Any, Any], index_of: IndexOf) -> list[Any]:
+    """A branch or loop inside the body, on scalars, as it is written; what it reads is brought to the types it names."""
+    outer = {v: narrowed(values[v], v.type) for one in [op, *walk(op)] for v in one.operands if v in values}
+    copy = op.clone().operation
+    for one in [copy, *walk(copy)]:
+        for i, operand in enumerate(one.operands):
+            if operand in outer:
+                one.operands[i] = outer[operand]
+    for one in list(walk(copy)):
+        if one.name == "linalg.index":
+            with ir.InsertionPoint(one):
+                counter = index_of(int(ir.IntegerAttr(one.attributes["dim"]).value))
+            one.results[0].replace_all_uses_with(counter)
+            one.erase()
+    return [widen(r) for r in copy.results]
+
+
 def _bits(op: Any, value: Any, lanes: int) -> Any:
     """A bitcast; a narrow float, held as f32, takes its own width for it."""
-    narrow, result = op.operands[0].type, op.results[0].type
-    if str(narrow) in NARROW_FLOATS:
-        value = arith.truncf(vector_type(lanes, narrow) if lanes else narrow, value)
+    result = op.results[0].type
+    value = narrowed(value, op.operands[0].type)
     return widen(arith.bitcast(vector_type(lanes, result) if lanes else result, value))
 
 
