@@ -59,6 +59,7 @@ class HostSizes:
     not_negative: set[str] = field(default_factory=set)
     _known: dict[Any, Polynomial] = field(default_factory=dict)
     _names: dict[Any, Polynomial] = field(default_factory=dict)
+    _ranges: dict[str, tuple[int | None, int | None]] = field(default_factory=dict)
 
     # ---- reading
 
@@ -120,11 +121,48 @@ class HostSizes:
         if len(left) == 1:
             return left[0]
 
-        def define(name: str) -> tuple[list[tuple[str, int]], Sequence[Polynomial]]:
-            every = " and ".join(f"{name} {relation} {c}" for c in left)
-            return [(every, 1), _one_of(name, left)], left
+        key, known = (relation, frozenset(left)), len(self._names)
+        result = self.name(key, lambda name: ([_one_of(name, left)], left))
+        if len(self._names) > known:
+            self._say_bounds(f"h{known}", relation, left)
+        return result
 
-        return self.name((relation, frozenset(left)), define)
+    def _say_bounds(self, name: str, relation: str, choices: list[Polynomial]) -> None:
+        """One fact for each choice, and one for the numbers between which the result lies, so that each is of use where
+        the others' unknowns play no part."""
+        self.facts += [Fact(f"{name} {relation} {c}", frozenset([name]) | c.unknowns()) for c in choices]
+        extreme = min if relation == "<=" else max
+        ends = list(zip(*map(self._range, choices), strict=True))
+        # The least of several is at most the least upper end that is known, and at least the least of all lower ends.
+        one, every = (1, 0) if relation == "<=" else (0, 1)
+        found: list[int | None] = [None, None]
+        found[one] = extreme((n for n in ends[one] if n is not None), default=None)
+        found[every] = None if None in ends[every] else extreme(ends[every])
+        self._ranges[name] = (found[0], found[1])
+        self.facts += [
+            Fact(f"{name} {sign} {n}", frozenset([name]))
+            for sign, n in zip((">=", "<="), found, strict=True)
+            if n is not None
+        ]
+
+    def _range(self, size: Polynomial) -> tuple[int | None, int | None]:
+        """Numbers that a size certainly lies between; None where none is known."""
+        low: int | None = 0
+        high: int | None = 0
+        for monomial, factor in size.terms:
+            ends = self._ends(monomial)
+            if factor < 0:
+                ends = (ends[1], ends[0])
+            low = None if low is None or ends[0] is None else low + factor * ends[0]
+            high = None if high is None or ends[1] is None else high + factor * ends[1]
+        return low, high
+
+    def _ends(self, monomial: tuple[str, ...]) -> tuple[int | None, int | None]:
+        if not monomial:
+            return 1, 1
+        if len(monomial) == 1:
+            return self._ranges.get(monomial[0], (0 if monomial[0] in self.not_negative else None, None))
+        return (0 if set(monomial) <= self.not_negative else None), None
 
     def _beyond(self, relation: str, size: Polynomial, bound: Polynomial) -> bool:
         """Whether the bound makes a choice superfluous."""
