@@ -27,7 +27,8 @@ def expect(got: Sequence[Array], wanted: Sequence[Array], tolerance: float | Non
 def difference(got: Array, want: Array, tolerance: float | None = None) -> str:
     """Empty when `got` agrees with `want`; NaN equals NaN, infinities equal themselves.
 
-    Integers must be equal. A float agrees within `tolerance`, relative to the value and to the result's magnitude.
+    Integers must be equal. A float agrees within `tolerance`, relative to the value and to the result's typical
+    magnitude: a sum of numbers around 5 is as far from the true one when it comes out at 0.1.
     """
     if got.dtype != want.dtype:
         return f"dtype {got.dtype} instead of {want.dtype}"
@@ -40,7 +41,14 @@ def difference(got: Array, want: Array, tolerance: float | None = None) -> str:
     found, exact = got.astype(wide), want.astype(wide)
     width = want.dtype.itemsize // (2 if want.dtype.kind == "c" else 1)
     limit = TOLERANCES[width] if tolerance is None else tolerance
-    return _first(~np.isclose(found, exact, rtol=limit, atol=limit, equal_nan=True), got, want)
+    near = np.isclose(found, exact, rtol=limit, atol=limit * _typical(exact), equal_nan=True)
+    return _first(~near, got, want)
+
+
+def _typical(values: Array) -> float:
+    """The median magnitude, at least 1."""
+    finite = np.abs(values[np.isfinite(values)])
+    return max(1.0, float(np.median(finite))) if finite.size else 1.0
 
 
 def _first(unequal: Array, got: Array, want: Array) -> str:
