@@ -76,7 +76,8 @@ def import_jax(
         leaves, in_tree = jax.tree_util.tree_flatten((args, keywords))
         shapes = [jax.ShapeDtypeStruct(np.shape(c), c.dtype) for c in lifted.constants]
         # Whole stack traces would be many times larger than the program; one frame is the user's line.
-        with config.include_full_tracebacks_in_locations(False):
+        # Annotations of how operations are cut over devices have no portable form in one of the two partitioners.
+        with config.include_full_tracebacks_in_locations(False), config.use_shardy_partitioner(False):
             exported = jax.export.export(jax.jit(lifted.function, keep_unused=True))(shapes, *leaves)
     except StratagemError:
         raise

@@ -10,9 +10,6 @@ from stratagem.runtime.errors import UnsupportedError
 
 _OUTSIDE = "compute it outside the compiled function"
 NEAREST_FORMS = {
-    "fft": "a matrix product with the DFT matrix (its real and imaginary parts)",
-    "cholesky": _OUTSIDE,
-    "triangular_solve": _OUTSIDE,
     "lu": _OUTSIDE,
     "qr": _OUTSIDE,
     "geqrf": _OUTSIDE,

@@ -10,8 +10,10 @@ from torch_mlir import ir
 
 from stratagem.compiler.frontends.forked import CrashError, run_forked
 from stratagem.compiler.frontends.stablehlo_control import lower_case, lower_if, lower_while
+from stratagem.compiler.frontends.stablehlo_expand import expand
 from stratagem.compiler.frontends.stablehlo_fills import fill_for_broadcast
 from stratagem.compiler.frontends.stablehlo_location import line_in, source_line
+from stratagem.compiler.frontends.stablehlo_products import PRODUCTS, split_product
 from stratagem.compiler.frontends.stablehlo_scatter import lower_scatter
 from stratagem.compiler.frontends.stablehlo_select import lower_select_and_scatter
 from stratagem.compiler.frontends.stablehlo_shapes import (
@@ -22,7 +24,7 @@ from stratagem.compiler.frontends.stablehlo_shapes import (
     lower_shape_assertion,
 )
 from stratagem.compiler.frontends.stablehlo_sort import lower_sort, note_order
-from stratagem.compiler.ir import new_context, parse_module, run_pipeline, to_text
+from stratagem.compiler.ir import functions, new_context, parse_module, run_pipeline, to_text
 from stratagem.runtime.errors import PassError, UnsupportedError
 
 PREPARE = (
@@ -53,11 +55,8 @@ REWRITES: dict[str, Callable[[Any], None]] = {
 _SHAPED_BY_OPERAND = ("stablehlo.dynamic_broadcast_in_dim", "stablehlo.dynamic_reshape")
 
 NEAREST_FORMS = {
-    "fft": "a matrix product with the DFT matrix (for a power spectrum: its real and imaginary parts)",
     "rng_bit_generator": "pass the random numbers as an input, or use jax.random with the threefry generator",
     "rng": "pass the random numbers as an input, or use jax.random with the threefry generator",
-    "cholesky": "compute it outside the compiled function",
-    "triangular_solve": "compute it outside the compiled function",
     "custom_call": "express it in jax.numpy, or leave it out of the compiled function",
     "reduce_window": "fixed sizes",
     "convolution": "fixed sizes",
@@ -78,6 +77,7 @@ def stablehlo_context() -> Any:
         _registered.append(True)
     context = new_context()
     _stablehlo.register_dialect(context)
+    context.allow_unregistered_dialects = True  # attributes of other compilers (`sdy`) say nothing to this one
     with context:  # CHLO has no Python registration: running a pass that depends on it loads it
         empty = ir.Module.parse("module {}")
         PassManager.parse("builtin.module(func.func(convert-torch-to-stablehlo))").run(empty.operation)
@@ -110,6 +110,9 @@ def lower_stablehlo(module: Any) -> Any:
 
 def _lower(module: Any) -> None:
     _drop_markers(module)
+    with module.context:
+        for op in list(walk_inner_first(module.operation)):
+            expand(op)
     _run(module, PREPARE)
     _drop_markers(module)
     with module.context:
@@ -122,17 +125,25 @@ def _lower(module: Any) -> None:
                 REWRITES[op.name](op)
         _check_lowered(module)
     _run(module, CLEAN)
-    attributes = module.operation.attributes
-    for name in list(attributes):  # of the framework that exported it
-        del attributes[name]
+    _drop_foreign_attributes(module)
+
+
+def _drop_foreign_attributes(module: Any) -> None:
+    """What the framework that exported the module wrote on it, its functions, their arguments and results."""
+    for op in (module.operation, *functions(module)):
+        for name in list(op.attributes):
+            if name not in ("sym_name", "function_type", "sym_visibility"):
+                del op.attributes[name]
 
 
 def _lower_early(op: Any) -> None:
-    """What has to be read while it is StableHLO: comparators of sorts, and arithmetic on sizes."""
+    """What has to be done while it is StableHLO: comparators of sorts, arithmetic on sizes, products of complex numbers."""
     if op.name == "stablehlo.sort":
         note_order(op)
     elif op.name == "stablehlo.custom_call" and call_target(op) == "shape_assertion":
         lower_shape_assertion(op)
+    elif op.name in PRODUCTS:
+        split_product(op)
     elif op.name in _SHAPED_BY_OPERAND and has_known_sizes(op):
         REWRITES[op.name](op)
 
