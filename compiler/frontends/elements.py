@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from torch_mlir import ir
-from torch_mlir.dialects import arith
+from torch_mlir.dialects import arith, tensor
 
 from stratagem.compiler.ir import DYNAMIC, walk
 
@@ -32,6 +32,21 @@ def forward_elements(function: Any) -> None:
         if found is not None:
             op.results[0].replace_all_uses_with(found)
             op.erase()
+
+
+def insert_slices(function: Any) -> None:
+    """Replaces each `tensor.insert` by a `tensor.insert_slice` of a slice of one element."""
+    for op in list(walk(function)):
+        if op.name != "tensor.insert":
+            continue
+        number, target, *place = op.operands
+        rank = len(place)
+        with ir.InsertionPoint(op), op.location:
+            one = tensor.FromElementsOp(ir.RankedTensorType.get([1] * rank, number.type), [number]).result
+            static = (ir.DenseI64ArrayAttr.get([n] * rank) for n in (DYNAMIC, 1, 1))
+            new = tensor.InsertSliceOp(one, target, place, [], [], *static).result
+            op.results[0].replace_all_uses_with(new)
+        op.erase()
 
 
 def _is_small(kind: Any) -> bool:

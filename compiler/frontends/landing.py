@@ -24,7 +24,7 @@ from stratagem.compiler.frontends.constants import (
     splat_value,
     static_shape,
 )
-from stratagem.compiler.frontends.elements import forward_elements
+from stratagem.compiler.frontends.elements import forward_elements, insert_slices
 from stratagem.compiler.ir import find_function, functions, run_pipeline, set_level, symbol_name, walk
 from stratagem.compiler.levels.tensor import CONSTANT_LIMIT, check_tensor_level
 from stratagem.compiler.program import Program
@@ -76,6 +76,8 @@ def land(
     """
     store = parameters if parameters is not None else ParameterStore()
     interface = Interface(input_names, output_names, dict(parameter_arguments or {}), {UNSIGNED: unsigned})
+    with module.context, ir.Location.unknown():
+        insert_slices(find_function(module, function_name))
     border = split_complex(module, function_name)
     function = find_function(module, function_name)
     with module.context, ir.Location.unknown():

@@ -28,6 +28,8 @@ def expand(op: Any) -> None:
 
 
 def _rule(op: Any) -> Callable[[Any], list[Any]] | None:
+    if op.name == "stablehlo.bitcast_convert":
+        return _same_bits if op.operands[0].type == op.results[0].type else None
     if op.name != "stablehlo.custom_call":
         return _OPERATIONS.get(op.name)
     target = str(ir.StringAttr(op.attributes["call_target_name"]).value)
@@ -98,6 +100,11 @@ def _trsm(op: Any) -> list[Any]:
 
 def _potrf(op: Any) -> list[Any]:
     return list(_factor(op.operands[0], _letters(op)["uplo"] == "L"))
+
+
+def _same_bits(op: Any) -> list[Any]:
+    """A bitcast; to the type it has already, which the lowering of complex numbers does not survive, it is nothing."""
+    return list(op.operands)
 
 
 _OPERATIONS: dict[str, Callable[[Any], list[Any]]] = {

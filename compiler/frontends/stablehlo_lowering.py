@@ -23,7 +23,7 @@ from stratagem.compiler.frontends.stablehlo_shapes import (
     lower_dynamic_reshape,
     lower_shape_assertion,
 )
-from stratagem.compiler.frontends.stablehlo_sort import lower_sort, note_order
+from stratagem.compiler.frontends.stablehlo_sort import lower_sort, sort_by_single_keys
 from stratagem.compiler.ir import functions, new_context, parse_module, run_pipeline, to_text
 from stratagem.runtime.errors import PassError, UnsupportedError
 
@@ -139,7 +139,7 @@ def _drop_foreign_attributes(module: Any) -> None:
 def _lower_early(op: Any) -> None:
     """What has to be done while it is StableHLO: comparators of sorts, arithmetic on sizes, products of complex numbers."""
     if op.name == "stablehlo.sort":
-        note_order(op)
+        sort_by_single_keys(op)
     elif op.name == "stablehlo.custom_call" and call_target(op) == "shape_assertion":
         lower_shape_assertion(op)
     elif op.name in PRODUCTS:

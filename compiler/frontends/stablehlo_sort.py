@@ -1,110 +1,71 @@
 """stablehlo.sort as tm_tensor.sort, whose region is one comparison of the first operand.
 
-In two steps. Before the wheel's passes, while the comparator is still StableHLO, it is read and noted as
-an attribute; after them, when integers are signless, the operation is replaced.
+In two steps. Before the wheel's passes, while the comparator is still StableHLO, it is read: one sort by several keys
+becomes several stable sorts by one, each with its key noted as an attribute. After them, when integers are signless,
+each is replaced.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 from torch_mlir import ir
 from torch_mlir.dialects import arith
 
+from stratagem.compiler.frontends.stablehlo_build import (
+    compare,
+    complex_number,
+    imaginary,
+    is_complex,
+    real,
+    tensor_type,
+)
 from stratagem.compiler.frontends.stablehlo_location import source_line
+from stratagem.compiler.frontends.stablehlo_order import Key, read_keys
 from stratagem.compiler.frontends.stablehlo_sort_keys import integer_keys
 from stratagem.runtime.errors import UnsupportedError
 
-NOTE = "sort.order"  # the fields of an Order as text
+NOTE = "sort.key"
+"""The fields of a Key as text, but for its part."""
 
-_PREDICATES = {"f": ("ole", "oge"), "s": ("sle", "sge"), "u": ("ule", "uge")}
 
+def sort_by_single_keys(op: Any) -> None:
+    """Writes a stablehlo.sort as sorts by one key each, the least significant first, on real operands.
 
-@dataclass(frozen=True)
-class Order:
-    """Sorted by operand `key`, by an arith predicate that holds where the first may stay before the second.
-
-    `keys` tells how floats compare: `plain`; `total`, the IEEE total order, in which NaNs and signed zeros
-    have their places; or `canonical`, the same after making all zeros and all NaNs alike (what JAX sorts by).
+    Raises UnsupportedError for comparators that are no lexicographic order of the operands' elements.
     """
-
-    key: int
-    predicate: str
-    keys: str = "plain"
-
-    def __str__(self) -> str:
-        return f"{self.key} {self.predicate} {self.keys}"
-
-    @staticmethod
-    def parse(text: str) -> Order:
-        key, predicate, keys = text.split()
-        return Order(int(key), predicate, keys)
-
-
-def note_order(op: Any) -> None:
-    """Writes the comparator's order on a stablehlo.sort.
-
-    Raises UnsupportedError for comparators that are not one comparison of one operand's elements. JAX
-    compares after making zeros and NaNs alike; that is seen through.
-    """
-    order = read_order(op)
-    if order is None:
+    keys = read_keys(op)
+    if keys is None:
         raise UnsupportedError(
-            "stablehlo.sort orders by more than one comparison",
-            hint="sort by one key at a time, the least significant first (sorts are stable)",
+            "stablehlo.sort has a comparator that is no lexicographic order",
+            hint="compare elements of one operand, or of one after the other where they are equal",
             location=source_line(op),
         )
-    op.attributes[NOTE] = ir.StringAttr.get(str(order), op.context)
+    with ir.InsertionPoint(op), op.location:
+        places, values = [], []
+        for operand in op.operands:
+            places.append(len(values))
+            values += [real(operand), imaginary(operand)] if is_complex(operand) else [operand]
+        for key in reversed(keys):
+            values = _sorted_by(key, places[key.operand] + (key.part == "imag"), values, op)
+        for place, result in zip(places, op.results, strict=True):
+            pair = is_complex(result)
+            result.replace_all_uses_with(complex_number(*values[place : place + 2]) if pair else values[place])
+    op.erase()
 
 
-def read_order(op: Any) -> Order | None:
-    """The order a comparator stands for, None when it is not one comparison."""
-    block = op.regions[0].blocks[0]
-    end = list(block.operations)[-1].operation
-    compare = _owner(end.operands[0])
-    if compare is None or compare.name != "stablehlo.compare":
-        return None
-    left, right = (_argument(value, block) for value in compare.operands)
-    if left is None or right is None or left // 2 != right // 2 or left == right:
-        return None
-    direction = str(compare.attributes["comparison_direction"])
-    if not any(d in direction for d in ("LT", "LE", "GT", "GE")):
-        return None
-    descending = ("G" in direction.split()[-1]) != (left > right)
-    kind = str(ir.RankedTensorType(compare.operands[0].type).element_type)
-    family = "u" if kind.startswith("ui") or kind == "i1" else "s" if kind.startswith("i") else "f"
-    if family == "f" and "TOTALORDER" in str(compare.attributes.get("compare_type")):
-        is_direct = compare.operands[0] in list(block.arguments)
-        return Order(left // 2, _PREDICATES["s"][descending], "total" if is_direct else "canonical")
-    return Order(left // 2, _PREDICATES[family][descending])
-
-
-def _argument(value: Any, block: Any) -> int | None:
-    """The number of the block argument a compared value comes from, through `select(is special, constant,
-    x)`."""
-    while True:
-        for i, argument in enumerate(block.arguments):
-            if argument == value:
-                return i
-        owner = _owner(value)
-        if owner is None or owner.name != "stablehlo.select" or not _is_special(owner):
-            return None
-        value = owner.operands[2]
-
-
-def _is_special(select: Any) -> bool:
-    """Whether a select replaces single values: zeros of either sign, or NaNs (x != x), by a constant."""
-    test, constant = _owner(select.operands[0]), _owner(select.operands[1])
-    if test is None or test.name != "stablehlo.compare":
-        return False
-    equality = any(d in str(test.attributes["comparison_direction"]) for d in ("EQ", "NE"))
-    return equality and (constant is None or constant.name == "stablehlo.constant")
-
-
-def _owner(value: Any) -> Any | None:
-    owner = value.owner
-    return owner.operation if isinstance(owner, ir.Operation | ir.OpView) else None
+def _sorted_by(key: Key, place: int, values: Sequence[Any], op: Any) -> list[Any]:
+    kinds = [v.type for v in values]
+    attributes = {name: op.attributes[name] for name in ("dimension", "is_stable") if name in op.attributes}
+    attributes[NOTE] = ir.StringAttr.get(f"{place} {key.predicate} {key.mode}")
+    new = ir.Operation.create("stablehlo.sort", kinds, list(values), attributes, regions=1)
+    scalars = [tensor_type([], kind.element_type) for kind in kinds for _ in range(2)]
+    block = new.regions[0].blocks.append(*scalars, arg_locs=[ir.Location.current] * len(scalars))
+    with ir.InsertionPoint(block):  # for the verifier: the note is what counts
+        first, second = list(block.arguments)[2 * place : 2 * place + 2]
+        ir.Operation.create("stablehlo.return", operands=[compare("LT", first, second)])
+    return list(new.results)
 
 
 def lower_sort(op: Any) -> None:
@@ -113,18 +74,17 @@ def lower_sort(op: Any) -> None:
     StableHLO asks "does a come before b", false for equal keys; tm_tensor asks "may a stay before b", true
     for equal keys. That also keeps a stable sort stable. Total orders of floats become orders of integers.
     """
-    order = Order.parse(ir.StringAttr(op.attributes[NOTE]).value)
-    values = list(op.operands)
+    number, predicate, mode = ir.StringAttr(op.attributes[NOTE]).value.split()
+    key, values = int(number), list(op.operands)
     dimension = ir.IntegerAttr(op.attributes["dimension"]).value % max(values[0].type.rank, 1)
     with ir.InsertionPoint(op), op.location:
-        if order.keys == "plain":
-            first = [order.key]
-            sorted_values = [values[order.key]]
+        if mode == "plain":
+            first, sorted_values = [key], [values[key]]
         else:
-            first, sorted_values = [-1], [integer_keys(values[order.key], order.keys == "canonical")]
+            first, sorted_values = [-1], [integer_keys(values[key], mode == "canonical")]
         places = [*first, *(i for i in range(len(values)) if i not in first)]
         sorted_values += [values[i] for i in places[1:]]
-        new = _make_sort(sorted_values, dimension, order.predicate)
+        new = _make_sort(sorted_values, dimension, predicate)
     for position, i in enumerate(places):
         if i >= 0:
             op.results[i].replace_all_uses_with(new.results[position])
