@@ -10,10 +10,6 @@ from stratagem.runtime.errors import UnsupportedError
 
 _OUTSIDE = "compute it outside the compiled function"
 NEAREST_FORMS = {
-    "lu": _OUTSIDE,
-    "qr": _OUTSIDE,
-    "geqrf": _OUTSIDE,
-    "householder_product": _OUTSIDE,
     "eigh": _OUTSIDE,
     "eig": _OUTSIDE,
     "svd": _OUTSIDE,
@@ -23,7 +19,6 @@ NEAREST_FORMS = {
     "io_callback": "write it in jax.numpy; callbacks into Python cannot be compiled",
     "debug_callback": "remove jax.debug.print from the compiled function",
     "pallas_call": "write it in jax.numpy: kernels for other compilers cannot be taken over",
-    "rng_bit_generator": "jax.random.key with its default generator, or random numbers as an input",
 }
 
 

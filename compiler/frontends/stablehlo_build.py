@@ -88,12 +88,12 @@ def reshape(value: Any, shape: Sequence[int]) -> Any:
 def broadcast(value: Any, shape: Sequence[int], dimensions: Sequence[int]) -> Any:
     """`dimensions`: for each dimension of the value its place in the result."""
     kind = tensor_type(shape, element_of(value))
-    return operation("broadcast_in_dim", kind, [value], broadcast_dimensions=_integers(dimensions))
+    return operation("broadcast_in_dim", kind, [value], broadcast_dimensions=integers(dimensions))
 
 
 def transpose(value: Any, order: Sequence[int]) -> Any:
     kind = tensor_type([shape_of(value)[d] for d in order], element_of(value))
-    return operation("transpose", kind, [value], permutation=_integers(order))
+    return operation("transpose", kind, [value], permutation=integers(order))
 
 
 def swap_last(value: Any) -> Any:
@@ -107,9 +107,9 @@ def slice_last(value: Any, start: int, stop: int) -> Any:
     shape = shape_of(value)
     kind = tensor_type([*shape[:-1], stop - start], element_of(value))
     starts, stops = [0] * (len(shape) - 1) + [start], [*shape[:-1], stop]
-    ones = _integers([1] * len(shape))
+    ones = integers([1] * len(shape))
     return operation(
-        "slice", kind, [value], start_indices=_integers(starts), limit_indices=_integers(stops), strides=ones
+        "slice", kind, [value], start_indices=integers(starts), limit_indices=integers(stops), strides=ones
     )
 
 
@@ -136,7 +136,7 @@ def take(value: Any, dimension: int, at: Any) -> Any:
     """The slice of size 1 at index `at` (i32, no dimensions) of one dimension."""
     sizes = [1 if d == dimension else n for d, n in enumerate(shape_of(value))]
     kind = tensor_type(sizes, element_of(value))
-    return operation("dynamic_slice", kind, [value, *_starts(value, dimension, at)], slice_sizes=_integers(sizes))
+    return operation("dynamic_slice", kind, [value, *_starts(value, dimension, at)], slice_sizes=integers(sizes))
 
 
 def put(value: Any, part: Any, dimension: int, at: Any) -> Any:
@@ -152,7 +152,7 @@ def fold(name: str, value: Any, dimension: int, start: float) -> Any:
         "stablehlo.reduce",
         [tensor_type(kept, element)],
         [value, full(start, [], element)],
-        {"dimensions": ir.Attribute.parse(_integers([dimension]))},
+        {"dimensions": ir.Attribute.parse(integers([dimension]))},
         regions=1,
     )
     single, here = tensor_type([], element), ir.Location.current
@@ -205,5 +205,6 @@ def _starts(value: Any, dimension: int, at: Any) -> list[Any]:
     return [at if d == dimension else like(0, at) for d in range(value.type.rank)]
 
 
-def _integers(values: Sequence[int]) -> str:
+def integers(values: Sequence[int]) -> str:
+    """The text of an attribute of several integers."""
     return f"array<i64: {', '.join(map(str, values))}>" if values else "array<i64>"

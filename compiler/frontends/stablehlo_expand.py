@@ -8,8 +8,10 @@ from typing import Any
 from torch_mlir import ir
 
 from stratagem.compiler.frontends.stablehlo_build import conjugate, full, shape_of, swap_last
+from stratagem.compiler.frontends.stablehlo_factor import lu, qr, reflections_product
 from stratagem.compiler.frontends.stablehlo_fft import fourier
 from stratagem.compiler.frontends.stablehlo_solve import Triangle, cholesky, triangular_solve
+from stratagem.compiler.frontends.stablehlo_topk import approx_top_k
 
 LAPACK_TYPES = "sdcz"
 """First letter of a LAPACK routine: f32, f64, complex of f32, complex of f64."""
@@ -33,6 +35,8 @@ def _rule(op: Any) -> Callable[[Any], list[Any]] | None:
     if op.name != "stablehlo.custom_call":
         return _OPERATIONS.get(op.name)
     target = str(ir.StringAttr(op.attributes["call_target_name"]).value)
+    if target == "ApproxTopK":
+        return approx_top_k
     routine = target.removeprefix("lapack_").removesuffix("_ffi")
     known = target.startswith("lapack_") and target.endswith("_ffi") and routine[:1] in LAPACK_TYPES
     return _LAPACK.get(routine[1:]) if known else None
@@ -112,5 +116,12 @@ _OPERATIONS: dict[str, Callable[[Any], list[Any]]] = {
     "stablehlo.triangular_solve": _triangular_solve,
     "stablehlo.cholesky": _cholesky,
 }
-_LAPACK: dict[str, Callable[[Any], list[Any]]] = {"trsm": _trsm, "potrf": _potrf}
+_LAPACK: dict[str, Callable[[Any], list[Any]]] = {
+    "trsm": _trsm,
+    "potrf": _potrf,
+    "getrf": lambda op: lu(op.operands[0]),
+    "geqrf": lambda op: qr(op.operands[0]),
+    "orgqr": lambda op: [reflections_product(*op.operands)],
+    "ungqr": lambda op: [reflections_product(*op.operands)],
+}
 """By routine, without the letter of its type."""
