@@ -7,7 +7,7 @@ from typing import Any
 
 from torch_mlir import ir
 
-from stratagem.compiler.frontends.stablehlo_build import conjugate, full, shape_of, swap_last
+from stratagem.compiler.frontends.stablehlo_build import compare, conjugate, full, iota, same, shape_of, swap_last
 from stratagem.compiler.frontends.stablehlo_factor import lu, qr, reflections_product
 from stratagem.compiler.frontends.stablehlo_fft import fourier
 from stratagem.compiler.frontends.stablehlo_solve import Triangle, cholesky, triangular_solve
@@ -103,7 +103,12 @@ def _trsm(op: Any) -> list[Any]:
 
 
 def _potrf(op: Any) -> list[Any]:
-    return list(_factor(op.operands[0], _letters(op)["uplo"] == "L"))
+    """The factor in one triangle; the other keeps what the matrix has there, as in LAPACK."""
+    (a,), lower = op.operands, _letters(op)["uplo"] == "L"
+    factor, status = _factor(a, lower)
+    rows, columns = (iota(shape_of(a), a.type.rank - d) for d in (2, 1))
+    inside = compare("GE" if lower else "LE", rows, columns)
+    return [same("select", inside, factor, a), status]
 
 
 def _same_bits(op: Any) -> list[Any]:

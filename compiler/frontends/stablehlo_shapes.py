@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from torch_mlir import ir
@@ -9,6 +10,7 @@ from torch_mlir.dialects import arith, cf, linalg, tensor
 
 from stratagem.compiler.frontends.stablehlo_scalars import extract_index, extract_scalar
 from stratagem.compiler.frontends.stablehlo_sizes import read_comparison, read_element
+from stratagem.compiler.ir import DYNAMIC
 
 
 def lower_dimension_size(op: Any) -> None:
@@ -47,19 +49,42 @@ def lower_dynamic_broadcast(op: Any) -> None:
 
 
 def lower_dynamic_reshape(op: Any) -> None:
-    """dynamic_reshape -> tensor.collapse_shape into one dimension, else tensor.reshape."""
+    """dynamic_reshape -> tensor.collapse_shape into one dimension, and tensor.expand_shape from there."""
     operand, sizes = op.operands
     kind = ir.RankedTensorType(op.results[0].type)
     with ir.InsertionPoint(op), op.location:
-        if kind.rank == 1 and operand.type.rank > 1:
-            groups = [list(range(operand.type.rank))]
-            new = tensor.CollapseShapeOp(kind, operand, groups).result
-        else:
+        new = _flat(operand)
+        if kind.rank == 0:
+            one = ir.RankedTensorType.get([1], kind.element_type)
+            new = tensor.CollapseShapeOp(kind, tensor.CastOp(one, new).result, []).result
+        elif kind.rank > 1:
             elements = [_element(sizes, d) for d in range(kind.rank)]
-            shape = ir.RankedTensorType.get([kind.rank], ir.IndexType.get())
-            new = tensor.ReshapeOp(kind, operand, tensor.FromElementsOp(shape, elements).result).result
-        op.results[0].replace_all_uses_with(new)
+            _assert_elements(new, elements)
+            static = [int(kind.get_dim_size(d)) for d in range(kind.rank)]
+            free = [e for d, e in enumerate(elements) if kind.is_dynamic_dim(d)]
+            new = tensor.ExpandShapeOp(kind, new, [list(range(kind.rank))], free, static).result
+        op.results[0].replace_all_uses_with(new if new.type == kind else tensor.CastOp(kind, new).result)
     op.erase()
+
+
+def _flat(operand: Any) -> Any:
+    """All elements in one dimension."""
+    kind = operand.type
+    if kind.rank == 1:
+        return operand
+    count = math.prod(kind.shape) if kind.has_static_shape else DYNAMIC
+    flat = ir.RankedTensorType.get([count], kind.element_type)
+    if kind.rank == 0:
+        return tensor.ExpandShapeOp(flat, operand, [], [], [1]).result
+    return tensor.CollapseShapeOp(flat, operand, [list(range(kind.rank))]).result
+
+
+def _assert_elements(flat: Any, sizes: list[Any]) -> None:
+    count = _index(1)
+    for size in sizes:
+        count = arith.MulIOp(count, size).result
+    same = arith.CmpIOp(arith.CmpIPredicate.eq, count, tensor.DimOp(flat, _index(0)).result).result
+    cf.AssertOp(same, ir.StringAttr.get("reshape: the new shape has another number of elements"))
 
 
 def lower_shape_assertion(op: Any) -> None:

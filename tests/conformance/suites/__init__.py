@@ -11,6 +11,8 @@ from typing import Any
 SUITES = {
     "onnx-node": "onnx_node",
     "stablehlo": "stablehlo",
+    "stablehlo-dynamic": "stablehlo_dynamic",
+    "stablehlo-quantized": "stablehlo_quantized",
     "jax-harness": "jax_harness",
     "jax-models": "jax_models",
 }
