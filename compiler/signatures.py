@@ -38,9 +38,7 @@ def signature_of(module: Any) -> Signature:
     return Signature(inputs, outputs, parameters)
 
 
-def _specs(
-    types: Any, names: Sequence[str | None], marks: Iterable[tuple[bool, bool]]
-) -> tuple[TensorSpec, ...]:
+def _specs(types: Any, names: Sequence[str | None], marks: Iterable[tuple[bool, bool]]) -> tuple[TensorSpec, ...]:
     triples = zip(types, names, marks, strict=True)
     return tuple(_spec(t, name, *mark) for t, name, mark in triples if name is not None)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from torch_mlir import ir
-from torch_mlir.dialects import arith
+from torch_mlir.dialects import arith, tensor
 
 from stratagem.compiler.dense import complex_array
 from stratagem.compiler.frontends.complex_border import join_parts, parts_type, split_parts
@@ -135,8 +135,8 @@ class _Splitter:
         with ir.InsertionPoint(op), op.location:
             if not any(map(is_complex, types)):
                 self._inside(op)
-            elif op.name in _SCALARS:
-                _SCALARS[op.name](self, op)
+            elif op.name in _RULES:
+                _RULES[op.name](self, op)
                 self.dead.append(op)
             elif op.name in _TWICE:
                 self._twice(op)
@@ -163,7 +163,10 @@ class _Splitter:
 
     def _plane_of(self, op: Any, number: int) -> Any:
         operands = [self.planes[v][number] if is_complex(v.type) else v for v in op.operands]
-        kinds, attributes = [plane_type(r.type) for r in op.results], {name: op.attributes[name] for name in op.attributes}
+        kinds, attributes = (
+            [plane_type(r.type) for r in op.results],
+            {name: op.attributes[name] for name in op.attributes},
+        )
         new = ir.Operation.create(op.name, kinds, operands, attributes, regions=len(op.regions))
         for old, region in zip(op.regions, new.regions, strict=True):
             arguments = [plane_type(a.type) for a in old.blocks[0].arguments]
@@ -184,9 +187,7 @@ class _Splitter:
 
     def _side_by_side(self, op: Any) -> None:
         kinds = [kind for r in op.results for kind in ([plane_type(r.type)] * (2 if is_complex(r.type) else 1))]
-        new = ir.Operation.create(
-            op.name, kinds, self._spread(op.operands), _attributes(op), regions=len(op.regions)
-        )
+        new = ir.Operation.create(op.name, kinds, self._spread(op.operands), _attributes(op), regions=len(op.regions))
         rest = iter(new.results)
         for result in op.results:
             if is_complex(result.type):
@@ -213,7 +214,7 @@ class _Splitter:
                 before.replace_all_uses_with(block.add_argument(before.type, before.location))
         self.dead_arguments.append((block, len(old)))
 
-    # ---- single numbers
+    # ---- single numbers, constants, sizes
 
     def create(self, op: Any) -> None:
         """complex.create: the parts are at hand."""
@@ -233,6 +234,11 @@ class _Splitter:
         parts = [arith.ConstantOp(element, part).result for part in ir.ArrayAttr(op.attributes["value"])]
         self.planes[op.results[0]] = (parts[0], parts[1])
 
+    def extent(self, op: Any) -> None:
+        """tensor.dim: both planes have it."""
+        size = tensor.DimOp(self.planes[op.operands[0]][0], op.operands[1]).result
+        op.results[0].replace_all_uses_with(size)
+
     def constant(self, op: Any) -> None:
         """arith.constant of a tensor."""
         kind, array = plane_type(op.results[0].type), complex_array(op)
@@ -241,12 +247,13 @@ class _Splitter:
         self.planes[op.results[0]] = (real, imaginary)
 
 
-_SCALARS: dict[str, Callable[[_Splitter, Any], None]] = {
+_RULES: dict[str, Callable[[_Splitter, Any], None]] = {
     "complex.create": _Splitter.create,
     "complex.re": _Splitter.real,
     "complex.im": _Splitter.imaginary,
     "complex.constant": _Splitter.number,
     "arith.constant": _Splitter.constant,
+    "tensor.dim": _Splitter.extent,
 }
 
 

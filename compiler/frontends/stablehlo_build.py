@@ -47,7 +47,9 @@ def same(name: str, *operands: Any) -> Any:
 def compare(direction: str, left: Any, right: Any) -> Any:
     """EQ, NE, LT, LE, GT or GE of equal types, elementwise."""
     kind = tensor_type(shape_of(left), ir.IntegerType.get_signless(1))
-    return operation("compare", kind, [left, right], comparison_direction=f"#stablehlo<comparison_direction {direction}>")
+    return operation(
+        "compare", kind, [left, right], comparison_direction=f"#stablehlo<comparison_direction {direction}>"
+    )
 
 
 def array(values: Array) -> Any:
