@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from stratagem.compiler.interpreter.attributes import MixedList, integer_list
+from stratagem.compiler.interpreter.attributes import MixedList, integer_list, static_shape
 from stratagem.compiler.interpreter.instructions import Instruction
 from stratagem.compiler.interpreter.values import Array, Region, Value, map_planes, put, same_planes, shape_of
 
@@ -70,13 +70,17 @@ def sizes_of(region: Region) -> tuple[int, ...]:
     return tuple(len(range(*part.indices(2**62))) for part in region)
 
 
-def drop_ones(shape: Sequence[int], rank: int) -> tuple[int, ...]:
-    """Drops leading-most unit dimensions until `rank` are left: the rank reduction of slice operations."""
-    kept = list(shape)
-    for dim in [i for i, size in enumerate(kept) if size == 1]:
-        if len(kept) == rank:
-            break
-        kept.pop(dim - (len(shape) - len(kept)))
+def reduced_shape(instruction: Instruction, region: Region) -> tuple[int, ...]:
+    """The shape of a slice in its result type, which may leave out dimensions that are written to have size 1.
+
+    Which: those that do not fit the type's next dimension, from the front, as MLIR tells them.
+    """
+    wanted, kept = static_shape(instruction.op.results[0].type), list[int]()
+    for size, written in zip(sizes_of(region), instruction.facts.sizes.numbers, strict=True):
+        if len(kept) < len(wanted) and written == wanted[len(kept)]:
+            kept.append(size)
+        elif size != 1:
+            raise instruction.violation(f"a slice of sizes {list(sizes_of(region))} has type {instruction.op.results[0].type}")
     return tuple(kept)
 
 

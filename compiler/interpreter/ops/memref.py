@@ -19,7 +19,7 @@ from stratagem.compiler.interpreter.machine import Machine
 from stratagem.compiler.interpreter.ops.constants import array_constant
 from stratagem.compiler.interpreter.ops.tensor_elements import checked_indices
 from stratagem.compiler.interpreter.ops.tensor_shapes import groups_of
-from stratagem.compiler.interpreter.slices import SliceFacts, drop_ones, region_of, sizes_of
+from stratagem.compiler.interpreter.slices import SliceFacts, reduced_shape, region_of
 from stratagem.compiler.interpreter.values import Array, Value, scalar, shape_of
 from stratagem.runtime.errors import UnsupportedError
 
@@ -62,7 +62,7 @@ def subview(machine: Machine, instruction: Instruction, frame: Frame, operands: 
     source: Buffer = operands[0]
     machine.certain(instruction, operands[1:])
     region = region_of(instruction, operands, shape_of(source), 1)
-    shape = drop_ones(sizes_of(region), ir.MemRefType(instruction.op.results[0].type).rank)
+    shape = reduced_shape(instruction, region)
     planes = [_reshaped(instruction, plane[region], shape) for plane in source]
     return (source.view(planes),)
 

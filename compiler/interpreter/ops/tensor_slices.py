@@ -11,7 +11,7 @@ from torch_mlir import ir
 from stratagem.compiler.interpreter.attributes import MixedList, integer_attribute, integer_list, segments
 from stratagem.compiler.interpreter.instructions import Frame, Instruction, operation
 from stratagem.compiler.interpreter.machine import Machine
-from stratagem.compiler.interpreter.slices import drop_ones, extract, insert, region_of, same_size, sizes_of
+from stratagem.compiler.interpreter.slices import extract, insert, reduced_shape, region_of, same_size, sizes_of
 from stratagem.compiler.interpreter.values import Region, Shared, Value, broadcast, same_planes, shape_of
 
 
@@ -25,7 +25,7 @@ def extract_slice(
     if isinstance(source, Shared):
         source.reads.append(region)
     rank = ir.RankedTensorType(instruction.op.results[0].type).rank
-    shape = drop_ones(sizes_of(region), rank) if rank < len(region) else None
+    shape = reduced_shape(instruction, region) if rank < len(region) else None
     return (extract(source, region, shape),)
 
 
