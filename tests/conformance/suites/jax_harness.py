@@ -42,11 +42,12 @@ def compare_with_jax(function: Any, arguments: list[Array]) -> None:
     from stratagem.compiler.frontends.jax import load_jax
 
     try:
-        wanted = jax.tree_util.tree_leaves(jax.jit(function)(*arguments))
+        # Read at once: jax computes in the background, and its library of linear algebra does not survive a fork then.
+        wanted = [np.asarray(value) for value in jax.tree_util.tree_leaves(jax.jit(function)(*arguments))]
     except Exception as error:  # of any kind: the oracle has no answer
         raise Excluded(f"jax does not run it on a CPU: {type(error).__name__}: {error}") from error
     executable = sg.compile(load_jax(function, tuple(arguments)), target="cpu").executable
-    expect(executable(*arguments), [np.asarray(value) for value in wanted])
+    expect(executable(*arguments), wanted)
 
 
 def _canonical(argument: Any) -> Array:
