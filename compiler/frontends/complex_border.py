@@ -21,6 +21,9 @@ def parts_type(kind: Any) -> Any:
 def split_parts(value: Any) -> tuple[Any, Any]:
     """tensor<5x2xf32> -> its real and its imaginary part, tensor<5xf32> each, at the insertion point."""
     sizes = _sizes(value, value.type.rank - 1)
+    if 0 in sizes:  # no slice of an empty dimension is in bounds
+        empty = tensor.EmptyOp(sizes, value.type.element_type).result
+        return empty, empty
     real, imaginary = (_part(value, number, sizes) for number in (0, 1))
     return real, imaginary
 
@@ -29,7 +32,7 @@ def join_parts(real: Any, imaginary: Any) -> Any:
     """The inverse of `split_parts`."""
     sizes = _sizes(real, real.type.rank)
     joined = tensor.EmptyOp([*sizes, 2], real.type.element_type).result
-    for number, part in enumerate((real, imaginary)):
+    for number, part in () if 0 in sizes else enumerate((real, imaginary)):
         offsets, static_sizes, strides = _place(number, sizes)
         free = [s for s in sizes if not isinstance(s, int)]
         joined = tensor.InsertSliceOp(part, joined, [], free, [], offsets, static_sizes, strides).result

@@ -16,6 +16,7 @@ import numpy as np
 from torch_mlir import ir
 from torch_mlir.dialects import arith, linalg, tensor
 
+from stratagem.compiler.frontends.choices import lower_choices
 from stratagem.compiler.frontends.complex_planes import ComplexBorder, split_complex
 from stratagem.compiler.frontends.constants import (
     Array,
@@ -89,6 +90,7 @@ def land(
     run_pipeline(module, SIMPLIFY)
     function = find_function(module, function_name)
     with module.context, ir.Location.unknown():
+        lower_choices(function)
         late = _lift_constants(module, function, store, ConstantReader(module))
         kept = _write_interface(function, interface, [*names, *late], store)
     set_level(module, "tensor")

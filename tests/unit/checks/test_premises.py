@@ -79,3 +79,34 @@ def test_a_condition_does_not_grow_with_what_lies_before_the_call() -> None:
 
     assert premises(chain(3)) == premises(chain(17))
     assert implied(premises(chain(17)), "n1_0 = floor(n0_0/2)")
+
+
+BRANCH = """
+  %small = arith.cmpi sle, %n, %l : index
+  %a = tensor.empty(%n) : tensor<?xf32>
+  %b = tensor.empty(%l) : tensor<?xf32>
+  scf.if %small {
+    THEN
+  } else {
+    ELSE
+  }
+"""
+
+
+def test_a_call_in_a_branch_knows_its_condition() -> None:
+    taken = BRANCH.replace("THEN", CALL).replace("ELSE", "")
+    assert implied(premises(taken), "n0_0 <= n1_0")
+    other = BRANCH.replace("THEN", "").replace("ELSE", CALL)
+    assert not implied(premises(other), "n0_0 <= n1_0")
+
+
+def test_numbers_follow_through_minima_and_maxima() -> None:
+    clamped = """
+  %low = arith.maxsi %k, %c0 : index
+  %at = arith.minsi %low, %c2 : index
+  %a = tensor.empty(%at) : tensor<?xf32>
+  %b = tensor.empty(%n) : tensor<?xf32>
+  """
+    assert implied(premises(clamped + CALL), "0 <= n0_0 <= 2")
+    assert not implied(premises(clamped + CALL), "n0_0 <= 1")
+    assert not implied(premises(clamped.replace("%low, %c2", "%k, %c2") + CALL), "n0_0 >= 1")

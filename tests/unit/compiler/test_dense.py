@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from torch_mlir import ir
 
-from stratagem.compiler.dense import dense_array
+from stratagem.compiler.dense import complex_array, dense_array
 from stratagem.compiler.interpreter.attributes import elements_array
 
 INFINITE = float("-inf")
@@ -34,6 +34,24 @@ def test_elements(text: str, wanted: Any) -> None:
         array = elements_array(ir.Attribute.parse(text))
     np.testing.assert_array_equal(array, wanted)
     assert array.shape == np.shape(wanted)
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("dense<[(1.0, -2.5), (0x7F800000, 0.0)]> : tensor<2xcomplex<f32>>", [1 - 2.5j, np.inf]),
+        ("dense<(1.0, 2.0)> : tensor<3xcomplex<f32>>", [1 + 2j] * 3),
+        ('dense<"0x0000803F000000400000404000008040"> : tensor<2xcomplex<f32>>', [1 + 2j, 3 + 4j]),
+        ("dense<(0.5, 1.0e-300)> : tensor<complex<f64>>", 0.5 + 1e-300j),
+    ],
+)
+def test_complex_elements(text: str, wanted: Any) -> None:
+    with ir.Context() as context:
+        context.allow_unregistered_dialects = True
+        module = ir.Module.parse(f'%c = "arith.constant"() <{{value = {text}}}> : () -> {text.split(" : ")[1]}')
+        array = complex_array(module.body.operations[0].operation)
+    np.testing.assert_array_equal(array, wanted)
+    assert array.dtype == (np.complex128 if "f64" in text else np.complex64)
 
 
 def test_what_is_not_dense_is_no_array() -> None:

@@ -208,3 +208,13 @@ def test_what_a_body_reads_counts_and_loops_are_looked_into() -> None:
     np.testing.assert_array_equal(program.parameters["w.folded"], w[i, 3])
     (y,) = emulate(program, {"x": numbers(3)})
     np.testing.assert_allclose(y, 3 * w[i, 3], rtol=1e-6)
+
+
+def test_a_number_stays_without_dimensions() -> None:
+    body = """
+  %e = tensor.empty() : tensor<f32>
+  %s = linalg.add ins(%w, %w : tensor<f32>, tensor<f32>) outs(%e : tensor<f32>) -> tensor<f32>
+  %y = linalg.mul ins(%x, %s : tensor<f32>, tensor<f32>) outs(%e : tensor<f32>) -> tensor<f32>"""
+    arguments = '%x: tensor<f32> {model.input = "x"}, %w: tensor<f32> {model.param = "w"}'
+    program = folded(main(arguments, body, "%y", "tensor<f32>"), w=np.array(3, np.float32))
+    assert program.parameters["w.folded"].shape == () and program.parameters["w.folded"] == 6

@@ -43,6 +43,18 @@ def test_rank_reducing_slices() -> None:
     np.testing.assert_array_equal(result("(%x: tensor<4x6xf32>) -> tensor<4x6xf32>", body, X), wanted)
 
 
+@pytest.mark.parametrize("rows", [1, 2])
+def test_a_slice_leaves_out_the_dimension_that_its_type_lacks(rows: int) -> None:
+    """The last one, also where the first happens to have size 1."""
+    body = """
+    %c0 = arith.constant 0 : index
+    %n = tensor.dim %x, %c0 : tensor<?x3x2xf32>
+    %r = tensor.extract_slice %x[0, 0, 1] [%n, 3, 1] [1, 1, 1] : tensor<?x3x2xf32> to tensor<?x3xf32>
+    return %r : tensor<?x3xf32>"""
+    x = np.arange(6 * rows, dtype=np.float32).reshape(rows, 3, 2)
+    np.testing.assert_array_equal(result("(%x: tensor<?x3x2xf32>) -> tensor<?x3xf32>", body, x), x[..., 1])
+
+
 def test_element_operations() -> None:
     body = """
     %c1 = arith.constant 1 : index

@@ -112,6 +112,14 @@ INTERFACE_RULES = {
         '%x: tensor<?x3xf32> {model.input = "x", model.unsigned}',
         "input 'x' of type tensor<?x3xf32> of @main is marked model.unsigned",
     ),
+    "complex integers": (
+        '%x: tensor<?x3xf32> {model.input = "x"}, %i: tensor<3x2xi32> {model.input = "i", model.complex}',
+        "input 'i' of type tensor<3x2xi32> of @main is marked model.complex",
+    ),
+    "complex numbers of three parts": (
+        '%x: tensor<?x3xf32> {model.input = "x", model.complex}',
+        "input 'x' of type tensor<?x3xf32> of @main is marked model.complex",
+    ),
     "unsigned parameter": (
         '%x: tensor<?x3xf32> {model.input = "x"}, %w: tensor<2xi8> {model.param = "w", model.unsigned}',
         "a parameter of @main is marked model.unsigned",

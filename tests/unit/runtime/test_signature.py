@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from stratagem.runtime.errors import RuntimeInputError
-from stratagem.runtime.signature import Signature, TensorSpec
+from stratagem.runtime.signature import Signature, TensorSpec, as_parts, from_parts
 
 SIGNATURE = Signature(
     (TensorSpec("x", "f32", (None, 3)), TensorSpec("n", "i64", ())), (TensorSpec("y", "f32", (None, 3)),)
@@ -64,3 +64,21 @@ def test_ranks_take_their_parts_in_order() -> None:
 def test_signatures_survive_json() -> None:
     whole = Signature(SIGNATURE.inputs, SIGNATURE.outputs, (TensorSpec("w", "bf16", (4,), 0),))
     assert Signature.from_json(whole.to_json()) == whole
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (3, 5), (0, 2)])
+@pytest.mark.parametrize("dtype", ["complex64", "complex128"])
+def test_complex_numbers_and_their_parts(shape: tuple[int, ...], dtype: str) -> None:
+    numbers = np.full(shape, 2 - 3j, dtype)
+    parts = as_parts(numbers)
+    assert parts.shape == (*shape, 2) and parts.dtype.itemsize * 2 == numbers.dtype.itemsize
+    np.testing.assert_array_equal(from_parts(parts), numbers)
+    np.testing.assert_array_equal(from_parts(np.asfortranarray(parts)), numbers)
+    assert not parts.size or np.shares_memory(parts, numbers)
+
+
+def test_real_numbers_are_no_complex_input() -> None:
+    spec = TensorSpec("z", "c64", (2,))
+    assert spec.stored_rank == 2 and spec.stored_dtype == np.float32
+    with pytest.raises(RuntimeInputError, match="input 'z' has dtype float32, the program takes complex64"):
+        spec.check(np.zeros(2, np.float32))
