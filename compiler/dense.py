@@ -36,13 +36,13 @@ def complex_array(op: Any) -> Array:
     part, whole = _PARTS[str(kind.element_type)]
     text = op.get_asm(large_elements_limit=1 << 40, use_local_scope=True)
     elements = text.partition("dense<")[2].partition("> : ")[0]
-    flat = _parse_elements(f"dense<{elements}> : ", (-1,), np.dtype(part)).view(whole)
+    flat: Array = _parse_elements(f"dense<{elements}> : ", (-1,), np.dtype(part)).view(whole)
     shape = tuple(kind.shape)
     return np.full(shape, flat[0]) if flat.size == 1 else flat.reshape(shape)
 
 
 def _parse_elements(text: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
-    """Float elements from an attribute's text: hexadecimal bytes, or a nested list of numbers, or one number for all."""
+    """Float elements from an attribute's text: hexadecimal bytes, a nested list of numbers, or one number for all."""
     elements = text.removeprefix("dense<").rpartition("> : ")[0]
     if elements.startswith('"0x'):
         values = np.frombuffer(bytes.fromhex(elements[3:].rstrip('"')), dtype)

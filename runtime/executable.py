@@ -137,8 +137,7 @@ class Executable:
             self._runtime.call(self._entry, self._pointers.ctypes.data)
         borrowed = {int(a.ctypes.data) for a in (*arrays, *self._parameters)}
         return [
-            self._take(part, spec, borrowed)
-            for part, spec in zip(self._outputs, self.signature.outputs, strict=True)
+            self._take(part, spec, borrowed) for part, spec in zip(self._outputs, self.signature.outputs, strict=True)
         ]
 
     def _take(self, part: Array, spec: TensorSpec, borrowed: set[int]) -> Array:

@@ -1,4 +1,4 @@
-"""Which buffers may be constants of the code: memory that no caller may be given, because callers free what they get."""
+"""Which buffers may be constants of the code: no caller may be given one, because callers free what they get."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Choices between whole tensors, which MLIR makes of branches that compute nothing, in the forms of the tensor level."""
+"""Choices between whole tensors, which MLIR makes of branches that compute nothing, in forms of the tensor level."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from stratagem.compiler.ir import walk
 
 
 def lower_choices(function: Any) -> None:
-    """Replaces `arith.select` between tensors: elementwise where their sizes are equal, else by `scf.if`, because the two
-    may differ in size."""
+    """Replaces `arith.select` between tensors: elementwise where their sizes are equal, else by `scf.if`."""
     for op in list(walk(function)):
         if op.name != "arith.select" or not isinstance(op.results[0].type, ir.RankedTensorType):
             continue

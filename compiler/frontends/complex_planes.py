@@ -80,7 +80,7 @@ def plane_type(kind: Any) -> Any:
 
 @dataclass
 class _Splitter:
-    """Goes through a function in program order. What is replaced stays until the end: later operations name it still."""
+    """Goes through a function in program order. What is replaced stays until the end: later operations name it."""
 
     planes: dict[Any, Pair] = field(default_factory=dict)
     dead: list[Any] = field(default_factory=list)

@@ -68,7 +68,8 @@ def _triangular_solve(op: Any) -> list[Any]:
         conjugated="ADJOINT" in transpose,
         unit_diagonal=flag("unit_diagonal"),
     )
-    return [triangular_solve(*op.operands, which)]
+    a, b = op.operands
+    return [triangular_solve(a, b, which)]
 
 
 def _cholesky(op: Any) -> list[Any]:
@@ -99,7 +100,8 @@ def _trsm(op: Any) -> list[Any]:
         conjugated=letters["trans_x"] == "C",
         unit_diagonal=letters["diag"] == "U",
     )
-    return [triangular_solve(*op.operands, which)]
+    a, b = op.operands
+    return [triangular_solve(a, b, which)]
 
 
 def _potrf(op: Any) -> list[Any]:

@@ -34,8 +34,10 @@ from stratagem.compiler.frontends.stablehlo_build import (
 
 
 def lu(a: Any) -> list[Any]:
-    """`a` of [batch..., m, n] as P L U: L without its ones and U in one matrix; the row, from 1, that each step exchanged
-    with its own (i32 of [batch..., min(m, n)]); and 0 or the first column, from 1, whose pivot is zero (i32, [batch...]).
+    """`a` of [batch..., m, n] as P L U.
+
+    Returns L without its ones and U in one matrix; the row, from 1, that each step exchanged with its own (i32 of
+    [batch..., min(m, n)]); and 0, or the first column, from 1, whose pivot is zero (i32 of [batch...]).
     """
     shape, row = shape_of(a), a.type.rank - 2
     steps, index = min(shape[-2:]), ir.IntegerType.get_signless(32)

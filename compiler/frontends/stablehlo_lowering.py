@@ -137,7 +137,7 @@ def _drop_foreign_attributes(module: Any) -> None:
 
 
 def _lower_early(op: Any) -> None:
-    """What has to be done while it is StableHLO: comparators of sorts, arithmetic on sizes, products of complex numbers."""
+    """What has to be done while it is StableHLO: comparators of sorts, arithmetic on sizes, complex products."""
     if op.name == "stablehlo.sort":
         sort_by_single_keys(op)
     elif op.name == "stablehlo.custom_call" and call_target(op) == "shape_assertion":

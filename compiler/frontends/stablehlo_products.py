@@ -1,4 +1,4 @@
-"""Products of complex tensors as products of their parts, so that these stay the matrix products everything below knows."""
+"""Products of complex tensors as products of their parts: matrix products that everything below knows."""
 
 from __future__ import annotations
 

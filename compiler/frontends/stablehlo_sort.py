@@ -43,7 +43,8 @@ def sort_by_single_keys(op: Any) -> None:
             location=source_line(op),
         )
     with ir.InsertionPoint(op), op.location:
-        places, values = [], []
+        places: list[int] = []
+        values: list[Any] = []
         for operand in op.operands:
             places.append(len(values))
             values += [real(operand), imaginary(operand)] if is_complex(operand) else [operand]

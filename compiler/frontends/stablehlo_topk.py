@@ -6,7 +6,7 @@ from typing import Any
 
 from torch_mlir import ir
 
-from stratagem.compiler.frontends.stablehlo_build import element_of, operation, shape_of, tensor_type, integers
+from stratagem.compiler.frontends.stablehlo_build import element_of, integers, operation, shape_of, tensor_type
 from stratagem.compiler.ir import symbol_name, walk
 
 

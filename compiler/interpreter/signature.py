@@ -59,8 +59,7 @@ class Port:
         return array.astype(self.dtype, copy=False).view(storage(self.element))
 
     def outside(self, value: Value) -> Array:
-        """A result as the caller reads it: integers in `dtype`, floats and complex numbers of floats as the domain holds
-        them."""
+        """A result as the caller reads it: integers in `dtype`, floats, also as parts, as the domain holds them."""
         plane = self.plane(value)
         return from_parts(plane) if self.is_complex else plane
 

@@ -80,7 +80,9 @@ def reduced_shape(instruction: Instruction, region: Region) -> tuple[int, ...]:
         if len(kept) < len(wanted) and written == wanted[len(kept)]:
             kept.append(size)
         elif size != 1:
-            raise instruction.violation(f"a slice of sizes {list(sizes_of(region))} has type {instruction.op.results[0].type}")
+            raise instruction.violation(
+                f"a slice of sizes {list(sizes_of(region))} has type {instruction.op.results[0].type}"
+            )
     return tuple(kept)
 
 

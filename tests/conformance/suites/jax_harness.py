@@ -1,4 +1,4 @@
-"""JAX's harnesses of primitives (in the jax package): some 5,600 functions with arguments; jax itself gives the results."""
+"""JAX's harnesses of primitives (in the jax package): some 5,600 functions with arguments; jax itself is the oracle."""
 
 from __future__ import annotations
 

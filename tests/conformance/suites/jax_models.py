@@ -1,4 +1,4 @@
-"""Small JAX models of the usual libraries with seeded weights, a training step, and programs of sorts and transforms."""
+"""Small JAX models of the usual libraries with seeded weights, a training step, programs of sorts and transforms."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def flax_convolutions() -> Model:
 def flax_attention() -> Model:
     from flax import linen
 
-    class Block(linen.Module):
+    class Block(linen.Module):  # type: ignore[misc]
         @linen.compact
         def __call__(self, x: Any) -> Any:
             mask = linen.make_causal_mask(x[..., 0])

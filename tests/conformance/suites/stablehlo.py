@@ -1,4 +1,4 @@
-"""StableHLO's test data (openxla/stablehlo, `stablehlo/testdata`): one JAX program a file, its inputs and its results."""
+"""StableHLO's test data (openxla/stablehlo, `stablehlo/testdata`): one JAX program a file, with inputs and results."""
 
 from __future__ import annotations
 

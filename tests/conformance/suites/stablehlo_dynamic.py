@@ -1,4 +1,4 @@
-"""StableHLO's test data with free sizes: the files hold no values, so a case passes when it compiles for this machine."""
+"""StableHLO's test data with free sizes: the files hold no values, so a case passes when it compiles."""
 
 from __future__ import annotations
 

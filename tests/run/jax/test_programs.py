@@ -1,4 +1,4 @@
-"""JAX programs as machine code: complex numbers at the border, constants as results, branches in bodies, saved files."""
+"""JAX programs as machine code: complex numbers at the border, constants as results, branches in bodies, files."""
 
 from __future__ import annotations
 

@@ -67,7 +67,8 @@ def test_free_sizes(rows: int) -> None:
 
 def test_single_numbers_constants_and_empty_tensors() -> None:
     scalar = "tensor<complex<f64>>"
-    body = f"%c = stablehlo.constant dense<(1.5, -2.0)> : {scalar}\n%p = stablehlo.add %x, %c : {scalar}\nreturn %p : {scalar}"
+    constant = f"%c = stablehlo.constant dense<(1.5, -2.0)> : {scalar}"
+    body = f"{constant}\n%p = stablehlo.add %x, %c : {scalar}\nreturn %p : {scalar}"
     got = emulate(program(body, f"%x: {scalar}", scalar), [np.array(2j)])[0]
     assert got.shape == () and got.dtype == np.complex128 and got == 1.5
     empty = "tensor<0xcomplex<f32>>"

@@ -73,7 +73,7 @@ def _emit(op: Any, values: dict[Any, Any], index_of: IndexOf, active: Any) -> li
 
 
 def _copy_with_regions(op: Any, values: dict[Any, Any], index_of: IndexOf) -> list[Any]:
-    """A branch or loop inside the body, on scalars, as it is written; what it reads is brought to the types it names."""
+    """A branch or loop inside the body, on scalars, as it is written; what it reads gets the types it names."""
     outer = {v: narrowed(values[v], v.type) for one in [op, *walk(op)] for v in one.operands if v in values}
     copy = op.clone().operation
     for one in [copy, *walk(copy)]:
