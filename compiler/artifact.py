@@ -130,13 +130,15 @@ def driver_table(compilation: Compilation) -> DriverTable:
 def entry_table(compilation: Compilation) -> str:
     """`code/entry.tsv`: the signature for loaders without a JSON parser, one tab-separated line per tensor.
 
-    Offsets of parameters count from the start of the artifact, where the parameters are the first member.
+    Complex tensors stand there as code has them: real numbers with one more dimension, of both parts. Offsets of
+    parameters count from the start of the artifact, where the parameters are the first member.
     """
     signature, base = compilation.signature, first_member_offset(PARAMETERS)
     layout = compilation.parameters.layout()
     lines = []
     for kind, specs in (("output", signature.outputs), ("input", signature.inputs)):
-        lines += ["\t".join([kind, spec.name, spec.dtype, *_dims(spec)]) for spec in specs]
+        stored = (spec.stored for spec in specs)
+        lines += ["\t".join([kind, spec.name, spec.dtype, *_dims(spec)]) for spec in stored]
     for spec in signature.parameters:
         offset, size = layout[spec.name]
         lines.append("\t".join(["param", spec.name, spec.dtype, str(base + offset), str(size), *_dims(spec)]))

@@ -62,7 +62,9 @@ class Executable:
 
     def _lay_out(self) -> None:
         """One block of words for all descriptors and one for the pointers to them, filled once but for the inputs."""
-        ranks = [s.stored_rank for s in (*self.signature.outputs, *self.signature.inputs, *self.signature.parameters)]
+        ranks = [
+            len(s.stored.shape) for s in (*self.signature.outputs, *self.signature.inputs, *self.signature.parameters)
+        ]
         ends = np.cumsum([0] + [descriptors.words(r) for r in [*ranks, 1]])
         self._words = np.zeros(int(ends[-1]), np.int64)
         parts = [self._words[a:b] for a, b in pairwise(ends)]
@@ -142,7 +144,7 @@ class Executable:
 
     def _take(self, part: Array, spec: TensorSpec, borrowed: set[int]) -> Array:
         """One result as an array: adopted when the program allocated it, copied when it is an input handed through."""
-        held = self._held(part, spec.stored_rank, spec.stored_dtype, borrowed)
+        held = self._held(part, len(spec.stored.shape), spec.stored.numpy_dtype, borrowed)
         return from_parts(held) if spec.is_complex else held
 
     def _held(self, part: Array, rank: int, dtype: np.dtype[Any], borrowed: set[int]) -> Array:

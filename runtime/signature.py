@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import ml_dtypes
@@ -69,18 +69,15 @@ class TensorSpec:
 
     @property
     def is_complex(self) -> bool:
-        """Whether code holds it with one more dimension, of real and imaginary parts."""
+        """Whether its numbers have two parts, for which code has one more dimension."""
         return self.numpy_dtype.kind == "c"
 
     @property
-    def stored_rank(self) -> int:
-        """How many dimensions code sees."""
-        return len(self.shape) + self.is_complex
-
-    @property
-    def stored_dtype(self) -> np.dtype[Any]:
-        """The dtype of the elements that code sees."""
-        return np.dtype(f"f{self.numpy_dtype.itemsize // 2}") if self.is_complex else self.numpy_dtype
+    def stored(self) -> TensorSpec:
+        """The tensor that code sees: of real numbers, `f32[3, 2]` for `c64[3]`."""
+        if not self.is_complex:
+            return self
+        return replace(self, dtype={"c64": "f32", "c128": "f64"}[self.dtype], shape=(*self.shape, 2))
 
     def to_json(self) -> dict[str, Any]:
         shard = {} if self.shard_dim is None else {"shard_dim": self.shard_dim}

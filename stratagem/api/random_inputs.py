@@ -16,7 +16,8 @@ Array = np.ndarray[Any, Any]
 def random_arrays(
     signature: Signature, shapes: Mapping[str, Sequence[int]] | None = None, seed: int = 0
 ) -> dict[str, Array]:
-    """Normal random floats and complex numbers, and zeros and ones for integers; free dimensions are 1 unless `shapes` says otherwise.
+    """Normal random floats and complex numbers, and zeros and ones for integers; free dimensions are 1 unless `shapes`
+    says otherwise.
 
     Raises UsageError for a shape of no input.
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,8 @@ def test_complex_numbers(shape: tuple[int, ...]) -> None:
 def test_complex_numbers_of_free_sizes_from_a_file(tmp_path: Path) -> None:
     x = numbers(3, 2)
     path = compiled(lambda a: a * a + 1j, x, dynamic=({0: "n"},)).save(tmp_path / "square.sgm")
+    with zipfile.ZipFile(path) as archive:
+        assert archive.read("code/entry.tsv").decode().splitlines()[1] == "input\targ0\tf32\t3\t?\t2\t2"
     program = sg.load(path)
     for rows in (1, 5):
         y = numbers(rows, 2)
