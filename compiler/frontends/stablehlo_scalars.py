@@ -11,6 +11,7 @@ from typing import Any
 from torch_mlir import ir
 from torch_mlir.dialects import arith, tensor
 
+from stratagem.compiler.frontends.complex_planes import is_complex
 from stratagem.compiler.frontends.constants import splat_value
 from stratagem.compiler.ir import location_text
 from stratagem.runtime.errors import UnsupportedError
@@ -40,7 +41,9 @@ def inline_scalars(block: Any, arguments: Sequence[Any]) -> list[Any]:
 def _repeat(op: Any, values: dict[Any, Any]) -> None:
     if op.name in _SKIPPED:
         return
-    if op.name == "arith.constant" and isinstance(op.results[0].type, ir.RankedTensorType):
+    if op.name == "arith.constant" and is_complex(op.results[0].type):
+        values[op.results[0]] = extract_scalar(op.clone().operation.result)  # no attribute of Python holds its number
+    elif op.name == "arith.constant" and isinstance(op.results[0].type, ir.RankedTensorType):
         splat = splat_value(op.attributes["value"])
         values[op.results[0]] = arith.ConstantOp(op.results[0].type.element_type, splat).result
     elif op.name == "linalg.fill":

@@ -115,6 +115,26 @@ def test_loops_branches_and_windows_carry_both_planes() -> None:
         np.testing.assert_allclose(emulate(built, [x, np.array(choice)])[0], sign * wanted, 1e-5)
 
 
+def test_regions_with_numbers_of_their_own() -> None:
+    """An update that multiplies by a number: 2 + i times what is there, plus what comes."""
+    one = "tensor<complex<f32>>"
+    body = f"""%i = stablehlo.constant dense<[[2], [0]]> : tensor<2x1xi32>
+      %r = "stablehlo.scatter"(%x, %i, %u) <{{scatter_dimension_numbers = #stablehlo.scatter<inserted_window_dims = [0],
+        scatter_dims_to_operand_dims = [0], index_vector_dim = 1>}}> ({{
+      ^bb0(%a: {one}, %b: {one}):
+        %c = stablehlo.constant dense<(2.0, 1.0)> : {one}
+        %m = stablehlo.multiply %a, %c : {one}
+        %s = stablehlo.add %m, %b : {one}
+        stablehlo.return %s : {one}
+      }}) : ({C3}, tensor<2x1xi32>, tensor<2xcomplex<f32>>) -> {C3}
+      return %r : {C3}"""
+    x, u = numbers(3), numbers(2)
+    wanted = x.copy()
+    wanted[[2, 0]] = x[[2, 0]] * (2 + 1j) + u
+    built = program(body, f"%x: {C3}, %u: tensor<2xcomplex<f32>>", C3)
+    np.testing.assert_allclose(emulate(built, [x, u])[0], wanted, 1e-5)
+
+
 def test_products_are_products_of_planes() -> None:
     left, right, out = "tensor<3x5xcomplex<f32>>", "tensor<5x2xcomplex<f32>>", "tensor<3x2xcomplex<f32>>"
     body = f"%p = stablehlo.dot %x, %y : ({left}, {right}) -> {out}\nreturn %p : {out}"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
-from stratagem.compiler.frontends.elements import forward_elements
+from stratagem.compiler.frontends.elements import forward_elements, insert_slices
+from stratagem.compiler.interpreter.api import emulate
 from stratagem.compiler.ir import find_function, parse_module, run_pipeline, walk
 
 HEAD = """
@@ -64,3 +66,21 @@ def test_kept(case: str) -> None:
     module = parse_module(HEAD + KEPT[case])
     forward_elements(find_function(module, "main"))
     assert [op.name for op in walk(module.operation)].count("tensor.extract") == 1
+
+
+@pytest.mark.parametrize("rank", [0, 2])
+def test_an_element_is_put_in_as_a_slice(rank: int) -> None:
+    kind, place = ("tensor<f32>", "") if rank == 0 else ("tensor<?x3xf32>", "%i, %j")
+    module = parse_module(f"""func.func @main(%x: {kind}, %i: index, %j: index, %v: f32) -> {kind} {{
+      %r = tensor.insert %v into %x[{place}] : {kind}
+      return %r : {kind}
+    }}""")
+    with module.context:
+        insert_slices(find_function(module, "main"))
+    module.operation.verify()
+    assert "tensor.insert" not in [op.name for op in walk(module.operation)]
+    x = np.zeros((2, 3) if rank else (), np.float32)
+    wanted = x.copy()
+    wanted[(1, 2) if rank else ()] = 7
+    got = emulate(module, [x, np.int64(1), np.int64(2), np.float32(7)])[0]
+    np.testing.assert_array_equal(got, wanted)

@@ -59,6 +59,13 @@ def test_transforms_along_several_dimensions() -> None:
     assert transform("FFT", numbers(0, 4), [4], "tensor<0x4xcomplex<f32>>").shape == (0, 4)
 
 
+def test_transforms_of_free_sizes_are_refused() -> None:
+    kind = "tensor<?x4xcomplex<f32>>"
+    body = f"%y = stablehlo.fft %x, type = FFT, length = [4] : ({kind}) -> {kind}\nreturn %y : {kind}"
+    with pytest.raises(UnsupportedError, match=r"stablehlo.fft is not supported\n.*fixed sizes"):
+        program(body, f"%x: {kind}", kind)
+
+
 @pytest.mark.parametrize("on_left", [True, False])
 @pytest.mark.parametrize("lower", [True, False])
 @pytest.mark.parametrize("op", ["NO_TRANSPOSE", "TRANSPOSE", "ADJOINT"])
