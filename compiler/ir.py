@@ -110,6 +110,12 @@ def walk(op: Any) -> Iterator[Any]:
                 yield from walk(child.operation)
 
 
+def handed_on(region: Any) -> list[Any]:
+    """The values that the only block of a region ends with, without the condition of a `while` loop."""
+    end = list(region.blocks[0].operations)[-1].operation
+    return list(end.operands)[1 if end.name == "scf.condition" else 0 :]
+
+
 def functions(module: Any) -> list[Any]:
     """The module's own func.func operations, in order."""
     return [op.operation for op in module.body.operations if op.operation.name == "func.func"]

@@ -7,6 +7,7 @@ from typing import Any
 from torch_mlir import ir
 
 from stratagem.compiler.analysis.lifetimes import ALIASING
+from stratagem.compiler.ir import handed_on
 
 FOR_BOUNDS = 3
 """Operands of `scf.for` before the values it carries: both bounds and the step."""
@@ -34,25 +35,19 @@ def _sources(buffer: Any) -> list[Any]:
         return list(op.operands)[1:]
     at = [r == buffer for r in op.results].index(True)
     if op.name == "scf.if":
-        return [_ends(region)[at] for region in op.regions]
+        return [handed_on(region)[at] for region in op.regions]
     if op.name == "scf.for":
-        return [op.operands[FOR_BOUNDS + at], _ends(op.regions[0])[at]]
-    return [_ends(op.regions[0])[at]] if op.name == "scf.while" else []
+        return [op.operands[FOR_BOUNDS + at], handed_on(op.regions[0])[at]]
+    return [handed_on(op.regions[0])[at]] if op.name == "scf.while" else []
 
 
 def _carried(op: Any, argument: Any) -> list[Any]:
     """What a loop's block argument begins as, and what a round hands on to it."""
     at = argument.arg_number
     if op.name == "scf.for" and at:
-        return [op.operands[FOR_BOUNDS + at - 1], _ends(op.regions[0])[at - 1]]
+        return [op.operands[FOR_BOUNDS + at - 1], handed_on(op.regions[0])[at - 1]]
     if op.name != "scf.while":
         return []
     if argument.owner == op.regions[1].blocks[0]:
-        return [_ends(op.regions[0])[at]]
-    return [op.operands[at], _ends(op.regions[1])[at]]
-
-
-def _ends(region: Any) -> list[Any]:
-    """The values that a region hands on, without the condition of a loop."""
-    end = list(region.blocks[0].operations)[-1].operation
-    return list(end.operands)[1 if end.name == "scf.condition" else 0 :]
+        return [handed_on(op.regions[0])[at]]
+    return [op.operands[at], handed_on(op.regions[1])[at]]

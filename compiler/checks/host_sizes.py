@@ -16,6 +16,7 @@ from torch_mlir import ir
 from stratagem.compiler.checks.host_operations import EXTENTS, read_integer
 from stratagem.compiler.checks.index_reader import truncates
 from stratagem.compiler.checks.polynomials import Polynomial, number, unknown
+from stratagem.compiler.ir import handed_on
 
 FOR_BOUNDS = 3
 """Operands of `scf.for` before the values it carries: both bounds and the step."""
@@ -131,19 +132,14 @@ class HostSizes:
         """One fact for each choice, and one for the numbers between which the result lies, so that each is of use where
         the others' unknowns play no part."""
         self.facts += [Fact(f"{name} {relation} {c}", frozenset([name]) | c.unknowns()) for c in choices]
-        extreme = min if relation == "<=" else max
-        ends = list(zip(*map(self._range, choices), strict=True))
-        # The least of several is at most the least upper end that is known, and at least the least of all lower ends.
-        one, every = (1, 0) if relation == "<=" else (0, 1)
-        found: list[int | None] = [None, None]
-        found[one] = extreme((n for n in ends[one] if n is not None), default=None)
-        found[every] = None if None in ends[every] else extreme(ends[every])
-        self._ranges[name] = (found[0], found[1])
-        self.facts += [
-            Fact(f"{name} {sign} {n}", frozenset([name]))
-            for sign, n in zip((">=", "<="), found, strict=True)
-            if n is not None
-        ]
+        least, most = zip(*map(self._range, choices), strict=True)
+        if relation == "<=":
+            low, high = _of_all(min, least), _of_known(min, most)
+        else:
+            low, high = _of_known(max, least), _of_all(max, most)
+        self._ranges[name] = (low, high)
+        ends = ((">=", low), ("<=", high))
+        self.facts += [Fact(f"{name} {sign} {n}", frozenset([name])) for sign, n in ends if n is not None]
 
     def _range(self, size: Polynomial) -> tuple[int | None, int | None]:
         """Numbers that a size certainly lies between; None where none is known."""
@@ -198,26 +194,26 @@ class HostSizes:
         """A result of control flow, or of an operation that nothing is known of."""
         at = [r == place.value for r in op.results].index(True)
         if op.name == "scf.if":
-            return self.one_of(place.key, [place.read(_passed_on(region)[at]) for region in op.regions])
+            return self.one_of(place.key, [place.read(handed_on(region)[at]) for region in op.regions])
         if op.name == "scf.for":
-            ends = [op.operands[FOR_BOUNDS + at], _passed_on(op.regions[0])[at]]
+            ends = [op.operands[FOR_BOUNDS + at], handed_on(op.regions[0])[at]]
             return self.one_of(place.key, [place.read(v) for v in ends])
         if op.name == "scf.while":
-            return place.read(_passed_on(op.regions[0])[at])
+            return place.read(handed_on(op.regions[0])[at])
         return self.name(place.key, place.define)
 
     def _carried(self, place: _Place, block: Any) -> Polynomial:
         """A value that a loop carries: what it begins as if one round keeps it, by induction over the rounds."""
         op, at = block.owner.operation, place.value.arg_number
         if op.name == "scf.while" and block == op.regions[1].blocks[0]:
-            return place.read(_passed_on(op.regions[0])[at])
+            return place.read(handed_on(op.regions[0])[at])
         if op.name == "scf.while":
-            begin, after = op.operands[at], _passed_on(op.regions[1])[at]
+            begin, after = op.operands[at], handed_on(op.regions[1])[at]
         elif op.name == "scf.for" and at == 0:
             bounds = [self.index(v) for v in list(op.operands)[:2]]
             return self.name(place.key, lambda name: ([(f"{bounds[0]} <= {name} < {bounds[1]}", 1)], bounds))
         elif op.name == "scf.for":
-            begin, after = op.operands[FOR_BOUNDS + at - 1], _passed_on(op.regions[0])[at - 1]
+            begin, after = op.operands[FOR_BOUNDS + at - 1], handed_on(op.regions[0])[at - 1]
         else:
             return self.name(place.key, place.define)
         first = place.read(begin)
@@ -229,11 +225,14 @@ class HostSizes:
         return self.name(place.key, place.define)
 
 
+def _of_known(extreme: Callable[[list[int]], int], numbers: Sequence[int | None]) -> int | None:
+    known = [n for n in numbers if n is not None]
+    return extreme(known) if known else None
+
+
+def _of_all(extreme: Callable[[list[int]], int], numbers: Sequence[int | None]) -> int | None:
+    return None if None in numbers else _of_known(extreme, numbers)
+
+
 def _one_of(name: str, choices: Sequence[Polynomial]) -> tuple[str, int]:
     return " or ".join(f"{name} = {c}" for c in choices), len(choices)
-
-
-def _passed_on(region: Any) -> list[Any]:
-    """The values that a region ends with, without the condition of a loop that goes on while it is true."""
-    end = list(region.blocks[0].operations)[-1].operation
-    return list(end.operands)[1 if end.name == "scf.condition" else 0 :]
