@@ -24,6 +24,7 @@ from stratagem.compiler.frontends.stablehlo_shapes import (
     lower_shape_assertion,
 )
 from stratagem.compiler.frontends.stablehlo_sort import lower_sort, sort_by_single_keys
+from stratagem.compiler.frontends.stablehlo_window import lower_reduce_window
 from stratagem.compiler.ir import functions, new_context, parse_module, run_pipeline, to_text
 from stratagem.runtime.errors import PassError, UnsupportedError
 
@@ -45,6 +46,7 @@ REWRITES: dict[str, Callable[[Any], None]] = {
     "stablehlo.sort": lower_sort,
     "stablehlo.scatter": lower_scatter,
     "stablehlo.select_and_scatter": lower_select_and_scatter,
+    "stablehlo.reduce_window": lower_reduce_window,
     "stablehlo.get_dimension_size": lower_dimension_size,
     "stablehlo.dynamic_broadcast_in_dim": lower_dynamic_broadcast,
     "stablehlo.dynamic_reshape": lower_dynamic_reshape,

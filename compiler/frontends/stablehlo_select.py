@@ -26,9 +26,9 @@ def lower_select_and_scatter(op: Any) -> None:
     """
     operand, source, init = op.operands
     rank = operand.type.rank
-    window = _integers(op, "window_dimensions", [1] * rank)
-    strides = _integers(op, "window_strides", [1] * rank)
-    low = _padding(op, rank)
+    window = integers_of(op, "window_dimensions", [1] * rank)
+    strides = integers_of(op, "window_strides", [1] * rank)
+    low, _ = padding_of(op, rank)
     select, scatter = (region.blocks[0] for region in op.regions)
     with ir.InsertionPoint(op), op.location:
         free = [_size(operand, d) for d in range(rank) if operand.type.is_dynamic_dim(d)]
@@ -126,13 +126,15 @@ def _size(value: Any, dimension: int) -> Any:
     return tensor.DimOp(value, constant(dimension)).result
 
 
-def _integers(op: Any, key: str, otherwise: list[int]) -> list[int]:
+def integers_of(op: Any, key: str, otherwise: list[int]) -> list[int]:
+    """An attribute of one integer per dimension."""
     return list(ir.DenseI64ArrayAttr(op.attributes[key])) if key in op.attributes else otherwise
 
 
-def _padding(op: Any, rank: int) -> list[int]:
-    """The padding before each dimension."""
+def padding_of(op: Any, rank: int) -> tuple[list[int], list[int]]:
+    """The padding before and behind each dimension."""
     if "padding" not in op.attributes:
-        return [0] * rank
-    pairs = list(ir.DenseIntElementsAttr(op.attributes["padding"]))
-    return [int(n) for n in (pairs[::2] if len(pairs) == 2 * rank else [pairs[0]] * rank)]
+        return [0] * rank, [0] * rank
+    pairs = [int(n) for n in ir.DenseIntElementsAttr(op.attributes["padding"])]
+    pairs = pairs if len(pairs) == 2 * rank else pairs[:1] * (2 * rank)
+    return pairs[::2], pairs[1::2]

@@ -6,7 +6,7 @@ from tests.conformance.suites.stablehlo import texts
 
 TITLE = "StableHLO test data, free sizes (compiled only)"
 SOURCE = "openxla/stablehlo, stablehlo/testdata/dynamic"
-FLOOR = 0.5
+FLOOR = 0.8
 FOLDER = "dynamic/"
 
 

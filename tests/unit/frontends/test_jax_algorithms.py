@@ -70,6 +70,30 @@ def test_random_bits_are_jaxs(algorithm: Any) -> None:
     check(lambda k: lax.rng_bit_generator(k, (3, 5), dtype=np.uint32, algorithm=algorithm), key)
 
 
+@pytest.mark.parametrize(("rows", "columns"), [(1, 1), (3, 6), (2, 7)])
+def test_windows_over_free_sizes(rows: int, columns: int) -> None:
+    def pools(x: Any) -> Any:
+        return (
+            lax.reduce_window(x, -np.inf, lax.max, (1, 3, 2), (1, 2, 2), ((0, 0), (1, 1), (0, 1))),
+            lax.reduce_window(
+                x, 0.0, lax.add, (1, 1, 2), (1, 1, 1), ((0, 0), (0, 0), (2, 0)), window_dilation=(1, 1, 2)
+            ),
+        )
+
+    program = load_jax(pools, (values(2, 5, 4),), ({0: "b", 1: "n"},))
+    x = values(rows, columns, 4)
+    for got, wanted in zip(emulate(program, [x]), pools(x), strict=True):
+        np.testing.assert_allclose(got, np.asarray(wanted), 1e-5, 1e-5)
+
+
+def test_windows_with_holes_between_the_elements_need_fixed_sizes() -> None:
+    def spread(x: Any) -> Any:
+        return lax.reduce_window(x, 0.0, lax.add, (1, 2), (1, 1), "VALID", base_dilation=(1, 2))
+
+    with pytest.raises(UnsupportedError, match=r"reduce_window is not supported\n.*fixed sizes"):
+        load_jax(spread, (values(2, 5),), ({0: "b"},))
+
+
 def test_eigenvalues_are_refused() -> None:
     with pytest.raises(UnsupportedError, match=r"jax eigh is not supported"):
         load_jax(lambda a: lax.linalg.eigh(a), (values(3, 3),))
