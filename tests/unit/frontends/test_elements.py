@@ -82,5 +82,5 @@ def test_an_element_is_put_in_as_a_slice(rank: int) -> None:
     x = np.zeros((2, 3) if rank else (), np.float32)
     wanted = x.copy()
     wanted[(1, 2) if rank else ()] = 7
-    got = emulate(module, [x, np.int64(1), np.int64(2), np.float32(7)])[0]
+    got = emulate(module, [x, np.array(1), np.array(2), np.array(7, np.float32)])[0]
     np.testing.assert_array_equal(got, wanted)
