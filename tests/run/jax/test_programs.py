@@ -81,6 +81,15 @@ def test_joined_tensors(dtype: str) -> None:
     assert got.dtype == wanted.dtype and (got == wanted).all()
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16", "int8"])
+def test_elements_at_a_place_that_data_decide(dtype: str) -> None:
+    x = np.asarray(jnp.asarray([3.0, -1.5, 7.25, 0.0, 9.0]).astype(dtype))
+    program = compiled(lambda a, i: a.at[i].get(mode="fill", fill_value=1), x, np.int32(2)).executable
+    for place, wanted in ((2, x[2]), (-1, x[4]), (5, 1), (0, x[0])):
+        (got,) = program(x, np.array(place, np.int32))
+        assert got.dtype == x.dtype and got == wanted
+
+
 @pytest.mark.parametrize(("source", "target"), [("float16", "int16"), ("bfloat16", "uint16"), ("int16", "bfloat16")])
 def test_bits_of_narrow_floats(source: str, target: str) -> None:
     x = np.asarray(jnp.asarray([0.0, -1.5, 200.0, -0.0], "float32").astype(source))

@@ -52,8 +52,8 @@ def _emit(op: Any, values: dict[Any, Any], index_of: IndexOf, active: Any) -> li
         return [index_of(int(ir.IntegerAttr(op.attributes["dim"]).value))]
     if op.name == "arith.constant":
         return [_constant(op)]
-    if len(op.regions):
-        return _copy_with_regions(op, values, index_of)
+    if len(op.regions) or not op.name.startswith(("arith.", "math.")):
+        return _copy_as_written(op, values, index_of)
     operands = [_lookup(v, values) for v in op.operands]
     lanes = max((ir.VectorType(v.type).shape[0] for v in operands if isinstance(v.type, ir.VectorType)), default=0)
     if lanes:
@@ -72,8 +72,8 @@ def _emit(op: Any, values: dict[Any, Any], index_of: IndexOf, active: Any) -> li
     return list(ir.Operation.create(op.name, results=types, operands=operands, attributes=attributes).results)
 
 
-def _copy_with_regions(op: Any, values: dict[Any, Any], index_of: IndexOf) -> list[Any]:
-    """A branch or loop inside the body, on scalars, as it is written; what it reads gets the types it names."""
+def _copy_as_written(op: Any, values: dict[Any, Any], index_of: IndexOf) -> list[Any]:
+    """A branch, a loop or a read of memory inside the body, on scalars; what it reads gets the types it names."""
     outer = {v: narrowed(values[v], v.type) for one in [op, *walk(op)] for v in one.operands if v in values}
     copy = op.clone().operation
     for one in [copy, *walk(copy)]:
