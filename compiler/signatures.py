@@ -13,15 +13,17 @@ from stratagem.runtime.signature import Signature, TensorSpec
 
 UNSIGNED = "model.unsigned"
 """The mark on arguments and results of @main whose integers are unsigned: MLIR's integers carry no sign."""
+STORED = "model.stored"
+"""On arguments and results of @main of `i8`: the type of the small numbers in these bytes, e.g. `f8E4M3FN` or `i4`."""
 
 
 def signature_of(module: Any) -> Signature:
-    """Inputs, outputs and parameters in argument order. Integers marked `model.unsigned` are `u8` ... `u64` outside;
-    parameters are never marked: nobody outside sees them."""
+    """Inputs, outputs and parameters in argument order. Integers marked `model.unsigned` are `u8` ... `u64` outside, bytes
+    marked `model.stored` of the type named; parameters are never marked: nobody outside sees them."""
     main = find_function(module, "main")
     kind = ir.FunctionType(ir.TypeAttr(main.attributes["function_type"]).value)
-    unsigned = argument_flags(main, UNSIGNED)
-    inputs = _specs(kind.inputs, argument_attributes(main, "model.input"), unsigned)
+    outside = _outside(argument_flags(main, UNSIGNED), argument_attributes(main, STORED))
+    inputs = _specs(kind.inputs, argument_attributes(main, "model.input"), outside)
     shards = argument_attributes(main, "system.shard")
     parameters = tuple(
         replace(_spec(t, name), shard_dim=None if shard is None else int(shard.rpartition(":")[2]))
@@ -29,17 +31,23 @@ def signature_of(module: Any) -> Signature:
         if name is not None
     )
     names = result_attributes(main, "model.output")
-    outputs = _specs(kind.results, [n or f"output{i}" for i, n in enumerate(names)], result_flags(main, UNSIGNED))
+    outside = _outside(result_flags(main, UNSIGNED), result_attributes(main, STORED))
+    outputs = _specs(kind.results, [n or f"output{i}" for i, n in enumerate(names)], outside)
     return Signature(inputs, outputs, parameters)
 
 
-def _specs(types: Any, names: Sequence[str | None], unsigned: Sequence[bool]) -> tuple[TensorSpec, ...]:
-    triples = zip(types, names, unsigned, strict=True)
-    return tuple(_spec(t, name, no_sign) for t, name, no_sign in triples if name is not None)
+def _outside(unsigned: Sequence[bool], stored: Sequence[str | None]) -> list[str]:
+    """For each value, what the marks say of its element type outside: a type, `u` for no sign, nothing."""
+    return [name or ("u" if no_sign else "") for no_sign, name in zip(unsigned, stored, strict=True)]
 
 
-def _spec(kind: Any, name: str, unsigned: bool = False) -> TensorSpec:
+def _specs(types: Any, names: Sequence[str | None], outside: Sequence[str]) -> tuple[TensorSpec, ...]:
+    triples = zip(types, names, outside, strict=True)
+    return tuple(_spec(t, name, marked) for t, name, marked in triples if name is not None)
+
+
+def _spec(kind: Any, name: str, outside: str = "") -> TensorSpec:
     shaped = ir.ShapedType(kind)
     shape = tuple(None if shaped.is_dynamic_dim(i) else shaped.get_dim_size(i) for i in range(shaped.rank))
     element = str(shaped.element_type)
-    return TensorSpec(name, element.replace("i", "u") if unsigned else element, shape)
+    return TensorSpec(name, element.replace("i", "u") if outside == "u" else outside or element, shape)

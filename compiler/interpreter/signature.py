@@ -18,8 +18,9 @@ from stratagem.compiler.interpreter.elements import element_of, is_float, storag
 from stratagem.compiler.interpreter.values import Array, Value
 from stratagem.compiler.ir import DYNAMIC, argument_attributes, argument_flags, result_attributes, result_flags
 from stratagem.compiler.program import Program
-from stratagem.compiler.signatures import UNSIGNED
+from stratagem.compiler.signatures import STORED, UNSIGNED
 from stratagem.runtime.errors import RuntimeInputError
+from stratagem.runtime.signature import NUMPY_TYPES
 
 Inputs = Mapping[str, Array] | Sequence[Array]
 
@@ -28,8 +29,8 @@ Inputs = Mapping[str, Array] | Sequence[Array]
 class Port:
     """One argument or result. `shape` has DYNAMIC where the size is not known; scalars have shape ().
 
-    Integers are signless inside; `is_unsigned` says how the caller reads them. `shard` is (mesh axis, dimension) where
-    every rank holds a part only; shapes are those of the part.
+    Integers are signless inside; `is_unsigned` says how the caller reads them, `stored` which small numbers bytes hold.
+    `shard` is (mesh axis, dimension) where every rank holds a part only; shapes are those of the part.
     """
 
     name: str
@@ -39,11 +40,14 @@ class Port:
     is_buffer: bool = False
     is_arena: bool = False
     is_unsigned: bool = False
+    stored: str | None = None
     shard: tuple[str, int] | None = None
 
     @property
     def dtype(self) -> np.dtype[Any]:
         """The numpy dtype of the caller's data."""
+        if self.stored is not None:
+            return NUMPY_TYPES[self.stored]
         dtype = storage(self.element)
         return np.dtype(f"u{dtype.name}") if self.is_unsigned else dtype
 
@@ -61,7 +65,7 @@ def arguments_of(function: Any) -> list[Port]:
     """The arguments of a func.func operation."""
     inputs, parameters = (argument_attributes(function, key) for key in ("model.input", "model.param"))
     arenas, unsigned = argument_flags(function, "physical.arena"), argument_flags(function, UNSIGNED)
-    shards = argument_attributes(function, "system.shard")
+    shards, stored = (argument_attributes(function, key) for key in ("system.shard", STORED))
     kinds = [value.type for value in function.regions[0].blocks[0].arguments]
     return [
         replace(
@@ -69,10 +73,11 @@ def arguments_of(function: Any) -> list[Port]:
             is_parameter=parameter is not None,
             is_arena=arena,
             is_unsigned=no_sign,
+            stored=small,
             shard=_shard(shard),
         )
-        for i, (kind, name, parameter, arena, no_sign, shard) in enumerate(
-            zip(kinds, inputs, parameters, arenas, unsigned, shards, strict=True)
+        for i, (kind, name, parameter, arena, no_sign, small, shard) in enumerate(
+            zip(kinds, inputs, parameters, arenas, unsigned, stored, shards, strict=True)
         )
     ]
 
@@ -81,10 +86,10 @@ def results_of(function: Any) -> list[Port]:
     """The results of a func.func operation."""
     kinds = ir.FunctionType(ir.TypeAttr(function.attributes["function_type"]).value).results
     names = result_attributes(function, "model.output")
-    unsigned = result_flags(function, UNSIGNED)
+    unsigned, stored = result_flags(function, UNSIGNED), result_attributes(function, STORED)
     return [
-        replace(_port(kind, name or f"result {i}"), is_unsigned=no_sign)
-        for i, (kind, name, no_sign) in enumerate(zip(kinds, names, unsigned, strict=True))
+        replace(_port(kind, name or f"result {i}"), is_unsigned=no_sign, stored=small)
+        for i, (kind, name, no_sign, small) in enumerate(zip(kinds, names, unsigned, stored, strict=True))
     ]
 
 

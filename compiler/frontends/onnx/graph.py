@@ -16,7 +16,7 @@ import onnx
 from onnx import helper
 
 from stratagem.compiler.frontends.constants import Array
-from stratagem.compiler.frontends.onnx.weights import NUMPY
+from stratagem.compiler.frontends.onnx.weights import NUMPY, STORED
 from stratagem.runtime.errors import ModelError
 
 INLINE = 64
@@ -312,6 +312,8 @@ def _constant_input(name: str, array: Array) -> Any:
 
 def tensor_proto(name: str, array: Array) -> Any:
     """A TensorProto with its bytes inside; for small constants."""
+    if ONNX_TYPES[array.dtype] in STORED:  # in a message, some of these share bytes
+        return onnx.numpy_helper.from_array(array, name)
     return onnx.TensorProto(
         name=name,
         data_type=ONNX_TYPES[array.dtype],

@@ -21,12 +21,12 @@ from stratagem.compiler.frontends.onnx.functions import (
     operators,
 )
 from stratagem.compiler.frontends.onnx.graph import Graph
-from stratagem.compiler.frontends.onnx.lower import LOWERINGS, lower_calls
+from stratagem.compiler.frontends.onnx.lower import is_opaque, lower_calls
 from stratagem.compiler.frontends.onnx.read import NO_FOLDER, Source, read_model, serialised
 from stratagem.compiler.frontends.onnx.refusals import Refused, explain, refuse_operation
 from stratagem.compiler.frontends.onnx.refused_forms import refuse_forms
 from stratagem.compiler.frontends.onnx.simplify import simplify
-from stratagem.compiler.frontends.onnx.weights import Weights
+from stratagem.compiler.frontends.onnx.weights import STORED, Weights
 from stratagem.compiler.frontends.onnx.worker import import_to_folder, program_from_folder
 from stratagem.compiler.frontends.torch_unsigned import widen_unsigned
 from stratagem.compiler.ir import find_function, new_context, run_pipeline
@@ -155,7 +155,7 @@ def expand_graph(graph: Graph, kinds: AbstractSet[str]) -> set[str]:
 def _lower(graph: Graph, source: str, context: Any) -> Program:
     with context, ir.Location.unknown():
         module = ir.Module.create()
-        emission = Emission(module, source, frozenset(LOWERINGS))
+        emission = Emission(module, source, is_opaque)
         emit_main(emission, graph)
     report_stage("lowering ONNX operators")
     _run(module, ONNX_TO_TORCH, graph, source)
@@ -169,7 +169,9 @@ def _lower(graph: Graph, source: str, context: Any) -> Program:
     _run(module, "builtin.module(inline)", graph, source)
     report_stage("naming inputs and parameters")
     names = list(emission.parameters)
-    unsigned = frozenset(n for n in [*graph.inputs, *graph.outputs] if _unsigned(graph, n))
+    interface = [*graph.inputs, *graph.outputs]
+    unsigned = frozenset(n for n in interface if _unsigned(graph, n))
+    stored = {n: STORED[kind.element] for n in interface if (kind := graph.type_of(n)) and kind.element in STORED}
     return land(
         module,
         "main",
@@ -178,6 +180,7 @@ def _lower(graph: Graph, source: str, context: Any) -> Program:
         parameters=ParameterStore(emission.parameters),
         parameter_arguments={len(graph.inputs) + i: n for i, n in enumerate(names)},
         unsigned=unsigned,
+        stored=stored,
     )
 
 

@@ -42,14 +42,6 @@ def _slice_axes_computed(graph: Graph, one: Any) -> tuple[str, str] | None:
     return None
 
 
-def _shift_too_far(graph: Graph, one: Any) -> tuple[str, str] | None:
-    amount, kind = graph.constant(one.input[1]), graph.type_of(one.input[0])
-    widths = {2: 8, 3: 8, 4: 16, 5: 16, 6: 32, 7: 64, 12: 32, 13: 64}
-    if amount is None or kind is None or (amount < 0).any() or (amount >= widths.get(kind.element, 0)).any():
-        return "its amount may be negative or reach the width of the type", "shift by a constant within the width"
-    return None
-
-
 def _einsum_of_scalars(graph: Graph, one: Any) -> tuple[str, str] | None:
     if any(graph.shape_of(i) == () for i in one.input):
         return "it has a scalar operand", "multiply by the scalar with Mul"
@@ -83,7 +75,6 @@ _RULES: dict[str, Rule] = {
     **{f"Reduce{name}": _axes_computed for name in _REDUCTIONS},
     **{name: _always("it draws random numbers", "draw them outside and pass them as an input") for name in _RANDOM},
     "Slice": _slice_axes_computed,
-    "BitShift": _shift_too_far,
     "Einsum": _einsum_of_scalars,
     "Resize": _resize_corners,
     "SpaceToDepth": _free_space_to_depth,

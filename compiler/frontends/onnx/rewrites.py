@@ -47,8 +47,11 @@ def _cast(graph: Graph, one: Any) -> Sequence[Any] | None:
 
 def _cast_like(graph: Graph, one: Any) -> Sequence[Any] | None:
     """The second input only gives the type."""
-    kind = graph.type_of(one.input[1])
-    return None if kind is None else [node("Cast", [one.input[0]], [one.output[0]], one.name, to=kind.element)]
+    kind, given = graph.type_of(one.input[1]), attributes(one)
+    if kind is None:
+        return None
+    how = {k: given[k] for k in ("saturate", "round_mode") if k in given}
+    return [node("Cast", [one.input[0]], [one.output[0]], one.name, to=kind.element, **how)]
 
 
 def _constant_of_shape(graph: Graph, one: Any) -> Sequence[Any] | None:
