@@ -12,7 +12,7 @@ from stratagem.compiler.frontends.onnx.call import Call, Lowering
 from stratagem.compiler.frontends.onnx.emit import Opaque
 from stratagem.compiler.frontends.onnx.graph import ASSERT, Dim, Graph, describe
 from stratagem.compiler.frontends.onnx.lower_bits import lower_bit_cast, lower_bit_shift
-from stratagem.compiler.frontends.onnx.lower_cast import is_small_cast, lower_cast
+from stratagem.compiler.frontends.onnx.lower_cast import is_own_cast, lower_cast
 from stratagem.compiler.frontends.onnx.lower_control import lower_assertion, lower_if, lower_loop, lower_scan
 from stratagem.compiler.frontends.onnx.reshape import Group, build_reshape, index, join_empty, match_groups
 from stratagem.compiler.ir import walk
@@ -242,4 +242,4 @@ LOWERINGS: dict[str, Lowering] = {
 
 def is_opaque(graph: Graph, one: Any) -> bool:
     """Whether a node is written as an opaque call, for its lowering here."""
-    return is_small_cast(graph, one) if one.op_type == "Cast" else one.op_type in LOWERINGS
+    return is_own_cast(graph, one) if one.op_type == "Cast" else one.op_type in LOWERINGS

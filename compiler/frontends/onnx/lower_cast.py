@@ -1,4 +1,4 @@
-"""Cast from and to the element types that are stored in bytes (`small_types.py`)."""
+"""Cast from and to the element types that are stored in bytes (`small_types.py`), and to those the wheel leaves out."""
 
 from __future__ import annotations
 
@@ -29,10 +29,14 @@ _UNSIGNED = (2, 4, 9, 12, 13)
 """ONNX element types whose integers have no sign, bool among them."""
 
 
-def is_small_cast(graph: Graph, one: Any) -> bool:
-    """Whether a Cast reads or writes a type that is stored in bytes."""
-    kind = graph.type_of(one.input[0])
-    return attributes(one)["to"] in STORED or (kind is not None and kind.element in STORED)
+_NOT_IN_THE_WHEEL = (4, 5, 12, 13)
+"""uint16, int16, uint32, uint64."""
+
+
+def is_own_cast(graph: Graph, one: Any) -> bool:
+    """Whether a Cast reads or writes a type that is stored in bytes, or gives an integer that the wheel has no cast to."""
+    kind, to = graph.type_of(one.input[0]), attributes(one)["to"]
+    return to in STORED or to in _NOT_IN_THE_WHEEL or (kind is not None and kind.element in STORED)
 
 
 def lower_cast(call: Call) -> Sequence[Any]:
@@ -85,8 +89,11 @@ def _float(value: Any, signed: bool, integers: int) -> Any:
     return arith.TruncFOp(ir.F32Type.get(), value).result if value.type.width > integers else value
 
 
+_UINT64 = 13
+
+
 def _converted(value: Any, signed: bool, result: Any, element: int) -> Any:
-    """An f32 or i32 in another type of the contract."""
+    """A float or integer in another type of the contract; what is out of range keeps its low bits, as in C."""
     whole, to_whole = isinstance(value.type, ir.IntegerType), isinstance(result, ir.IntegerType)
     if to_whole and result.width == 1:
         return Word(value).exceeds(0).value if whole else _differs_from_zero(value)
@@ -94,11 +101,14 @@ def _converted(value: Any, signed: bool, result: Any, element: int) -> Any:
         return Word(value).resized(result.width, signed).value
     if whole:
         return (arith.SIToFPOp if signed else arith.UIToFPOp)(result, value).result
+    if to_whole and element == _UINT64:
+        return arith.FPToUIOp(result, value).result
     if to_whole:
-        return (arith.FPToUIOp if element in _UNSIGNED else arith.FPToSIOp)(result, value).result
-    if result.width == 32:
+        wide = arith.FPToSIOp(ir.IntegerType.get_signless(64), value).result
+        return Word(wide).resized(result.width).value
+    if result.width == value.type.width:
         return value
-    return (arith.ExtFOp if result.width > 32 else arith.TruncFOp)(result, value).result
+    return (arith.ExtFOp if result.width > value.type.width else arith.TruncFOp)(result, value).result
 
 
 def _differs_from_zero(value: Any) -> Any:
