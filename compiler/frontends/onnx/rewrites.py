@@ -130,6 +130,24 @@ def _space_to_depth(graph: Graph, one: Any) -> Sequence[Any] | None:
     return write.nodes
 
 
+def _reverse_sequence(graph: Graph, one: Any) -> Sequence[Any] | None:
+    """For each batch the first `length` steps backwards, the rest as they are: a gather along the time axis."""
+    given, sizes = attributes(one), graph.shape_of(one.input[0])
+    if sizes is None:
+        return None
+    time, batch = given.get("time_axis", 0), given.get("batch_axis", 1)
+    write = Writer(graph, one.name or one.output[0])
+    count = write.op("Reshape", write.op("Shape", one.input[0], start=time, end=time + 1), write.ints())
+    laid = [[-1 if i == axis else 1 for i in range(len(sizes))] for axis in (time, batch)]
+    step = write.op("Reshape", write.op("Range", write.index(0), count, write.index(1)), write.ints(*laid[0]))
+    length = write.op("Reshape", one.input[1], write.ints(*laid[1]))
+    last = write.op("Sub", length, write.index(1))
+    place = write.op("Where", write.op("Less", step, length), write.op("Sub", last, step), step)
+    places = write.op("Expand", place, write.op("Shape", one.input[0]))
+    write.into("GatherElements", [one.input[0], places], one.output[0], axis=time)
+    return write.nodes
+
+
 REWRITES: dict[str, Rewrite] = {
     "Dropout": _dropout,
     "Cast": _cast,
@@ -138,6 +156,7 @@ REWRITES: dict[str, Rewrite] = {
     "DequantizeLinear": dequantize,
     "QuantizeLinear": quantize,
     "QLinearMatMul": quantized_product,
+    "ReverseSequence": _reverse_sequence,
     "SpaceToDepth": _space_to_depth,
     "LpNormalization": _lp_normalization,
     "MatMul": _matmul,

@@ -26,9 +26,14 @@ def _is_lanewise(op: Any) -> bool:
         return True
     if not op.name.startswith(("arith.", "math.")) or len(op.regions):
         return False
-    if op.name == "arith.bitcast":  # a narrow float is held as f32 here, so its bits are not at hand
-        return not any(str(v.type) in NARROW_FLOATS for v in (*op.operands, *op.results))
-    return True
+    return not _sees_bytes(op)
+
+
+def _sees_bytes(op: Any) -> bool:
+    """Whether it takes a narrow float as it lies in memory, which in registers is an f32."""
+    if op.name not in ("arith.bitcast", "memref.load"):
+        return False
+    return any(str(v.type) in NARROW_FLOATS for v in (*op.operands, *op.results))
 
 
 def evaluate(body: Any, arguments: Sequence[Any], index_of: IndexOf, active: Any = None) -> list[Any]:
@@ -58,6 +63,8 @@ def _emit(op: Any, values: dict[Any, Any], index_of: IndexOf, active: Any) -> li
     if op.name == "arith.constant":
         return [_constant(op)]
     operands = [_lookup(v, values) for v in op.operands]
+    if _sees_bytes(op):
+        return [widen(result) for result in _as_stored(op, operands)]
     lanes = max((ir.VectorType(v.type).shape[0] for v in operands if isinstance(v.type, ir.VectorType)), default=0)
     if lanes:
         operands = [splat(v, lanes) for v in operands]
@@ -71,6 +78,15 @@ def _emit(op: Any, values: dict[Any, Any], index_of: IndexOf, active: Any) -> li
         attributes["fastmath"] = ir.Attribute.parse("#arith.fastmath<contract>")
     types = [vector_type(lanes, k) if lanes else k for k in kinds]
     return list(ir.Operation.create(op.name, results=types, operands=operands, attributes=attributes).results)
+
+
+def _as_stored(op: Any, operands: list[Any]) -> list[Any]:
+    """The operation on values of the types it names: narrow floats are widened around it."""
+    pairs = zip(op.operands, operands, strict=True)
+    given = [arith.truncf(old.type, new) if str(old.type) in NARROW_FLOATS else new for old, new in pairs]
+    attributes = {name: op.attributes[name] for name in op.attributes}
+    kinds = [r.type for r in op.results]
+    return list(ir.Operation.create(op.name, results=kinds, operands=given, attributes=attributes).results)
 
 
 def _widened(kind: Any) -> Any:
