@@ -71,7 +71,8 @@ class Graph:
     `partial` are partly known small integer tensors, `declared` the types a model states for its values
     (only used where inference does not decide), `equal_sizes` pairs of (value, dimension) that an operator
     makes equal, and `bodies` the graphs inside If, Loop and Scan nodes. In a `strict` graph types that do
-    not fit together are errors; otherwise inference goes on around them.
+    not fit together are errors; otherwise inference goes on around them. Once a main graph is `settled`, what is not
+    constant is computed when the program runs.
     """
 
     name: str
@@ -87,6 +88,7 @@ class Graph:
     equal_sizes: list[tuple[tuple[str, int], tuple[str, int]]] = field(default_factory=list)
     bodies: dict[str, Graph] = field(default_factory=dict)
     strict: bool = False
+    settled: bool = False
     fresh: Iterator[int] = field(default_factory=itertools.count)
 
     def constant(self, name: str) -> Array | None:

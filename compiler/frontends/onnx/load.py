@@ -25,6 +25,7 @@ from stratagem.compiler.frontends.onnx.lower import is_opaque, lower_calls
 from stratagem.compiler.frontends.onnx.read import NO_FOLDER, Source, read_model, serialised
 from stratagem.compiler.frontends.onnx.refusals import Refused, explain, refuse_operation
 from stratagem.compiler.frontends.onnx.refused_forms import refuse_forms
+from stratagem.compiler.frontends.onnx.rewrites import WHEN_SETTLED
 from stratagem.compiler.frontends.onnx.simplify import simplify
 from stratagem.compiler.frontends.onnx.weights import STORED, Weights
 from stratagem.compiler.frontends.onnx.worker import import_to_folder, program_from_folder
@@ -129,6 +130,9 @@ def import_model(
     graph = build_graph(model, weights, input_shapes or {})
     report_stage("folding constants and shapes")
     simplify(graph)
+    if operators(graph) & WHEN_SETTLED.keys():
+        graph.settled = True
+        simplify(graph)
     expanded: set[str] = set()
     while wanted := (WRONG_IN_THE_WHEEL & operators(graph)) - expanded:
         expanded |= wanted

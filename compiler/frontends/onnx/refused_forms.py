@@ -29,9 +29,6 @@ def refuse_forms(graph: Graph, source: str) -> None:
 def _axes_computed(graph: Graph, one: Any) -> tuple[str, str] | None:
     if len(one.input) > 1 and one.input[1] and graph.constant(one.input[1]) is None:
         return "its axes are computed when the program runs", "give the axes as a constant"
-    sizes = graph.shape_of(one.input[0]) or ()
-    if 0 in sizes and one.op_type in ("ReduceMax", "ReduceMin", "ReduceMean"):
-        return f"it reduces a tensor of shape {list(sizes)}, which is empty", "remove the empty dimension"
     return None
 
 

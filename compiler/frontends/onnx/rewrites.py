@@ -8,6 +8,14 @@ from typing import Any
 import numpy as np
 import onnx
 
+from stratagem.compiler.frontends.onnx.computed_axes import (
+    REDUCTIONS,
+    reduce_along_computed_axes,
+    slice_along_computed_axes,
+    squeeze_computed_axes,
+    unsqueeze_computed_axes,
+)
+from stratagem.compiler.frontends.onnx.empty_sets import reduce_empty_set
 from stratagem.compiler.frontends.onnx.graph import Graph, attributes, node
 from stratagem.compiler.frontends.onnx.pooling import pad_explicitly
 from stratagem.compiler.frontends.onnx.quantized import dequantize, quantize, quantized_product
@@ -21,9 +29,10 @@ def rewrite_nodes(graph: Graph) -> bool:
     """Applies each node's rewrite once; returns whether anything changed."""
     out: list[Any] = []
     changed = False
+    tables = (REWRITES, WHEN_SETTLED) if graph.root().settled else (REWRITES,)
     for one in graph.nodes:
-        rule = REWRITES.get(one.op_type)
-        new = rule(graph, one) if rule else None
+        rules = [table[one.op_type] for table in tables if one.op_type in table]
+        new = next((made for rule in rules if (made := rule(graph, one)) is not None), None)
         changed |= new is not None
         out.extend([one] if new is None else new)
     graph.nodes = out
@@ -161,6 +170,10 @@ REWRITES: dict[str, Rewrite] = {
     "LpNormalization": _lp_normalization,
     "MatMul": _matmul,
     "Pad": _negative_pad,
+    "ReduceMax": reduce_empty_set,
+    "ReduceMin": reduce_empty_set,
+    "ReduceMean": reduce_empty_set,
+    "ReduceProd": reduce_empty_set,
     "Conv": pad_explicitly,
     "MaxPool": pad_explicitly,
     "AveragePool": pad_explicitly,
@@ -168,3 +181,11 @@ REWRITES: dict[str, Rewrite] = {
     "GRU": unroll_recurrence,
     "RNN": unroll_recurrence,
 }
+
+WHEN_SETTLED: dict[str, Rewrite] = {
+    **dict.fromkeys(REDUCTIONS, reduce_along_computed_axes),
+    "Slice": slice_along_computed_axes,
+    "Squeeze": squeeze_computed_axes,
+    "Unsqueeze": unsqueeze_computed_axes,
+}
+"""Rewrites of what would become simpler, were its operands constant."""
