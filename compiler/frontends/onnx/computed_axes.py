@@ -101,13 +101,37 @@ def _axes(write: Writer, axes: str, rank: int, count: int) -> _Axes:
 def _reduced_if(write: Writer, kind: str, value: str, axes: _Axes, axis: int) -> str:
     """`value` reduced along `axis`, if that is among the axes; its size then is 1."""
     hit = write.op("Equal", write.op("Gather", axes.hits, write.index(axis)), write.index(1))
+    return _applied_if(write, hit, value, node(kind, [value, write.ints(axis)], [""], write.label, keepdims=1))
+
+
+def cumulate_along_computed_axis(graph: Graph, one: Any) -> Sequence[Any] | None:
+    """CumSum or CumProd along an axis that is not constant."""
+    sizes = graph.shape_of(one.input[0])
+    if not sizes or graph.constant(one.input[1]) is not None:
+        return None
+    write, given = Writer(graph, one.name or one.output[0]), attributes(one)
+    rank = len(sizes)
+    if rank == 1:
+        write.into(one.op_type, [one.input[0], write.index(0)], one.output[0], **given)
+        return write.nodes
+    axis = write.op("Reshape", write.op("Cast", one.input[1], to=_INT64), write.ints())
+    value = one.input[0]
+    for d in range(rank):
+        forwards, backwards = (write.op("Equal", axis, write.index(place)) for place in (d, d - rank))
+        sums = node(one.op_type, [value, write.index(d)], [""], write.label, **given)
+        value = _applied_if(write, write.op("Or", forwards, backwards), value, sums)
+    write.into("Identity", [value], one.output[0])
+    return write.nodes
+
+
+def _applied_if(write: Writer, holds: str, value: str, applied: Any) -> str:
+    """What `applied`, which reads `value`, computes if `holds`; else `value`."""
     branches = {}
-    for branch, kept in (("then_branch", node(kind, [value, write.ints(axis)], [""], write.label, keepdims=1)),
-                         ("else_branch", node("Identity", [value], [""], write.label))):  # fmt: skip
+    for branch, kept in (("then_branch", applied), ("else_branch", node("Identity", [value], [""], write.label))):
         kept.output[0] = write.graph.new_name(f"{write.label}/{branch}")
         output = helper.make_value_info(kept.output[0], helper.make_tensor_type_proto(_element(write, value), None))
         branches[branch] = helper.make_graph([kept], branch, [], [output])
-    return write.op("If", hit, **branches)
+    return write.op("If", holds, **branches)
 
 
 def _element(write: Writer, value: str) -> int:

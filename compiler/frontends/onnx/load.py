@@ -11,7 +11,7 @@ import numpy as np
 from torch_mlir import ir
 
 from stratagem.compiler.frontends.isolate import exchange_folder, report_stage, run_isolated
-from stratagem.compiler.frontends.landing import land
+from stratagem.compiler.frontends.landing import SIMPLIFY, land
 from stratagem.compiler.frontends.onnx.build import build_graph
 from stratagem.compiler.frontends.onnx.emit import Emission, emit_main
 from stratagem.compiler.frontends.onnx.functions import (
@@ -21,6 +21,7 @@ from stratagem.compiler.frontends.onnx.functions import (
     operators,
 )
 from stratagem.compiler.frontends.onnx.graph import Graph
+from stratagem.compiler.frontends.onnx.inline_bodies import inline_bodies
 from stratagem.compiler.frontends.onnx.lower import is_opaque, lower_calls
 from stratagem.compiler.frontends.onnx.read import NO_FOLDER, Source, read_model, serialised
 from stratagem.compiler.frontends.onnx.refusals import Refused, explain, refuse_operation
@@ -30,7 +31,7 @@ from stratagem.compiler.frontends.onnx.simplify import simplify
 from stratagem.compiler.frontends.onnx.weights import STORED, Weights
 from stratagem.compiler.frontends.onnx.worker import import_to_folder, program_from_folder
 from stratagem.compiler.frontends.torch_unsigned import widen_unsigned
-from stratagem.compiler.ir import find_function, new_context, run_pipeline
+from stratagem.compiler.ir import new_context, run_pipeline
 from stratagem.compiler.program import Program
 from stratagem.runtime.errors import PassError
 from stratagem.runtime.parameters import ParameterStore
@@ -168,9 +169,8 @@ def _lower(graph: Graph, source: str, context: Any) -> Program:
     _run(module, TORCH_TO_LINALG, graph, source)
     with context, ir.Location.unknown():
         lower_calls(module, emission.calls)
-        for name in emission.bodies:
-            find_function(module, name).attributes["sym_visibility"] = ir.StringAttr.get("private")
-    _run(module, "builtin.module(inline)", graph, source)
+        inline_bodies(module, emission.bodies)
+    _run(module, SIMPLIFY, graph, source)
     report_stage("naming inputs and parameters")
     names = list(emission.parameters)
     interface = [*graph.inputs, *graph.outputs]

@@ -10,6 +10,7 @@ import onnx
 
 from stratagem.compiler.frontends.onnx.computed_axes import (
     REDUCTIONS,
+    cumulate_along_computed_axis,
     reduce_along_computed_axes,
     slice_along_computed_axes,
     squeeze_computed_axes,
@@ -157,7 +158,21 @@ def _reverse_sequence(graph: Graph, one: Any) -> Sequence[Any] | None:
     return write.nodes
 
 
+def _cumulative_product(graph: Graph, one: Any) -> Sequence[Any] | None:
+    """Backwards is forwards between two reversals."""
+    given, axis = attributes(one), graph.constant(one.input[1])
+    if not given.pop("reverse", 0) or axis is None:
+        return None
+    write = Writer(graph, one.name or one.output[0])
+    least = np.iinfo(np.int64).min
+    backwards = [write.ints(-1), write.ints(least), write.ints(int(axis.reshape(-1)[0])), write.ints(-1)]
+    product = write.op("CumProd", write.op("Slice", one.input[0], *backwards), one.input[1], **given)
+    write.into("Slice", [product, *backwards], one.output[0])
+    return write.nodes
+
+
 REWRITES: dict[str, Rewrite] = {
+    "CumProd": _cumulative_product,
     "Dropout": _dropout,
     "Cast": _cast,
     "CastLike": _cast_like,
@@ -184,6 +199,8 @@ REWRITES: dict[str, Rewrite] = {
 
 WHEN_SETTLED: dict[str, Rewrite] = {
     **dict.fromkeys(REDUCTIONS, reduce_along_computed_axes),
+    "CumSum": cumulate_along_computed_axis,
+    "CumProd": cumulate_along_computed_axis,
     "Slice": slice_along_computed_axes,
     "Squeeze": squeeze_computed_axes,
     "Unsqueeze": unsqueeze_computed_axes,
