@@ -72,7 +72,7 @@ class Graph:
     (only used where inference does not decide), `equal_sizes` pairs of (value, dimension) that an operator
     makes equal, and `bodies` the graphs inside If, Loop and Scan nodes. In a `strict` graph types that do
     not fit together are errors; otherwise inference goes on around them. Once a main graph is `settled`, what is not
-    constant is computed when the program runs.
+    constant is computed when the program runs. Operators in its `spelled_out` are replaced by our definitions of them.
     """
 
     name: str
@@ -89,6 +89,7 @@ class Graph:
     bodies: dict[str, Graph] = field(default_factory=dict)
     strict: bool = False
     settled: bool = False
+    spelled_out: set[str] = field(default_factory=set)
     fresh: Iterator[int] = field(default_factory=itertools.count)
 
     def constant(self, name: str) -> Array | None:

@@ -13,6 +13,7 @@ from torch_mlir import ir
 from stratagem.compiler.frontends.isolate import exchange_folder, report_stage, run_isolated
 from stratagem.compiler.frontends.landing import SIMPLIFY, land
 from stratagem.compiler.frontends.onnx.build import build_graph
+from stratagem.compiler.frontends.onnx.definitions import DEFINITIONS, wrong_in_the_wheel
 from stratagem.compiler.frontends.onnx.emit import Emission, emit_main
 from stratagem.compiler.frontends.onnx.functions import (
     WRONG_IN_THE_WHEEL,
@@ -138,14 +139,31 @@ def import_model(
     while wanted := (WRONG_IN_THE_WHEEL & operators(graph)) - expanded:
         expanded |= wanted
         expand_graph(graph, wanted)
+    spell_out(graph, wrong_operators(graph))
     refuse_forms(graph, weights.source)
     while True:
         try:
             return _lower(graph, weights.source, context or new_context()), weights
         except Refused as refused:
-            if refused.operator in expanded or not expand_graph(graph, {refused.operator}):
+            spelled = spell_out(graph, {refused.operator})
+            if not spelled and (refused.operator in expanded or not expand_graph(graph, {refused.operator})):
                 raise refused.error from None
             expanded.add(refused.operator)
+
+
+def wrong_operators(graph: Graph) -> set[str]:
+    """The operators of which a node, in bodies too, has a form that the wheel lowers wrongly."""
+    found = {one.op_type for one in graph.nodes if wrong_in_the_wheel(one)}
+    return found.union(*(wrong_operators(body) for body in graph.bodies.values()))
+
+
+def spell_out(graph: Graph, kinds: AbstractSet[str]) -> bool:
+    """Replaces operators by our definitions of them; returns whether there was one that was not used before."""
+    wanted = kinds & DEFINITIONS.keys() - graph.spelled_out
+    if wanted:
+        graph.spelled_out |= wanted
+        simplify(graph)
+    return bool(wanted)
 
 
 def expand_graph(graph: Graph, kinds: AbstractSet[str]) -> set[str]:

@@ -45,14 +45,6 @@ def _einsum_of_scalars(graph: Graph, one: Any) -> tuple[str, str] | None:
     return None
 
 
-def _resize_corners(graph: Graph, one: Any) -> tuple[str, str] | None:
-    given = attributes(one)
-    scaled = len(one.input) > 2 and one.input[2]
-    if given.get("coordinate_transformation_mode", "half_pixel") == "align_corners" and scaled:
-        return "it aligns corners under scales", "give sizes instead of scales, or use half_pixel"
-    return None
-
-
 def _free_space_to_depth(graph: Graph, one: Any) -> tuple[str, str] | None:
     if attributes(one).get("mode", "DCR") == "CRD":
         return "mode CRD needs known sizes", "fix the sizes of the model's inputs (input_shapes=...)"
@@ -73,9 +65,7 @@ _RULES: dict[str, Rule] = {
     **{name: _always("it draws random numbers", "draw them outside and pass them as an input") for name in _RANDOM},
     "Slice": _slice_axes_computed,
     "Einsum": _einsum_of_scalars,
-    "Resize": _resize_corners,
     "SpaceToDepth": _free_space_to_depth,
     "Det": _always("a determinant needs pivoting, which no lowering has", "write small determinants out"),
-    "GridSample": _always("it has no exact lowering", "compute indices and weights, then Gather"),
     "NonMaxSuppression": _always("the number of its results depends on the data", "run it on the model's outputs"),
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from stratagem.compiler.frontends.onnx.computed_axes import (
     squeeze_computed_axes,
     unsqueeze_computed_axes,
 )
+from stratagem.compiler.frontends.onnx.definitions import DEFINITIONS, Rewrite
 from stratagem.compiler.frontends.onnx.empty_sets import reduce_empty_set
 from stratagem.compiler.frontends.onnx.graph import Graph, attributes, node
 from stratagem.compiler.frontends.onnx.pooling import pad_explicitly
@@ -23,14 +24,13 @@ from stratagem.compiler.frontends.onnx.quantized import dequantize, quantize, qu
 from stratagem.compiler.frontends.onnx.rnn import unroll_recurrence
 from stratagem.compiler.frontends.onnx.writer import Writer
 
-Rewrite = Callable[[Graph, Any], Sequence[Any] | None]
-
 
 def rewrite_nodes(graph: Graph) -> bool:
     """Applies each node's rewrite once; returns whether anything changed."""
     out: list[Any] = []
     changed = False
-    tables = (REWRITES, WHEN_SETTLED) if graph.root().settled else (REWRITES,)
+    root = graph.root()
+    tables = [REWRITES, *([WHEN_SETTLED] if root.settled else []), {k: DEFINITIONS[k] for k in root.spelled_out}]
     for one in graph.nodes:
         rules = [table[one.op_type] for table in tables if one.op_type in table]
         new = next((made for rule in rules if (made := rule(graph, one)) is not None), None)
