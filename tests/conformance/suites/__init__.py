@@ -1,6 +1,7 @@
 """The suites. Each module has `TITLE`, `SOURCE`, `FLOOR` (the least share of passed cases, 0 to 1), `names()` and
 `run(name)`, which returns when the case passes, raises ModelError or UnsupportedError when it is refused, Wrong when
-results differ, and Excluded where the case says nothing about a compiler. Adding a suite is one module and a line here.
+results differ, and Excluded where the case says nothing about a compiler. Where one case may take longer than others
+do, `SECONDS` says how long. Adding a suite is one module and a line here.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from typing import Any
 
 SUITES = {
     "onnx-node": "onnx_node",
+    "onnx-files": "onnx_files",
 }
 
 
