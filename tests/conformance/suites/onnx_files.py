@@ -78,12 +78,27 @@ def _drawn(value: Any, entry: dict[str, Any], random: np.random.Generator) -> Ar
         return np.zeros(shape, dtype)
     if rule == "ones" or dtype == np.bool_:
         return np.ones(shape, dtype)
+    if rule == "page":
+        return _page(shape).astype(dtype)
     if rule is not None and "values" in rule:
         return np.array(rule["values"], dtype).reshape(shape)
     if rule is None and dtype.kind == "f":
         return random.standard_normal(shape).astype(dtype)
     low, high = rule["range"] if rule else (0, 2)
     return random.integers(low, high, shape).astype(dtype)
+
+
+def _page(shape: list[int]) -> Array:
+    """Lines of dark strokes on a light ground, [n, channels, h, w]: on noise a text detector finds nothing, and what it
+    then gives is the rounding of its last sigmoid.
+    """
+    page = np.full(shape, 1.5)
+    for top in range(20, shape[2] - 20, 48):
+        for place, left in enumerate(range(16, shape[3] - 16, 8)):
+            page[:, :, top : top + 18, left : left + 2] = -1.5
+            bar = top + 8 * (place % 3)
+            page[:, :, bar : bar + 2, left : left + 6] = -1.5
+    return page
 
 
 def _shape(value: Any, sizes: dict[str, Any]) -> list[int]:
