@@ -72,7 +72,7 @@ def reduce_along_computed_axes(graph: Graph, one: Any) -> Sequence[Any] | None:
     value = axes.checked(_before(write, one.op_type, source), one)
     for axis, size in enumerate(kind.shape):
         if size != 1:
-            value = _reduced_if(write, _STEPWISE[one.op_type], value, axes, axis)
+            value = _reduced_if(write, _STEPWISE[one.op_type], value, axes, axis, kind.element)
     value = _after(write, one.op_type, value, axes, source, kind)
     if given.get("keepdims", 1):
         write.into("Identity", [value], one.output[0])
@@ -98,55 +98,46 @@ def _axes(write: Writer, axes: str, rank: int, count: int) -> _Axes:
     return _Axes(write, rank, count, write.op("Min", times, write.index(1)))
 
 
-def _reduced_if(write: Writer, kind: str, value: str, axes: _Axes, axis: int) -> str:
+def _reduced_if(write: Writer, kind: str, value: str, axes: _Axes, axis: int, element: int) -> str:
     """`value` reduced along `axis`, if that is among the axes; its size then is 1."""
     hit = write.op("Equal", write.op("Gather", axes.hits, write.index(axis)), write.index(1))
-    return _applied_if(write, hit, value, node(kind, [value, write.ints(axis)], [""], write.label, keepdims=1))
+    reduction = node(kind, [value, write.ints(axis)], [""], write.label, keepdims=1)
+    return applied_if(write, hit, value, reduction, element)
 
 
 def cumulate_along_computed_axis(graph: Graph, one: Any) -> Sequence[Any] | None:
     """CumSum or CumProd along an axis that is not constant."""
-    sizes = graph.shape_of(one.input[0])
-    if not sizes or graph.constant(one.input[1]) is not None:
+    kind = graph.type_of(one.input[0])
+    if kind is None or not kind.shape or graph.constant(one.input[1]) is not None:
         return None
     write, given = Writer(graph, one.name or one.output[0]), attributes(one)
-    rank = len(sizes)
+    rank = len(kind.shape)
     if rank == 1:
         write.into(one.op_type, [one.input[0], write.index(0)], one.output[0], **given)
         return write.nodes
-    axis = write.op("Reshape", write.op("Cast", one.input[1], to=_INT64), write.ints())
     value = one.input[0]
     for d in range(rank):
-        forwards, backwards = (write.op("Equal", axis, write.index(place)) for place in (d, d - rank))
         sums = node(one.op_type, [value, write.index(d)], [""], write.label, **given)
-        value = _applied_if(write, write.op("Or", forwards, backwards), value, sums)
+        value = applied_if(write, axis_is(write, one.input[1], d, rank), value, sums, kind.element)
     write.into("Identity", [value], one.output[0])
     return write.nodes
 
 
-def _applied_if(write: Writer, holds: str, value: str, applied: Any) -> str:
-    """What `applied`, which reads `value`, computes if `holds`; else `value`."""
+def axis_is(write: Writer, axis: str, d: int, rank: int) -> str:
+    """Whether an axis, one computed integer, is dimension `d` of `rank`."""
+    one = write.op("Reshape", write.op("Cast", axis, to=_INT64), write.ints())
+    forwards, backwards = (write.op("Equal", one, write.index(place)) for place in (d, d - rank))
+    return write.op("Or", forwards, backwards)
+
+
+def applied_if(write: Writer, holds: str, value: str, applied: Any, element: int) -> str:
+    """What `applied`, which reads `value`, computes if `holds`; else `value`. Both are of the element type `element`."""
     branches = {}
     for branch, kept in (("then_branch", applied), ("else_branch", node("Identity", [value], [""], write.label))):
         kept.output[0] = write.graph.new_name(f"{write.label}/{branch}")
-        output = helper.make_value_info(kept.output[0], helper.make_tensor_type_proto(_element(write, value), None))
+        output = helper.make_value_info(kept.output[0], helper.make_tensor_type_proto(element, None))
         branches[branch] = helper.make_graph([kept], branch, [], [output])
     return write.op("If", holds, **branches)
-
-
-def _element(write: Writer, value: str) -> int:
-    """The element type of a value that the nodes written so far compute from values of known types."""
-    made = {n.output[0]: n for n in write.nodes}
-    while value in made:
-        one = made[value]
-        value = one.input[1] if one.op_type == ASSERT else _read_by_branch(one) if one.op_type == "If" else one.input[0]
-    kind = write.graph.type_of(value)
-    assert kind is not None
-    return kind.element
-
-
-def _read_by_branch(one: Any) -> str:
-    return str(attributes(one)["else_branch"].node[0].input[0])
 
 
 def _before(write: Writer, kind: str, value: str) -> str:

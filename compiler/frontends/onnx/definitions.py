@@ -5,19 +5,30 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from stratagem.compiler.frontends.onnx.col2im import col2im
 from stratagem.compiler.frontends.onnx.graph import Graph, attributes
 from stratagem.compiler.frontends.onnx.grid_sample import grid_sample
 from stratagem.compiler.frontends.onnx.resize import resize
+from stratagem.compiler.frontends.onnx.signal import dft, stft
+from stratagem.compiler.frontends.onnx.transposed import conv_transpose
+from stratagem.compiler.frontends.onnx.windows import lp_pool, max_unpool, pad
 
 Rewrite = Callable[[Graph, Any], Sequence[Any] | None]
 """A node to the nodes that replace it; None where it stays, for now or for good."""
 
 DEFINITIONS: dict[str, Rewrite] = {
+    "Col2Im": col2im,
+    "ConvTranspose": conv_transpose,
+    "DFT": dft,
     "GridSample": grid_sample,
+    "LpPool": lp_pool,
+    "MaxUnpool": max_unpool,
+    "Pad": pad,
     "Resize": resize,
+    "STFT": stft,
 }
 
-ALWAYS = frozenset({"GridSample"})
+ALWAYS = frozenset({"Col2Im", "DFT", "GridSample", "MaxUnpool", "STFT"})
 """Operators without a right lowering in the wheel."""
 
 

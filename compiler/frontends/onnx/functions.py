@@ -13,7 +13,7 @@ import onnx
 from stratagem.compiler.frontends.onnx.build import take_nodes
 from stratagem.compiler.frontends.onnx.graph import Graph
 
-WRONG_IN_THE_WHEEL = frozenset({"NegativeLogLikelihoodLoss", "SoftmaxCrossEntropyLoss", "CenterCropPad"})
+WRONG_IN_THE_WHEEL = frozenset({"NegativeLogLikelihoodLoss", "SoftmaxCrossEntropyLoss", "CenterCropPad", "GroupNormalization"})
 """Operators whose lowering in the wheel gives wrong values for some attributes: always replaced."""
 
 

@@ -132,8 +132,8 @@ def import_model(
     graph = build_graph(model, weights, input_shapes or {})
     report_stage("folding constants and shapes")
     simplify(graph)
+    graph.settled = True
     if operators(graph) & WHEN_SETTLED.keys():
-        graph.settled = True
         simplify(graph)
     expanded: set[str] = set()
     while wanted := (WRONG_IN_THE_WHEEL & operators(graph)) - expanded:
