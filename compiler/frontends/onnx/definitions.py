@@ -9,6 +9,7 @@ from stratagem.compiler.frontends.onnx.col2im import col2im
 from stratagem.compiler.frontends.onnx.graph import Graph, attributes
 from stratagem.compiler.frontends.onnx.grid_sample import grid_sample
 from stratagem.compiler.frontends.onnx.resize import resize
+from stratagem.compiler.frontends.onnx.sampling import deform_conv, roi_align
 from stratagem.compiler.frontends.onnx.signal import dft, stft
 from stratagem.compiler.frontends.onnx.transposed import conv_transpose
 from stratagem.compiler.frontends.onnx.windows import lp_pool, max_unpool, pad
@@ -20,15 +21,17 @@ DEFINITIONS: dict[str, Rewrite] = {
     "Col2Im": col2im,
     "ConvTranspose": conv_transpose,
     "DFT": dft,
+    "DeformConv": deform_conv,
     "GridSample": grid_sample,
     "LpPool": lp_pool,
     "MaxUnpool": max_unpool,
     "Pad": pad,
     "Resize": resize,
+    "RoiAlign": roi_align,
     "STFT": stft,
 }
 
-ALWAYS = frozenset({"Col2Im", "DFT", "GridSample", "MaxUnpool", "STFT"})
+ALWAYS = frozenset({"Col2Im", "DFT", "DeformConv", "GridSample", "MaxUnpool", "RoiAlign", "STFT"})
 """Operators without a right lowering in the wheel."""
 
 
