@@ -23,6 +23,7 @@ from stratagem.compiler.frontends.constants import (
     static_shape,
 )
 from stratagem.compiler.frontends.elements import forward_elements
+from stratagem.compiler.frontends.selects import select_elements
 from stratagem.compiler.ir import find_function, functions, run_pipeline, set_level, symbol_name, walk
 from stratagem.compiler.levels.tensor import CONSTANT_LIMIT, check_tensor_level
 from stratagem.compiler.program import Program
@@ -86,6 +87,7 @@ def land(
     run_pipeline(module, SIMPLIFY)
     function = find_function(module, function_name)
     with module.context, ir.Location.unknown():
+        select_elements(function)
         late = _lift_constants(module, function, store, ConstantReader(module))
         kept = _write_interface(function, interface, [*names, *late], store)
     set_level(module, "tensor")

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from stratagem.compiler.frontends.onnx.affine_grid import affine_grid
 from stratagem.compiler.frontends.onnx.col2im import col2im
 from stratagem.compiler.frontends.onnx.graph import Graph, attributes
 from stratagem.compiler.frontends.onnx.grid_sample import grid_sample
 from stratagem.compiler.frontends.onnx.resize import resize
 from stratagem.compiler.frontends.onnx.sampling import deform_conv, roi_align
 from stratagem.compiler.frontends.onnx.signal import dft, stft
+from stratagem.compiler.frontends.onnx.tensor_scatter import tensor_scatter
 from stratagem.compiler.frontends.onnx.transposed import conv_transpose
 from stratagem.compiler.frontends.onnx.windows import lp_pool, max_unpool, pad
 
@@ -18,6 +20,7 @@ Rewrite = Callable[[Graph, Any], Sequence[Any] | None]
 """A node to the nodes that replace it; None where it stays, for now or for good."""
 
 DEFINITIONS: dict[str, Rewrite] = {
+    "AffineGrid": affine_grid,
     "Col2Im": col2im,
     "ConvTranspose": conv_transpose,
     "DFT": dft,
@@ -29,9 +32,12 @@ DEFINITIONS: dict[str, Rewrite] = {
     "Resize": resize,
     "RoiAlign": roi_align,
     "STFT": stft,
+    "TensorScatter": tensor_scatter,
 }
 
-ALWAYS = frozenset({"Col2Im", "DFT", "DeformConv", "GridSample", "MaxUnpool", "RoiAlign", "STFT"})
+ALWAYS = frozenset({
+    "AffineGrid", "Col2Im", "DFT", "DeformConv", "GridSample", "MaxUnpool", "RoiAlign", "STFT", "TensorScatter",
+})  # fmt: skip
 """Operators without a right lowering in the wheel."""
 
 

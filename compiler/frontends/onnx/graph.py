@@ -68,7 +68,7 @@ def _dim(proto: Any) -> Dim:
 class Graph:
     """One graph. `parent` is the graph around a body, whose values a body may use.
 
-    `partial` are partly known small integer tensors, `declared` the types a model states for its values
+    `domains` are the versions of other operator sets than ONNX's own, `partial` are partly known small integer tensors, `declared` the types a model states for its values
     (only used where inference does not decide), `equal_sizes` pairs of (value, dimension) that an operator
     makes equal, and `bodies` the graphs inside If, Loop and Scan nodes. In a `strict` graph types that do
     not fit together are errors; otherwise inference goes on around them. Once a main graph is `settled`, what is not
@@ -82,6 +82,7 @@ class Graph:
     constants: dict[str, Array]
     types: dict[str, TensorType]
     opset: int = 21
+    domains: dict[str, int] = field(default_factory=dict)
     parent: Graph | None = None
     partial: dict[str, Any] = field(default_factory=dict)
     declared: dict[str, TensorType] = field(default_factory=dict)
@@ -272,7 +273,8 @@ def to_model(graph: Graph) -> Any:
     nodes = [shown for one in graph.nodes for shown in _standard(one)]
     proto = helper.make_graph(nodes, graph.name or "graph", inputs, outputs, initializers)
     proto.value_info.extend(_value(graph, n) for n in graph.types if n in stated and n not in graph.outputs)
-    return helper.make_model(proto, opset_imports=[helper.make_opsetid("", graph.opset)])
+    versions = {"": graph.opset, **graph.root().domains}
+    return helper.make_model(proto, opset_imports=[helper.make_opsetid(*pair) for pair in versions.items()])
 
 
 def _standard(one: Any) -> list[Any]:

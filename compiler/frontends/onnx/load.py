@@ -18,7 +18,7 @@ from stratagem.compiler.frontends.onnx.emit import Emission, emit_main
 from stratagem.compiler.frontends.onnx.functions import (
     WRONG_IN_THE_WHEEL,
     expand_operators,
-    has_definition,
+    foreign_operators,
     operators,
 )
 from stratagem.compiler.frontends.onnx.graph import Graph
@@ -136,7 +136,7 @@ def import_model(
     if operators(graph) & WHEN_SETTLED.keys():
         simplify(graph)
     expanded: set[str] = set()
-    while wanted := (WRONG_IN_THE_WHEEL & operators(graph)) - expanded:
+    while wanted := (WRONG_IN_THE_WHEEL & operators(graph) | foreign_operators(graph)) - expanded:
         expanded |= wanted
         expand_graph(graph, wanted)
     spell_out(graph, wrong_operators(graph))
@@ -168,11 +168,10 @@ def spell_out(graph: Graph, kinds: AbstractSet[str]) -> bool:
 
 def expand_graph(graph: Graph, kinds: AbstractSet[str]) -> set[str]:
     """Replaces operators by their definitions; returns the kinds that had one."""
-    found = {k for k in kinds if has_definition(k, graph.opset)}
-    if not found or not expand_operators(graph, found):
+    if not kinds or not expand_operators(graph, kinds):
         return set()
     simplify(graph)
-    return found
+    return set(kinds)
 
 
 def _lower(graph: Graph, source: str, context: Any) -> Program:

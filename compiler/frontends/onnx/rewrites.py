@@ -75,7 +75,11 @@ def _constant_of_shape(graph: Graph, one: Any) -> Sequence[Any] | None:
 def _matmul(graph: Graph, one: Any) -> Sequence[Any] | None:
     """[..., k] @ [k, n] with all leading dimensions as one: the matrix is not repeated for each of them."""
     left, right = graph.shape_of(one.input[0]), graph.shape_of(one.input[1])
-    if left is None or right is None or len(left) < 3 or len(right) != 2:
+    if left is None or right is None:
+        return None
+    if min(len(left), len(right)) == 1 and max(len(left), len(right)) > 2:
+        return _product_with_vector(graph, one, len(left) == 1)
+    if len(left) < 3 or len(right) != 2:
         return None
     if not all(isinstance(size, int) and size > 0 for size in right):
         return None
@@ -85,6 +89,16 @@ def _matmul(graph: Graph, one: Any) -> Sequence[Any] | None:
     leading = write.op("Shape", one.input[0], start=0, end=len(left) - 1)
     shape = write.op("Concat", leading, write.const(np.array([right[1]], np.int64)), axis=0)
     write.into("Reshape", [product, shape], one.output[0], allowzero=1)
+    return write.nodes
+
+
+def _product_with_vector(graph: Graph, one: Any, on_the_left: bool) -> Sequence[Any]:
+    """A vector is a row on the left, a column on the right, of all matrices of a batch."""
+    write = Writer(graph, one.name or one.output[0])
+    operands, extra = list(one.input), write.ints(0 if on_the_left else 1)
+    at = 0 if on_the_left else 1
+    operands[at] = write.op("Unsqueeze", operands[at], extra)
+    write.into("Squeeze", [write.op("MatMul", *operands), write.ints(-2 if on_the_left else -1)], one.output[0])
     return write.nodes
 
 
