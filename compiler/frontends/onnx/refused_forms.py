@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from stratagem.compiler.frontends.onnx.graph import Graph, attributes, describe
+from stratagem.compiler.frontends.onnx.graph import ASSERT, Graph, attributes, describe
+from stratagem.compiler.frontends.onnx.weights import STORED
 from stratagem.runtime.errors import UnsupportedError
 
 Rule = Callable[[Graph, Any], tuple[str, str] | None]
@@ -19,11 +20,26 @@ def refuse_forms(graph: Graph, source: str) -> None:
     """Raises UnsupportedError for the first node, bodies included, that has a refused form."""
     for one in graph.nodes:
         rule = _RULES.get(one.op_type)
-        found = rule(graph, one) if rule else None
+        found = _computes_on_small_types(graph, one) or (rule(graph, one) if rule else None)
         if found:
             raise UnsupportedError(f"{source}: {describe(one)}: {found[0]}", hint=found[1])
     for body in graph.bodies.values():
         refuse_forms(body, source)
+
+
+def _computes_on_small_types(graph: Graph, one: Any) -> tuple[str, str] | None:
+    """Numbers stored in bytes may be moved and cast; anything else would compute with the bytes."""
+    if one.op_type in _MOVES:
+        return None
+    kinds = [graph.type_of(name) for name in [*one.input, *one.output] if name]
+    small = next((STORED[k.element] for k in kinds if k and k.element in STORED), None)
+    return small and (f"it computes with elements of type {small}", "cast them to float16 or int8 before it")
+
+
+_MOVES = frozenset({
+    "Cast", "Identity", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Concat", "Slice", "Gather", "Split",
+    "GatherElements", "GatherND", "Expand", "Tile", "Where", "Shape", "Size", "If", "Loop", "Scan", ASSERT,
+})  # fmt: skip
 
 
 def _axes_computed(graph: Graph, one: Any) -> tuple[str, str] | None:
