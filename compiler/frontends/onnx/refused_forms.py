@@ -67,6 +67,12 @@ def _free_space_to_depth(graph: Graph, one: Any) -> tuple[str, str] | None:
     return None
 
 
+def _free_pool_indices(graph: Graph, one: Any) -> tuple[str, str] | None:
+    if len(one.output) > 1 and one.output[1]:
+        return "its indices need known sizes", "fix the sizes of the model's inputs (input_shapes=...)"
+    return None
+
+
 def _always(problem: str, hint: str) -> Rule:
     def rule(graph: Graph, one: Any) -> tuple[str, str] | None:
         return problem, hint
@@ -81,6 +87,7 @@ _RULES: dict[str, Rule] = {
     **{name: _always("it draws random numbers", "draw them outside and pass them as an input") for name in _RANDOM},
     "Slice": _slice_axes_computed,
     "Einsum": _einsum_of_scalars,
+    "MaxPool": _free_pool_indices,
     "SpaceToDepth": _free_space_to_depth,
     "Det": _always("a determinant needs pivoting, which no lowering has", "write small determinants out"),
     "NonMaxSuppression": _always("the number of its results depends on the data", "run it on the model's outputs"),

@@ -19,6 +19,7 @@ from stratagem.compiler.frontends.onnx.computed_axes import (
 from stratagem.compiler.frontends.onnx.definitions import DEFINITIONS, Rewrite
 from stratagem.compiler.frontends.onnx.empty_sets import reduce_empty_set
 from stratagem.compiler.frontends.onnx.graph import Graph, attributes, node
+from stratagem.compiler.frontends.onnx.pool_indices import max_pool_with_indices
 from stratagem.compiler.frontends.onnx.pooling import pad_explicitly
 from stratagem.compiler.frontends.onnx.quantized import dequantize, quantize, quantized_product
 from stratagem.compiler.frontends.onnx.rnn import unroll_recurrence
@@ -154,6 +155,10 @@ def _space_to_depth(graph: Graph, one: Any) -> Sequence[Any] | None:
     return write.nodes
 
 
+def _max_pool(graph: Graph, one: Any) -> Sequence[Any] | None:
+    return max_pool_with_indices(graph, one) or pad_explicitly(graph, one)
+
+
 def _reverse_sequence(graph: Graph, one: Any) -> Sequence[Any] | None:
     """For each batch the first `length` steps backwards, the rest as they are: a gather along the time axis."""
     given, sizes = attributes(one), graph.shape_of(one.input[0])
@@ -204,7 +209,7 @@ REWRITES: dict[str, Rewrite] = {
     "ReduceMean": reduce_empty_set,
     "ReduceProd": reduce_empty_set,
     "Conv": pad_explicitly,
-    "MaxPool": pad_explicitly,
+    "MaxPool": _max_pool,
     "AveragePool": pad_explicitly,
     "LSTM": unroll_recurrence,
     "GRU": unroll_recurrence,
