@@ -23,9 +23,7 @@ def col2im(graph: Graph, one: Any) -> Sequence[Any] | None:
     pads = list(given.get("pads", [0] * (2 * n)))
     image, block = ([_entry(write, name, i) for i in range(n)] for name in one.input[1:3])
     padded = [size + (pads[i] + pads[n + i]) for i, size in enumerate(image)]
-    steps = [
-        (size - (b - 1) * d - 1) / s + 1 for size, b, d, s in zip(padded, block, dilations, strides, strict=True)
-    ]
+    steps = [(size - (b - 1) * d - 1) / s + 1 for size, b, d, s in zip(padded, block, dilations, strides, strict=True)]
     rows, places = source.size(1), source.size(2)
     points = _product(block)
     row, column = rows.count().reshape(-1, 1), places.count()

@@ -148,7 +148,9 @@ def _before(write: Writer, kind: str, value: str) -> str:
 
 def _after(write: Writer, kind: str, value: str, axes: _Axes, source: str, of: TensorType) -> str:
     if kind == "ReduceMean":
-        sizes = write.op("Where", write.op("Equal", axes.hits, write.index(1)), write.op("Shape", source), write.index(1))
+        sizes = write.op(
+            "Where", write.op("Equal", axes.hits, write.index(1)), write.op("Shape", source), write.index(1)
+        )
         total = write.op("ReduceProd", sizes, write.ints(0), keepdims=0)
         return write.op("Div", value, write.op("Cast", total, to=of.element))
     if kind == "ReduceL2":
@@ -167,7 +169,9 @@ def squeeze_computed_axes(graph: Graph, one: Any) -> Sequence[Any] | None:
     excess = write.op("Mul", axes.hits, write.op("Sub", shape, write.index(1)))
     more = write.op("ReduceSum", write.op("Abs", excess), write.ints(0), keepdims=0)
     are_ones = write.op("Equal", more, write.index(0))
-    value = _assert(write, are_ones, axes.checked(one.input[0], one), f"{describe(one)}: the sizes it removes must be 1")
+    value = _assert(
+        write, are_ones, axes.checked(one.input[0], one), f"{describe(one)}: the sizes it removes must be 1"
+    )
     write.into("Reshape", [value, axes.sizes_left(shape)], one.output[0], allowzero=1)
     return write.nodes
 

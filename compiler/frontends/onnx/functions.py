@@ -14,7 +14,9 @@ from stratagem.compiler.frontends.onnx.build import take_nodes
 from stratagem.compiler.frontends.onnx.definition_of import definition_of, schema_of
 from stratagem.compiler.frontends.onnx.graph import Graph
 
-WRONG_IN_THE_WHEEL = frozenset({"NegativeLogLikelihoodLoss", "SoftmaxCrossEntropyLoss", "CenterCropPad", "GroupNormalization"})
+WRONG_IN_THE_WHEEL = frozenset(
+    {"NegativeLogLikelihoodLoss", "SoftmaxCrossEntropyLoss", "CenterCropPad", "GroupNormalization"}
+)
 """Operators whose lowering in the wheel gives wrong values for some attributes: always replaced."""
 
 

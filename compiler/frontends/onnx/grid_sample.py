@@ -29,9 +29,7 @@ def grid_sample(graph: Graph, one: Any) -> Sequence[Any] | None:
     rank = len(sizes) - 2
     mode = str(given.get("mode", "linear"))
     mode = _OLD_NAMES.get(mode, mode)
-    axes = [
-        _Axis(source.size(2 + i), grid.gather(_scalar(write, rank - 1 - i), -1), mode, given) for i in range(rank)
-    ]
+    axes = [_Axis(source.size(2 + i), grid.gather(_scalar(write, rank - 1 - i), -1), mode, given) for i in range(rank)]
     table = source.transpose(0, *range(2, rank + 2), 1)
     table = Value(write, write.op("Flatten", table.name, axis=rank + 1), table.dtype)
     batch = source.size(0).count().reshape(-1, *[1] * rank)

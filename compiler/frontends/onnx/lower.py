@@ -15,7 +15,15 @@ from stratagem.compiler.frontends.onnx.lower_bits import lower_bit_cast, lower_b
 from stratagem.compiler.frontends.onnx.lower_cast import is_own_cast, lower_cast
 from stratagem.compiler.frontends.onnx.lower_control import lower_assertion, lower_if, lower_loop, lower_scan
 from stratagem.compiler.frontends.onnx.lower_reduce import lower_cumulative_product, lower_product
-from stratagem.compiler.frontends.onnx.reshape import Group, build_reshape, dims_product, index, join_empty, match_groups, take_dims
+from stratagem.compiler.frontends.onnx.reshape import (
+    Group,
+    build_reshape,
+    dims_product,
+    index,
+    join_empty,
+    match_groups,
+    take_dims,
+)
 from stratagem.compiler.ir import walk
 from stratagem.runtime.errors import UnsupportedError
 

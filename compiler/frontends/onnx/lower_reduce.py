@@ -20,9 +20,7 @@ def lower_product(call: Call) -> Sequence[Any]:
     kind = ir.RankedTensorType(source.type)
     axes = _axes(call, kind.rank)
     kept = [i for i in range(kind.rank) if i not in axes]
-    sizes = [
-        tensor.DimOp(source, index(i)).result if kind.is_dynamic_dim(i) else kind.get_dim_size(i) for i in kept
-    ]
+    sizes = [tensor.DimOp(source, index(i)).result if kind.is_dynamic_dim(i) else kind.get_dim_size(i) for i in kept]
     product = _multiplied(source, _ones(sizes, kind.element_type), kept)
     places = [i if i in kept else None for i in range(kind.rank)] if given.get("keepdims", 1) else kept
     laid = [None if p is None else kept.index(p) for p in places]

@@ -43,7 +43,9 @@ def deform_conv(graph: Graph, one: Any) -> Sequence[Any] | None:
     flat = write.op("Reshape", joined.name, shape)
     filters_flat = weights.reshape(filters[0], filters[1] * points, 1, 1)
     bias = [names[3]] if names[3] else []
-    write.into("Conv", [flat, filters_flat.name, *bias], one.output[0], group=given.get("group", 1), kernel_shape=[1, 1])
+    write.into(
+        "Conv", [flat, filters_flat.name, *bias], one.output[0], group=given.get("group", 1), kernel_shape=[1, 1]
+    )
     return write.nodes
 
 
@@ -67,9 +69,7 @@ def _at(value: Value, place: int) -> Value:
     return value.gather(Value(value.write, value.write.index(place), np.int64), 2)
 
 
-def _kernel_taps(
-    moved: Value, source: Value, given: dict[str, Any], filters: list[int], point: int, axis: int
-) -> Taps:
+def _kernel_taps(moved: Value, source: Value, given: dict[str, Any], filters: list[int], point: int, axis: int) -> Taps:
     """Neighbours along one axis of the places where a point of the kernel samples, [n, groups, h, w]."""
     stride, dilation = (given.get(k, [1, 1])[axis] for k in ("strides", "dilations"))
     begin = given.get("pads", [0] * 4)[axis]
@@ -146,7 +146,9 @@ def _pooled(parts: list[Value], mode: str, height: int, width: int, ratio: int) 
     for part in parts[1:]:
         total = total.apply(kind, part)
     write = total.write
-    shape = write.op("Concat", write.ints(-1, height, ratio, width, ratio), write.op("Shape", total.name, start=3), axis=0)
+    shape = write.op(
+        "Concat", write.ints(-1, height, ratio, width, ratio), write.op("Shape", total.name, start=3), axis=0
+    )
     bins = write.op("Reshape", total.name, shape)
     reduce = "ReduceMean" if mode == "avg" else "ReduceMax"
     return Value(write, write.op(reduce, bins, write.ints(2, 4), keepdims=0), total.dtype)

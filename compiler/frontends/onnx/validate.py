@@ -32,7 +32,9 @@ def check_operators(nodes: Iterable[Any], opset: int, domains: Mapping[str, int]
     `domains` are the versions of other operator sets: of these, what ONNX defines by standard operators is taken.
     """
     for one in nodes:
-        if one.domain not in STANDARD_DOMAINS and not has_definition(one.op_type, domains.get(one.domain, 0), one.domain):
+        if one.domain not in STANDARD_DOMAINS and not has_definition(
+            one.op_type, domains.get(one.domain, 0), one.domain
+        ):
             raise UnsupportedError(
                 f"{source}: operator {one.domain}::{one.op_type} of node '{one.name}' is not part of ONNX",
                 hint="export the model with standard ONNX operators only",

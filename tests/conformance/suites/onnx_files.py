@@ -105,6 +105,4 @@ def _shape(value: Any, sizes: dict[str, Any]) -> list[int]:
     if value.name in sizes:
         return list(sizes[value.name])
     dims = value.type.tensor_type.shape.dim
-    return [
-        d.dim_value or (sizes[d.dim_param] if d.dim_param in sizes else sizes["*"][i]) for i, d in enumerate(dims)
-    ]
+    return [d.dim_value or (sizes[d.dim_param] if d.dim_param in sizes else sizes["*"][i]) for i, d in enumerate(dims)]

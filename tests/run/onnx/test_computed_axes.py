@@ -16,9 +16,7 @@ REDUCTIONS = ["Sum", "Mean", "Max", "Min", "Prod", "L1", "L2", "LogSumExp", "Sum
 @pytest.mark.parametrize("keepdims", [0, 1])
 @pytest.mark.parametrize("kind", REDUCTIONS)
 def test_reductions(kind: str, keepdims: int) -> None:
-    model = model_of(
-        f"g (float[N,3,1,5] x, int64[2] a) => (float y) {{ y = Reduce{kind}<keepdims={keepdims}>(x, a) }}"
-    )
+    model = model_of(f"g (float[N,3,1,5] x, int64[2] a) => (float y) {{ y = Reduce{kind}<keepdims={keepdims}>(x, a) }}")
     for axes in ([0, 3], [1, -1], [-2, 0]):
         check(model, {"x": floats(7, 3, 1, 5), "a": np.array(axes)})
 
@@ -42,9 +40,8 @@ SLICES = [([1], [5], [1], [2]), ([-1], [-100], [0], [-1]), ([9], [0], [-1], [-3]
 
 @pytest.mark.parametrize("bounds", SLICES)
 def test_slices(bounds: tuple[list[int], ...]) -> None:
-    model = model_of(
-        "g (float[N,11] x, int64[1] s, int64[1] e, int64[1] a, int64[1] t) => (float[P,Q] y) { y = Slice(x, s, e, a, t) }"
-    )
+    bounds_given = "int64[1] s, int64[1] e, int64[1] a, int64[1] t"
+    model = model_of(f"g (float[N,11] x, {bounds_given}) => (float[P,Q] y) {{ y = Slice(x, s, e, a, t) }}")
     check(model, {"x": floats(7, 11), **dict(zip("seat", map(np.array, bounds), strict=True))})
 
 
