@@ -18,8 +18,8 @@ STORED = "model.stored"
 
 
 def signature_of(module: Any) -> Signature:
-    """Inputs, outputs and parameters in argument order. Integers marked `model.unsigned` are `u8` ... `u64` outside, bytes
-    marked `model.stored` of the type named; parameters are never marked: nobody outside sees them."""
+    """Inputs, outputs and parameters in argument order. Integers marked `model.unsigned` are `u8` ... `u64` outside,
+    bytes marked `model.stored` of the type named; parameters are never marked: nobody outside sees them."""
     main = find_function(module, "main")
     kind = ir.FunctionType(ir.TypeAttr(main.attributes["function_type"]).value)
     outside = _outside(argument_flags(main, UNSIGNED), argument_attributes(main, STORED))

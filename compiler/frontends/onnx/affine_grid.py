@@ -13,7 +13,7 @@ from stratagem.compiler.frontends.onnx.writer import Writer
 
 
 def affine_grid(graph: Graph, one: Any) -> Sequence[Any] | None:
-    """grid[n, place..., r] = theta[n, r, r + 1] times (place, 1); places from -1 to 1, the innermost dimension first."""
+    """grid[n, place..., r] = theta[n, r, r + 1] times (place, 1); places from -1 to 1, innermost dimension first."""
     lengths = graph.shape_of(one.input[1])
     if not lengths or lengths[0] not in (4, 5):
         return None

@@ -131,7 +131,7 @@ def axis_is(write: Writer, axis: str, d: int, rank: int) -> str:
 
 
 def applied_if(write: Writer, holds: str, value: str, applied: Any, element: int) -> str:
-    """What `applied`, which reads `value`, computes if `holds`; else `value`. Both are of the element type `element`."""
+    """What `applied`, which reads `value`, computes if `holds`; else `value`. Both have the element type `element`."""
     branches = {}
     for branch, kept in (("then_branch", applied), ("else_branch", node("Identity", [value], [""], write.label))):
         kept.output[0] = write.graph.new_name(f"{write.label}/{branch}")

@@ -1,4 +1,4 @@
-"""Operators by others, for those that the wheel does not lower: used when it refuses, or where it is known to be wrong."""
+"""Operators by others, for those that the wheel does not lower: used when it refuses, or where it is wrong."""
 
 from __future__ import annotations
 

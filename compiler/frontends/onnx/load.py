@@ -27,7 +27,7 @@ from stratagem.compiler.frontends.onnx.lower import is_opaque, lower_calls
 from stratagem.compiler.frontends.onnx.read import NO_FOLDER, Source, read_model, serialised
 from stratagem.compiler.frontends.onnx.refusals import Refused, explain, refuse_operation
 from stratagem.compiler.frontends.onnx.refused_forms import refuse_forms
-from stratagem.compiler.frontends.onnx.rewrites import WHEN_SETTLED
+from stratagem.compiler.frontends.onnx.rewrites import decided_by_the_run
 from stratagem.compiler.frontends.onnx.simplify import simplify
 from stratagem.compiler.frontends.onnx.weights import STORED, Weights
 from stratagem.compiler.frontends.onnx.worker import import_to_folder, program_from_folder
@@ -133,7 +133,7 @@ def import_model(
     report_stage("folding constants and shapes")
     simplify(graph)
     graph.settled = True
-    if operators(graph) & WHEN_SETTLED.keys():
+    if decided_by_the_run(graph):
         simplify(graph)
     expanded: set[str] = set()
     while wanted := (WRONG_IN_THE_WHEEL & operators(graph) | foreign_operators(graph)) - expanded:

@@ -34,7 +34,7 @@ _NOT_IN_THE_WHEEL = (4, 5, 12, 13)
 
 
 def is_own_cast(graph: Graph, one: Any) -> bool:
-    """Whether a Cast reads or writes a type that is stored in bytes, or gives an integer that the wheel has no cast to."""
+    """Whether a Cast reads or writes a type that is stored in bytes, or gives integers the wheel has no cast to."""
     kind, to = graph.type_of(one.input[0]), attributes(one)["to"]
     return to in STORED or to in _NOT_IN_THE_WHEEL or (kind is not None and kind.element in STORED)
 

@@ -225,3 +225,16 @@ WHEN_SETTLED: dict[str, Rewrite] = {
     "Unsqueeze": unsqueeze_computed_axes,
 }
 """Rewrites of what would become simpler, were its operands constant."""
+
+_DECISIVE = {"Slice": (3, 4), "DFT": (2,)}
+"""Operator -> the inputs that matter, where it is not the second one."""
+
+
+def decided_by_the_run(graph: Graph) -> bool:
+    """Whether a node, in bodies too, waits for an input to become constant that does not."""
+    for one in graph.nodes:
+        places = _DECISIVE.get(one.op_type, (1,)) if one.op_type in {*WHEN_SETTLED, "DFT"} else ()
+        names = [one.input[place] for place in places if place < len(one.input) and one.input[place]]
+        if any(graph.constant(name) is None for name in names):
+            return True
+    return any(decided_by_the_run(body) for body in graph.bodies.values())

@@ -102,7 +102,7 @@ def _bilinear(table: Value, batch: Value, taps: list[Taps], source: Value) -> Va
 
 
 def roi_align(graph: Graph, one: Any) -> Sequence[Any] | None:
-    """RoiAlign with a given number of samples in each bin; with `sampling_ratio` 0 that depends on the regions' sizes."""
+    """RoiAlign with a given number of samples in each bin; with `sampling_ratio` 0 the regions decide it."""
     given, sizes = attributes(one), graph.shape_of(one.input[0])
     ratio = given.get("sampling_ratio", 0)
     if sizes is None or ratio <= 0:
@@ -128,7 +128,7 @@ def roi_align(graph: Graph, one: Any) -> Sequence[Any] | None:
 
 
 def _samples(regions: Value, column: int, bins: int, ratio: int, half: bool, size: Value) -> Taps:
-    """Neighbours of the samples along one axis, [regions, bins * ratio]; beyond one pixel outside they weigh nothing."""
+    """Neighbours of the samples along one axis, [regions, bins * ratio]; far outside they weigh nothing."""
     begin, end = regions.slice(1, column, column + 1), regions.slice(1, column + 2, column + 3)
     length = end - begin
     length = length if half else length.apply("Max", 1.0)
@@ -140,7 +140,7 @@ def _samples(regions: Value, column: int, bins: int, ratio: int, half: bool, siz
 
 
 def _pooled(parts: list[Value], mode: str, height: int, width: int, ratio: int) -> Value:
-    """Bins of samples [regions, height * ratio, width * ratio, c]: means of the interpolated values, or largest shares."""
+    """Bins of samples [regions, height * ratio, width * ratio, c]: means of what is interpolated, or largest shares."""
     kind = "Add" if mode == "avg" else "Max"
     total = parts[0]
     for part in parts[1:]:

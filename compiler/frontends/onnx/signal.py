@@ -56,7 +56,7 @@ def _axis(graph: Graph, one: Any, given: dict[str, Any]) -> int | None:
 def transformed(
     source: Value, is_complex: bool, axis: int, rank: int, length: Value | None, given: dict[str, Any]
 ) -> Value:
-    """The transform of `length` points along `axis` (its own size by default): shorter input counts as zeros behind it."""
+    """The transform of `length` points along `axis` (its own size by default): zeros follow shorter input."""
     inverse, onesided = bool(given.get("inverse", 0)), bool(given.get("onesided", 0))
     order = [*(i for i in range(rank - 1) if i != axis), axis]
     parts = [source.gather(_scalar(source, i), rank - 1).transpose(*order) for i in range(2 if is_complex else 1)]

@@ -13,7 +13,7 @@ from stratagem.compiler.frontends.onnx.writer import Writer
 
 @dataclass(frozen=True)
 class Value:
-    """A tensor of elements `dtype`, made by nodes that `write` collects. Numbers beside it become constants of its dtype.
+    """A tensor of elements `dtype`, whose nodes `write` collects. Numbers beside it become constants of that dtype.
 
     Operators broadcast as in numpy; `/` of integers cuts towards zero, as ONNX's Div. Comparisons are methods.
     """

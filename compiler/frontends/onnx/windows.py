@@ -13,7 +13,7 @@ from stratagem.compiler.frontends.onnx.writer import Writer
 
 
 def pad(graph: Graph, one: Any) -> Sequence[Any] | None:
-    """Pad with amounts that may be computed: along each axis a gather, with `constant` of the value where it is outside."""
+    """Pad with amounts that may be computed: along each axis a gather; a `constant` fill lies outside."""
     sizes, mode = graph.shape_of(one.input[0]), attributes(one).get("mode", "constant")
     names = [*one.input, "", ""][:4]
     axes = graph.constant(names[3]) if names[3] else None
@@ -65,7 +65,7 @@ def lp_pool(graph: Graph, one: Any) -> Sequence[Any] | None:
 
 
 def max_unpool(graph: Graph, one: Any) -> Sequence[Any] | None:
-    """The values at their places in zeros: indices count through the whole unpooled tensor, or the output's own shape."""
+    """The values at their places in zeros: indices count through the whole unpooled tensor."""
     given, sizes = attributes(one), graph.shape_of(one.input[0])
     if sizes is None:
         return None

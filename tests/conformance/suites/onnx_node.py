@@ -1,7 +1,7 @@
 """ONNX's own cases for single operators (in the onnx package): some 1,900 models with inputs and results.
 
-All of them count, also those of other domains (`ai.onnx.ml`, `ai.onnx.preview`), with strings or with sequences: what is
-not supported is refused. Those that draw random numbers have no fixed answer.
+All of them count, also those of other domains (`ai.onnx.ml`, `ai.onnx.preview`), with strings or with sequences: what
+is not supported is refused. Those that draw random numbers have no fixed answer.
 """
 
 from __future__ import annotations
