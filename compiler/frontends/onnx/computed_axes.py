@@ -217,9 +217,9 @@ def slice_along_computed_axes(graph: Graph, one: Any) -> Sequence[Any] | None:
     value = one.input[0]
     for axis in range(rank):
         at = write.index(axis)
-        bounds = [write.op("Gather", v, at) for v in (begin, end, step)]
+        first, last, stride = (write.op("Gather", v, at) for v in (begin, end, step))
         size = write.op("Reshape", write.op("Shape", one.input[0], start=axis, end=axis + 1), write.ints())
-        value = write.op("Gather", value, _places(write, *bounds, size), axis=axis)
+        value = write.op("Gather", value, _places(write, first, last, stride, size), axis=axis)
     write.into("Identity", [value], one.output[0])
     return write.nodes
 

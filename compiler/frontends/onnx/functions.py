@@ -96,7 +96,7 @@ class _Inlining:
             return str(name)  # left out, or a value around the node that a graph among its attributes reads
         if name not in self.names:
             self.names[name] = self.graph.new_name(f"{self.one.name}/{name}")
-        return self.names[name]
+        return str(self.names[name])
 
     def _copy(self, inner: Any) -> Any:
         copy = onnx.NodeProto(op_type=inner.op_type, domain=inner.domain, name=self.one.name)

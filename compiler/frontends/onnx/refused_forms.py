@@ -33,7 +33,9 @@ def _computes_on_small_types(graph: Graph, one: Any) -> tuple[str, str] | None:
         return None
     kinds = [graph.type_of(name) for name in [*one.input, *one.output] if name]
     small = next((STORED[k.element] for k in kinds if k and k.element in STORED), None)
-    return small and (f"it computes with elements of type {small}", "cast them to float16 or int8 before it")
+    if small is None:
+        return None
+    return f"it computes with elements of type {small}", "cast them to float16 or int8 before it"
 
 
 _MOVES = frozenset({
