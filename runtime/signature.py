@@ -11,6 +11,22 @@ import numpy as np
 
 from stratagem.runtime.errors import RuntimeInputError
 
+SMALL_TYPES: dict[str, np.dtype[Any]] = {
+    "f8E4M3FN": np.dtype(ml_dtypes.float8_e4m3fn),
+    "f8E4M3FNUZ": np.dtype(ml_dtypes.float8_e4m3fnuz),
+    "f8E5M2": np.dtype(ml_dtypes.float8_e5m2),
+    "f8E5M2FNUZ": np.dtype(ml_dtypes.float8_e5m2fnuz),
+    "f8E8M0FNU": np.dtype(ml_dtypes.float8_e8m0fnu),
+    "f6E2M3FN": np.dtype(ml_dtypes.float6_e2m3fn),
+    "f6E3M2FN": np.dtype(ml_dtypes.float6_e3m2fn),
+    "f4E2M1FN": np.dtype(ml_dtypes.float4_e2m1fn),
+    "i4": np.dtype(ml_dtypes.int4),
+    "u4": np.dtype(ml_dtypes.uint4),
+    "i2": np.dtype(ml_dtypes.int2),
+    "u2": np.dtype(ml_dtypes.uint2),
+}
+"""Types that a program takes and gives in a byte each; inside they are `i8`."""
+
 NUMPY_TYPES: dict[str, np.dtype[Any]] = {
     "f64": np.dtype(np.float64),
     "f32": np.dtype(np.float32),
@@ -28,8 +44,9 @@ NUMPY_TYPES: dict[str, np.dtype[Any]] = {
     "c64": np.dtype(np.complex64),
     "i1": np.dtype(np.bool_),
     "index": np.dtype(np.int64),
+    **SMALL_TYPES,
 }
-"""Name of an element type -> numpy dtype. The names are MLIR's, `u8` ... `u64` for unsigned integers, and `c64` and
+"""Name of an element type -> numpy dtype. The names are MLIR's, `u2` ... `u64` for unsigned integers, and `c64` and
 `c128` for complex numbers of two f32 or f64."""
 
 

@@ -99,7 +99,7 @@ def read_integer(sizes: HostSizes, op: Any) -> Polynomial | None:
 
 def _same_computation(sizes: HostSizes, op: Any) -> Polynomial:
     """A name for what an operation without effects computes, the same for the same operands."""
-    attributes = tuple((a.name, str(a.attr)) for a in op.attributes)
+    attributes = tuple((name, str(op.attributes[name])) for name in op.attributes)
     operands = tuple(sizes.index(v) if _is_integer(v) else v for v in op.operands)
     return sizes.name((op.name, attributes, operands, str(op.results[0].type)))
 

@@ -29,7 +29,7 @@ from stratagem.compiler.frontends.elements import forward_elements, insert_slice
 from stratagem.compiler.ir import find_function, functions, run_pipeline, set_level, symbol_name, walk
 from stratagem.compiler.levels.tensor import CONSTANT_LIMIT, check_tensor_level
 from stratagem.compiler.program import Program
-from stratagem.compiler.signatures import COMPLEX, UNSIGNED
+from stratagem.compiler.signatures import COMPLEX, STORED, UNSIGNED
 from stratagem.runtime.errors import ModelError, UnsupportedError
 from stratagem.runtime.parameters import ParameterStore
 
@@ -42,13 +42,14 @@ class Interface:
 
     `parameter_arguments` maps an argument's position to its name in the store; the other arguments are the
     inputs, in order. `marks` holds the names of inputs and outputs that outside are more than their type says: unsigned
-    integers, complex numbers.
+    integers, complex numbers. `stored` names those whose elements are numbers of another type, kept in bytes.
     """
 
     input_names: Sequence[str]
     output_names: Sequence[str]
     parameter_arguments: Mapping[int, str] = field(default_factory=dict)
     marks: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    stored: Mapping[str, str] = field(default_factory=dict)
 
 
 def land(
@@ -61,6 +62,7 @@ def land(
     parameter_arguments: Mapping[int, str] | None = None,
     resources: Mapping[str, Array] | None = None,
     unsigned: frozenset[str] = frozenset(),
+    stored: Mapping[str, str] | None = None,
 ) -> Program:
     """Turns `function_name` of a linalg-on-tensors module into a program at the tensor level; changes
     `module`.
@@ -71,12 +73,14 @@ def land(
             elements join them under the name of their source location; unused ones are dropped.
         resources: arrays behind `dense_resource` constants by key, so that their bytes need not be copied.
         unsigned: names of inputs and outputs whose integers are unsigned (attribute `model.unsigned`).
+        stored: inputs and outputs of type `i8` that hold small numbers -> their type (attribute `model.stored`).
 
     Raises ModelError when names, arrays and types do not fit, UnsupportedError for what the tensor contract
     refuses.
     """
     store = parameters if parameters is not None else ParameterStore()
-    interface = Interface(input_names, output_names, dict(parameter_arguments or {}), {UNSIGNED: unsigned})
+    marks = {UNSIGNED: unsigned}
+    interface = Interface(input_names, output_names, dict(parameter_arguments or {}), marks, stored or {})
     with module.context, ir.Location.unknown():
         insert_slices(find_function(module, function_name))
     border = split_complex(module, function_name)
@@ -208,7 +212,7 @@ def _write_interface(function: Any, interface: Interface, lifted: list[str], sto
     parameter_names = {**interface.parameter_arguments, **{plain + i: n for i, n in enumerate(lifted)}}
     inputs = [i for i in range(plain) if i not in interface.parameter_arguments]
     used = [i for i in sorted(parameter_names) if list(old[i].uses)]
-    attributes = [_named("model.input", n, interface.marks) for n in interface.input_names]
+    attributes = [_named("model.input", n, interface) for n in interface.input_names]
     kept = ParameterStore()
     for i in used:
         kept.add(parameter_names[i], _checked_array(store, parameter_names[i], old[i].type))
@@ -217,7 +221,7 @@ def _write_interface(function: Any, interface: Interface, lifted: list[str], sto
         old[i].replace_all_uses_with(entry.add_argument(old[i].type, old[i].location))
     for i in reversed(range(len(old))):
         entry.erase_argument(i)
-    results = [_named("model.output", n, interface.marks) for n in interface.output_names]
+    results = [_named("model.output", n, interface) for n in interface.output_names]
     _write_function(function, attributes, results)
     return kept
 
@@ -232,9 +236,11 @@ def _write_function(function: Any, arguments: list[Any], results: list[Any]) -> 
     function.attributes["res_attrs"] = ir.ArrayAttr.get(results)
 
 
-def _named(key: str, name: str, marks: Mapping[str, frozenset[str]]) -> Any:
-    units = {mark: ir.UnitAttr.get() for mark, names in marks.items() if name in names}
-    return ir.DictAttr.get({key: ir.StringAttr.get(name), **units})
+def _named(key: str, name: str, interface: Interface) -> Any:
+    entries: dict[str, Any] = {mark: ir.UnitAttr.get() for mark, names in interface.marks.items() if name in names}
+    if name in interface.stored:
+        entries[STORED] = ir.StringAttr.get(interface.stored[name])
+    return ir.DictAttr.get({key: ir.StringAttr.get(name), **entries})
 
 
 def _checked_array(store: ParameterStore, name: str, kind: Any) -> Array:

@@ -18,9 +18,9 @@ from stratagem.compiler.interpreter.elements import element_of, is_float, storag
 from stratagem.compiler.interpreter.values import Array, Value
 from stratagem.compiler.ir import DYNAMIC, argument_attributes, argument_flags, result_attributes, result_flags
 from stratagem.compiler.program import Program
-from stratagem.compiler.signatures import COMPLEX, UNSIGNED
+from stratagem.compiler.signatures import COMPLEX, STORED, UNSIGNED
 from stratagem.runtime.errors import RuntimeInputError
-from stratagem.runtime.signature import as_parts, from_parts
+from stratagem.runtime.signature import NUMPY_TYPES, as_parts, from_parts
 
 Inputs = Mapping[str, Array] | Sequence[Array]
 
@@ -29,9 +29,9 @@ Inputs = Mapping[str, Array] | Sequence[Array]
 class Port:
     """One argument or result. `shape` has DYNAMIC where the size is not known; scalars have shape ().
 
-    Integers are signless inside; `is_unsigned` says how the caller reads them. With `is_complex` the last
-    dimension holds the parts of what are complex numbers outside. `shard` is (mesh axis, dimension) where
-    every rank holds a part only; shapes are those of the part.
+    Integers are signless inside; `is_unsigned` says how the caller reads them, `stored` which small numbers bytes
+    hold. With `is_complex` the last dimension holds the parts of what are complex numbers outside. `shard` is (mesh
+    axis, dimension) where every rank holds a part only; shapes are those of the part.
     """
 
     name: str
@@ -42,11 +42,14 @@ class Port:
     is_arena: bool = False
     is_unsigned: bool = False
     is_complex: bool = False
+    stored: str | None = None
     shard: tuple[str, int] | None = None
 
     @property
     def dtype(self) -> np.dtype[Any]:
         """The numpy dtype of the caller's data."""
+        if self.stored is not None:
+            return NUMPY_TYPES[self.stored]
         dtype = storage(self.element)
         if self.is_complex:
             return np.dtype(f"c{2 * dtype.itemsize}")
@@ -74,7 +77,7 @@ def arguments_of(function: Any) -> list[Port]:
     inputs, parameters = (argument_attributes(function, key) for key in ("model.input", "model.param"))
     arenas, unsigned = argument_flags(function, "physical.arena"), argument_flags(function, UNSIGNED)
     complexes = argument_flags(function, COMPLEX)
-    shards = argument_attributes(function, "system.shard")
+    shards, stored = (argument_attributes(function, key) for key in ("system.shard", STORED))
     kinds = [value.type for value in function.regions[0].blocks[0].arguments]
     return [
         replace(
@@ -83,10 +86,11 @@ def arguments_of(function: Any) -> list[Port]:
             is_arena=arena,
             is_unsigned=no_sign,
             is_complex=two_parts,
+            stored=small,
             shard=_shard(shard),
         )
-        for i, (kind, name, parameter, arena, no_sign, two_parts, shard) in enumerate(
-            zip(kinds, inputs, parameters, arenas, unsigned, complexes, shards, strict=True)
+        for i, (kind, name, parameter, arena, no_sign, two_parts, small, shard) in enumerate(
+            zip(kinds, inputs, parameters, arenas, unsigned, complexes, stored, shards, strict=True)
         )
     ]
 
@@ -96,9 +100,10 @@ def results_of(function: Any) -> list[Port]:
     kinds = ir.FunctionType(ir.TypeAttr(function.attributes["function_type"]).value).results
     names = result_attributes(function, "model.output")
     unsigned, complexes = result_flags(function, UNSIGNED), result_flags(function, COMPLEX)
+    marks = zip(unsigned, complexes, result_attributes(function, STORED), strict=True)
     return [
-        replace(_port(kind, name or f"result {i}"), is_unsigned=no_sign, is_complex=two_parts)
-        for i, (kind, name, no_sign, two_parts) in enumerate(zip(kinds, names, unsigned, complexes, strict=True))
+        replace(_port(kind, name or f"result {i}"), is_unsigned=no_sign, is_complex=two_parts, stored=small)
+        for i, (kind, name, (no_sign, two_parts, small)) in enumerate(zip(kinds, names, marks, strict=True))
     ]
 
 

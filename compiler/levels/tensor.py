@@ -23,8 +23,9 @@ from stratagem.compiler.ir import (
     symbol_name,
     walk,
 )
-from stratagem.compiler.signatures import COMPLEX, UNSIGNED
+from stratagem.compiler.signatures import COMPLEX, STORED, UNSIGNED
 from stratagem.runtime.errors import UnsupportedError
+from stratagem.runtime.signature import SMALL_TYPES
 
 CONSTANT_LIMIT = 64
 """Largest number of elements of a constant inside the program; above it is a parameter."""
@@ -148,6 +149,7 @@ def _check_interface(main: Any) -> None:
     if None in outputs:
         raise _refuse(f"result {outputs.index(None)} of @main has no model.output", main)
     _check_marks(main)
+    _check_stored(main)
     for kind, names in (("input", inputs), ("parameter", parameters), ("output", outputs)):
         twice = [n for n, count in Counter(n for n in names if n is not None).items() if count > 1]
         if twice:
@@ -175,6 +177,21 @@ def _check_marks(main: Any) -> None:
                 if marked and (name is None or not fits(ir.ShapedType(kind))):
                     problem = f"{what} '{name}' of type {kind}" if name else "a parameter"
                     raise _refuse(f"{problem} of @main is marked {mark}", main, f"mark inputs and outputs {types} only")
+
+
+def _check_stored(main: Any) -> None:
+    """Inputs and outputs that hold small numbers are of `i8`, and the numbers of a type that is known."""
+    kinds = ir.FunctionType(ir.TypeAttr(main.attributes["function_type"]).value)
+    inputs = zip(kinds.inputs, argument_attributes(main, "model.input"), argument_attributes(main, STORED), strict=True)
+    outputs = zip(kinds.results, result_attributes(main, "model.output"), result_attributes(main, STORED), strict=True)
+    for kind, name, stored in (*inputs, *outputs):
+        if stored is None:
+            continue
+        if name is None or str(ir.ShapedType(kind).element_type) != "i8":
+            raise _refuse(f"'{name}' of type {kind} of @main is marked {STORED}", main, "mark inputs and outputs of i8")
+        if stored not in SMALL_TYPES:
+            known = ", ".join(SMALL_TYPES)
+            raise _refuse(f"{STORED} of '{name}' is '{stored}', no type of small numbers", main, f"one of {known}")
 
 
 def _has_static_shape(kind: Any) -> bool:

@@ -20,7 +20,7 @@ from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
 
 from tests.conformance.outcome import Outcome, Verdict
 from tests.conformance.pool import Case, outcomes
-from tests.conformance.suites import SUITES, suite
+from tests.conformance.suites import CHECKS, SUITES, suite
 from tests.conformance.table import last_line, reasons, share, table
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "conformance.md"
@@ -62,7 +62,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _cases(options: argparse.Namespace) -> list[Case]:
-    unknown = [name for name in options.suites if name not in SUITES]
+    unknown = [name for name in options.suites if name not in SUITES | CHECKS]
     if unknown:
         sys.exit(f"there is no suite '{unknown[0]}'; suites: {', '.join(SUITES)}")
     only = set(options.cases.read_text().split("\n")) if options.cases else None

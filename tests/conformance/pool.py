@@ -10,6 +10,7 @@ from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from tests.conformance.outcome import Outcome, Verdict
+from tests.conformance.suites import suite
 from tests.conformance.worker import serve
 
 Case = tuple[str, str]
@@ -81,6 +82,7 @@ def _collect(worker: _Worker, timeout: float) -> Outcome | None:
             return Outcome(name, case, Verdict.CRASHED, f"the process ended with code {worker.process.exitcode}")
         worker.case = None
         return outcome
+    timeout = max(timeout, getattr(suite(name), "SECONDS", 0.0))
     if time.monotonic() - worker.started > timeout:
         return Outcome(name, case, Verdict.CRASHED, f"took more than {timeout:.0f} s", timeout)
     return None

@@ -46,7 +46,8 @@ def build_graph(model: Any, weights: Weights, input_shapes: Mapping[str, Sequenc
     graph = _from_proto(model.graph, weights)
     graph.opset = max((o.version for o in model.opset_import if o.domain in STANDARD_DOMAINS), default=OPSET)
     sort_nodes(graph)
-    check_operators(graph.nodes, graph.opset, weights.source)
+    graph.domains = {o.domain: o.version for o in model.opset_import if o.domain not in STANDARD_DOMAINS}
+    check_operators(graph.nodes, graph.opset, graph.domains, weights.source)
     check_values(graph, weights.source)
     _fix_sizes(graph, input_shapes, weights.source)
     if graph.opset < 9 and "Scan" in {n.op_type for n in graph.nodes}:
@@ -77,10 +78,10 @@ def _from_proto(proto: Any, weights: Weights) -> Graph:
         if name not in types:
             raise UnsupportedError(f"{weights.source}: input '{name}' is not a tensor of known element type")
         numpy_dtype(types[name].element, f"{weights.source}: input '{name}'")
-    types = {k: v for k, v in types.items() if k not in constants}
     graph = Graph(proto.name, [], inputs, [v.name for v in proto.output], constants, types, declared=declared)
     for one in proto.node:
         _add_node(graph, one, weights)
+    graph.types = {k: v for k, v in types.items() if k not in graph.constants}
     return graph
 
 

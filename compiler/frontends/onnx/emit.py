@@ -7,7 +7,7 @@ for them, or a wrong one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,14 +20,14 @@ from stratagem.compiler.frontends.constants import Array
 from stratagem.compiler.frontends.onnx.bodies import BODY_ATTRIBUTES, body_key, captured_values
 from stratagem.compiler.frontends.onnx.build import inference_error
 from stratagem.compiler.frontends.onnx.graph import INLINE, ONNX_TYPES, Graph, TensorType, describe
-from stratagem.compiler.frontends.onnx.weights import NUMPY, element_type_name
+from stratagem.compiler.frontends.onnx.weights import NUMPY, STORED, element_type_name
 from stratagem.runtime.errors import UnsupportedError
 
 _T = onnx.TensorProto
 TORCH_TYPES = {
     _T.FLOAT: "f32", _T.DOUBLE: "f64", _T.FLOAT16: "f16", _T.BFLOAT16: "bf16", _T.BOOL: "i1", _T.INT8: "si8",
     _T.INT16: "si16", _T.INT32: "si32", _T.INT64: "si64", _T.UINT8: "ui8", _T.UINT16: "ui16",
-    _T.UINT32: "ui32", _T.UINT64: "ui64",
+    _T.UINT32: "ui32", _T.UINT64: "ui64", **dict.fromkeys(STORED, "si8"),
 }  # fmt: skip
 _A = onnx.AttributeProto
 UNIFORM_LIMIT = 2**24
@@ -53,11 +53,13 @@ class Opaque:
 
 @dataclass
 class Emission:
-    """The module being written. `parameters` are the constants that became arguments of the main function."""
+    """The module being written. `is_opaque` says which nodes become calls, `parameters` are the constants that became
+    arguments of the main function.
+    """
 
     module: Any
     source: str
-    opaque_operators: frozenset[str]
+    is_opaque: Callable[[Graph, Any], bool]
     calls: dict[str, Opaque] = field(default_factory=dict)
     parameters: dict[str, Array] = field(default_factory=dict)
     bodies: list[str] = field(default_factory=list)
@@ -161,7 +163,7 @@ class FunctionWriter:
             results = [o for o in one.output if o]
             if one.op_type == "Identity":
                 created = [self.value(one.input[0])]
-            elif one.op_type in self.emission.opaque_operators:
+            elif self.emission.is_opaque(self.graph, one):
                 created = self._call(one, results)
             else:
                 created = self._operator(one)
@@ -248,6 +250,8 @@ def dense_attribute(array: Array, kind: TensorType) -> Any:
     """A small constant as `dense<...>`; the element type is the torch dialect's, with its sign."""
     element = ir.Type.parse(TORCH_TYPES[kind.element])
     data = np.array(array, order="C")
+    if kind.element in STORED:
+        data = data.view(np.int8)
     if data.size > INLINE:  # all elements are equal
         one = dense_attribute(data.reshape(-1)[:1].reshape(()), TensorType(kind.element, ()))
         return ir.DenseElementsAttr.get_splat(ir.RankedTensorType.get(data.shape, element), one.get_splat_value())

@@ -11,19 +11,13 @@ from typing import Any
 import onnx
 
 from stratagem.compiler.frontends.onnx.build import take_nodes
+from stratagem.compiler.frontends.onnx.definition_of import definition_of, schema_of
 from stratagem.compiler.frontends.onnx.graph import Graph
 
-WRONG_IN_THE_WHEEL = frozenset({"NegativeLogLikelihoodLoss", "SoftmaxCrossEntropyLoss", "CenterCropPad"})
+WRONG_IN_THE_WHEEL = frozenset(
+    {"NegativeLogLikelihoodLoss", "SoftmaxCrossEntropyLoss", "CenterCropPad", "GroupNormalization"}
+)
 """Operators whose lowering in the wheel gives wrong values for some attributes: always replaced."""
-
-
-def has_definition(kind: str, opset: int) -> bool:
-    """Whether ONNX gives a body for this operator."""
-    try:
-        schema = onnx.defs.get_schema(kind, max_inclusive_version=opset)
-    except onnx.defs.SchemaError:
-        return False
-    return bool(schema.has_function or schema.has_context_dependent_function)
 
 
 def operators(graph: Graph) -> set[str]:
@@ -42,6 +36,11 @@ def _bodies(one: Any) -> list[Any]:
     return [a.g for a in one.attribute if a.HasField("g")]
 
 
+def foreign_operators(graph: Graph) -> set[str]:
+    """The operators of other sets than ONNX's own in a graph: they are taken because they have definitions."""
+    return {one.op_type for one in graph.nodes if one.domain}
+
+
 def expand_operators(graph: Graph, kinds: AbstractSet[str]) -> bool:
     """Replaces nodes of these kinds by their definitions, bodies included; returns whether anything changed."""
     before = operators(graph)
@@ -53,7 +52,7 @@ def _expanded(graph: Graph, scope: Graph, nodes: list[Any], kinds: AbstractSet[s
     """The nodes with definitions in place; `scope` knows the types of what they read."""
     out: list[Any] = []
     for one in nodes:
-        definition = _definition(scope, one, graph.opset) if one.op_type in kinds else None
+        definition = definition_of(scope, one) if one.op_type in kinds else None
         if definition is not None:
             out.extend(_Inlining(graph, one, definition).nodes())
             continue
@@ -67,20 +66,12 @@ def _expanded(graph: Graph, scope: Graph, nodes: list[Any], kinds: AbstractSet[s
     return out
 
 
-def _definition(scope: Graph, one: Any, opset: int) -> Any | None:
-    """The FunctionProto of a node, for its types where the definition depends on them."""
-    schema = onnx.defs.get_schema(one.op_type, max_inclusive_version=opset)
-    plain = max((v for v in schema.function_opset_versions if v <= opset), default=-1)
-    typed = max((v for v in schema.context_dependent_function_opset_versions if v <= opset), default=-1)
-    if plain < 0 and typed < 0:
-        return None
-    if plain > typed:
-        data = schema.get_function_with_opset_version(plain)
-    else:
-        kinds = [scope.type_of(name) if name else None for name in one.input]
-        types = [(k.proto() if k else onnx.TypeProto()).SerializeToString() for k in kinds]
-        data = schema.get_context_dependent_function_with_opset_version(typed, one.SerializeToString(), types)
-    return onnx.FunctionProto.FromString(data) if data else None
+def _defined(nodes: Any) -> set[str]:
+    """All names that nodes and the bodies in them give to values."""
+    found = {o for one in nodes for o in one.output if o}
+    for body in (b for one in nodes for b in _bodies(one)):
+        found |= _defined(body.node) | {v.name for v in [*body.input, *body.initializer]}
+    return found
 
 
 class _Inlining:
@@ -88,21 +79,24 @@ class _Inlining:
 
     def __init__(self, graph: Graph, one: Any, definition: Any) -> None:
         self.graph, self.one, self.definition = graph, one, definition
-        schema = onnx.defs.get_schema(one.op_type, max_inclusive_version=graph.opset)
+        schema = schema_of(graph, one)
         self.attributes = {k: v.default_value for k, v in schema.attributes.items() if v.default_value.name}
         self.attributes.update({a.name: a for a in one.attribute})
         actual_in = list(one.input) + [""] * (len(definition.input) - len(one.input))
         actual_out = list(one.output) + [""] * (len(definition.output) - len(one.output))
         self.names = dict(zip(definition.input, actual_in, strict=False))
         self.names.update({f: a for f, a in zip(definition.output, actual_out, strict=False) if a})
+        self.own = _defined(definition.node)
 
     def nodes(self) -> list[Any]:
         return [self._copy(inner) for inner in self.definition.node]
 
     def _renamed(self, name: str) -> str:
-        if name and name not in self.names:
+        if name not in self.own and name not in self.names:
+            return str(name)  # left out, or a value around the node that a graph among its attributes reads
+        if name not in self.names:
             self.names[name] = self.graph.new_name(f"{self.one.name}/{name}")
-        return self.names[name] if name else ""
+        return str(self.names[name])
 
     def _copy(self, inner: Any) -> Any:
         copy = onnx.NodeProto(op_type=inner.op_type, domain=inner.domain, name=self.one.name)
@@ -133,5 +127,5 @@ class _Inlining:
         nodes = [self._copy(inner) for inner in body.node]
         del body.node[:]
         body.node.extend(nodes)
-        for value in [*body.input, *body.output]:
+        for value in [*body.input, *body.output, *body.initializer]:
             value.name = self._renamed(value.name)

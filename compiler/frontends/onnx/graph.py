@@ -16,7 +16,7 @@ import onnx
 from onnx import helper
 
 from stratagem.compiler.frontends.constants import Array
-from stratagem.compiler.frontends.onnx.weights import NUMPY
+from stratagem.compiler.frontends.onnx.weights import NUMPY, STORED
 from stratagem.runtime.errors import ModelError
 
 INLINE = 64
@@ -68,10 +68,12 @@ def _dim(proto: Any) -> Dim:
 class Graph:
     """One graph. `parent` is the graph around a body, whose values a body may use.
 
-    `partial` are partly known small integer tensors, `declared` the types a model states for its values
+    `domains` are the versions of other operator sets than ONNX's own, `partial` are partly known small
+    integer tensors, `declared` the types a model states for its values
     (only used where inference does not decide), `equal_sizes` pairs of (value, dimension) that an operator
     makes equal, and `bodies` the graphs inside If, Loop and Scan nodes. In a `strict` graph types that do
-    not fit together are errors; otherwise inference goes on around them.
+    not fit together are errors; otherwise inference goes on around them. Once a main graph is `settled`, what is not
+    constant is computed when the program runs. Operators in its `spelled_out` are replaced by our definitions of them.
     """
 
     name: str
@@ -81,12 +83,15 @@ class Graph:
     constants: dict[str, Array]
     types: dict[str, TensorType]
     opset: int = 21
+    domains: dict[str, int] = field(default_factory=dict)
     parent: Graph | None = None
     partial: dict[str, Any] = field(default_factory=dict)
     declared: dict[str, TensorType] = field(default_factory=dict)
     equal_sizes: list[tuple[tuple[str, int], tuple[str, int]]] = field(default_factory=list)
     bodies: dict[str, Graph] = field(default_factory=dict)
     strict: bool = False
+    settled: bool = False
+    spelled_out: set[str] = field(default_factory=set)
     fresh: Iterator[int] = field(default_factory=itertools.count)
 
     def constant(self, name: str) -> Array | None:
@@ -269,7 +274,8 @@ def to_model(graph: Graph) -> Any:
     nodes = [shown for one in graph.nodes for shown in _standard(one)]
     proto = helper.make_graph(nodes, graph.name or "graph", inputs, outputs, initializers)
     proto.value_info.extend(_value(graph, n) for n in graph.types if n in stated and n not in graph.outputs)
-    return helper.make_model(proto, opset_imports=[helper.make_opsetid("", graph.opset)])
+    versions = {"": graph.opset, **graph.root().domains}
+    return helper.make_model(proto, opset_imports=[helper.make_opsetid(*pair) for pair in versions.items()])
 
 
 def _standard(one: Any) -> list[Any]:
@@ -312,6 +318,8 @@ def _constant_input(name: str, array: Array) -> Any:
 
 def tensor_proto(name: str, array: Array) -> Any:
     """A TensorProto with its bytes inside; for small constants."""
+    if ONNX_TYPES[array.dtype] in STORED:  # in a message, some of these share bytes
+        return onnx.numpy_helper.from_array(array, name)
     return onnx.TensorProto(
         name=name,
         data_type=ONNX_TYPES[array.dtype],

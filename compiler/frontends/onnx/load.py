@@ -11,25 +11,28 @@ import numpy as np
 from torch_mlir import ir
 
 from stratagem.compiler.frontends.isolate import exchange_folder, report_stage, run_isolated
-from stratagem.compiler.frontends.landing import land
+from stratagem.compiler.frontends.landing import SIMPLIFY, land
 from stratagem.compiler.frontends.onnx.build import build_graph
+from stratagem.compiler.frontends.onnx.definitions import DEFINITIONS, wrong_in_the_wheel
 from stratagem.compiler.frontends.onnx.emit import Emission, emit_main
 from stratagem.compiler.frontends.onnx.functions import (
     WRONG_IN_THE_WHEEL,
     expand_operators,
-    has_definition,
+    foreign_operators,
     operators,
 )
 from stratagem.compiler.frontends.onnx.graph import Graph
-from stratagem.compiler.frontends.onnx.lower import LOWERINGS, lower_calls
+from stratagem.compiler.frontends.onnx.inline_bodies import inline_bodies
+from stratagem.compiler.frontends.onnx.lower import is_opaque, lower_calls
 from stratagem.compiler.frontends.onnx.read import NO_FOLDER, Source, read_model, serialised
 from stratagem.compiler.frontends.onnx.refusals import Refused, explain, refuse_operation
 from stratagem.compiler.frontends.onnx.refused_forms import refuse_forms
+from stratagem.compiler.frontends.onnx.rewrites import decided_by_the_run
 from stratagem.compiler.frontends.onnx.simplify import simplify
-from stratagem.compiler.frontends.onnx.weights import Weights
+from stratagem.compiler.frontends.onnx.weights import STORED, Weights
 from stratagem.compiler.frontends.onnx.worker import import_to_folder, program_from_folder
 from stratagem.compiler.frontends.torch_unsigned import widen_unsigned
-from stratagem.compiler.ir import find_function, new_context, run_pipeline
+from stratagem.compiler.ir import new_context, run_pipeline
 from stratagem.compiler.program import Program
 from stratagem.runtime.errors import PassError
 from stratagem.runtime.parameters import ParameterStore
@@ -129,33 +132,52 @@ def import_model(
     graph = build_graph(model, weights, input_shapes or {})
     report_stage("folding constants and shapes")
     simplify(graph)
+    graph.settled = True
+    if decided_by_the_run(graph):
+        simplify(graph)
     expanded: set[str] = set()
-    while wanted := (WRONG_IN_THE_WHEEL & operators(graph)) - expanded:
+    while wanted := (WRONG_IN_THE_WHEEL & operators(graph) | foreign_operators(graph)) - expanded:
         expanded |= wanted
         expand_graph(graph, wanted)
+    spell_out(graph, wrong_operators(graph))
     refuse_forms(graph, weights.source)
     while True:
         try:
             return _lower(graph, weights.source, context or new_context()), weights
         except Refused as refused:
-            if refused.operator in expanded or not expand_graph(graph, {refused.operator}):
+            spelled = spell_out(graph, {refused.operator})
+            if not spelled and (refused.operator in expanded or not expand_graph(graph, {refused.operator})):
                 raise refused.error from None
             expanded.add(refused.operator)
 
 
+def wrong_operators(graph: Graph) -> set[str]:
+    """The operators of which a node, in bodies too, has a form that the wheel lowers wrongly."""
+    found = {one.op_type for one in graph.nodes if wrong_in_the_wheel(one)}
+    return found.union(*(wrong_operators(body) for body in graph.bodies.values()))
+
+
+def spell_out(graph: Graph, kinds: AbstractSet[str]) -> bool:
+    """Replaces operators by our definitions of them; returns whether there was one that was not used before."""
+    wanted = kinds & DEFINITIONS.keys() - graph.spelled_out
+    if wanted:
+        graph.spelled_out |= wanted
+        simplify(graph)
+    return bool(wanted)
+
+
 def expand_graph(graph: Graph, kinds: AbstractSet[str]) -> set[str]:
     """Replaces operators by their definitions; returns the kinds that had one."""
-    found = {k for k in kinds if has_definition(k, graph.opset)}
-    if not found or not expand_operators(graph, found):
+    if not kinds or not expand_operators(graph, kinds):
         return set()
     simplify(graph)
-    return found
+    return set(kinds)
 
 
 def _lower(graph: Graph, source: str, context: Any) -> Program:
     with context, ir.Location.unknown():
         module = ir.Module.create()
-        emission = Emission(module, source, frozenset(LOWERINGS))
+        emission = Emission(module, source, is_opaque)
         emit_main(emission, graph)
     report_stage("lowering ONNX operators")
     _run(module, ONNX_TO_TORCH, graph, source)
@@ -164,12 +186,13 @@ def _lower(graph: Graph, source: str, context: Any) -> Program:
     _run(module, TORCH_TO_LINALG, graph, source)
     with context, ir.Location.unknown():
         lower_calls(module, emission.calls)
-        for name in emission.bodies:
-            find_function(module, name).attributes["sym_visibility"] = ir.StringAttr.get("private")
-    _run(module, "builtin.module(inline)", graph, source)
+        inline_bodies(module, emission.bodies)
+    _run(module, SIMPLIFY, graph, source)
     report_stage("naming inputs and parameters")
     names = list(emission.parameters)
-    unsigned = frozenset(n for n in [*graph.inputs, *graph.outputs] if _unsigned(graph, n))
+    interface = [*graph.inputs, *graph.outputs]
+    unsigned = frozenset(n for n in interface if _unsigned(graph, n))
+    stored = {n: STORED[kind.element] for n in interface if (kind := graph.type_of(n)) and kind.element in STORED}
     return land(
         module,
         "main",
@@ -178,6 +201,7 @@ def _lower(graph: Graph, source: str, context: Any) -> Program:
         parameters=ParameterStore(emission.parameters),
         parameter_arguments={len(graph.inputs) + i: n for i, n in enumerate(names)},
         unsigned=unsigned,
+        stored=stored,
     )
 
 

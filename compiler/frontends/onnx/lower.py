@@ -10,9 +10,20 @@ from torch_mlir.dialects import arith, cf, tensor
 
 from stratagem.compiler.frontends.onnx.call import Call, Lowering
 from stratagem.compiler.frontends.onnx.emit import Opaque
-from stratagem.compiler.frontends.onnx.graph import ASSERT, Dim, describe
+from stratagem.compiler.frontends.onnx.graph import ASSERT, Dim, Graph, describe
+from stratagem.compiler.frontends.onnx.lower_bits import lower_bit_cast, lower_bit_shift
+from stratagem.compiler.frontends.onnx.lower_cast import is_own_cast, lower_cast
 from stratagem.compiler.frontends.onnx.lower_control import lower_assertion, lower_if, lower_loop, lower_scan
-from stratagem.compiler.frontends.onnx.reshape import Group, build_reshape, index, join_empty, match_groups
+from stratagem.compiler.frontends.onnx.lower_reduce import lower_cumulative_product, lower_product
+from stratagem.compiler.frontends.onnx.reshape import (
+    Group,
+    build_reshape,
+    dims_product,
+    index,
+    join_empty,
+    match_groups,
+    take_dims,
+)
 from stratagem.compiler.ir import walk
 from stratagem.runtime.errors import UnsupportedError
 
@@ -144,7 +155,7 @@ def _flatten(call: Call) -> Sequence[Any]:
     axis = call.attributes().get("axis", 1)
     axis += rank if axis < 0 else 0
     halves = [tuple(range(axis)), tuple(range(axis, rank))]
-    sizes = [_dims_product(source, half) for half in halves]
+    sizes = [dims_product(source, half) for half in halves]
     groups = join_empty([Group(half, (i,)) for i, half in enumerate(halves)])
     return [build_reshape(source, groups, sizes, call.types[0])]
 
@@ -161,7 +172,7 @@ def _squeeze(call: Call) -> Sequence[Any]:
             f"{describe(call.node)}: the axes to squeeze are computed", hint="give them as a constant"
         )
     _assert_ones(call, [i for i in range(rank) if i in gone])
-    return [_take_dims(source, places, call.types[0])]
+    return [take_dims(source, places, call.types[0])]
 
 
 def _assert_ones(call: Call, axes: Sequence[int]) -> None:
@@ -184,7 +195,7 @@ def _unsqueeze(call: Call) -> Sequence[Any]:
             f"{describe(call.node)}: the axes to insert are computed", hint="give them as a constant"
         )
     rest = iter(range(ir.RankedTensorType(source.type).rank))
-    return [_take_dims(source, [None if i in axes else next(rest) for i in range(rank)], call.types[0])]
+    return [take_dims(source, [None if i in axes else next(rest) for i in range(rank)], call.types[0])]
 
 
 def _constant_axes(call: Call, rank: int) -> set[int] | None:
@@ -192,35 +203,6 @@ def _constant_axes(call: Call, rank: int) -> set[int] | None:
         return None
     constant = call.opaque.graph.constant(call.node.input[1])
     return None if constant is None else {int(a) % rank for a in constant.reshape(-1)}
-
-
-def _take_dims(source: Any, places: Sequence[int | None], result: Any) -> Any:
-    """A reshape whose output dimension i is input dimension `places[i]`, or one; the other inputs are one."""
-    rank = ir.RankedTensorType(source.type).rank
-    groups: list[Group] = []
-    at = 0
-    for i, place in enumerate(places):
-        stop = at if place is None else place + 1
-        groups.append(Group(tuple(range(at, stop)), (i,)))
-        at = stop
-    groups.append(Group(tuple(range(at, rank)), ()))
-    sizes = [1 if p is None else _dims_product(source, (p,)) for p in places]
-    return build_reshape(source, join_empty([g for g in groups if g.source or g.target]), sizes, result)
-
-
-def _dims_product(source: Any, dims: Sequence[int]) -> Any:
-    """The product of some sizes: a number, or an index value when one of them is free."""
-    kind = ir.RankedTensorType(source.type)
-    number, value = 1, None
-    for i in dims:
-        if not kind.is_dynamic_dim(i):
-            number *= kind.get_dim_size(i)
-            continue
-        size = tensor.DimOp(source, index(i)).result
-        value = size if value is None else arith.MulIOp(value, size).result
-    if value is None:
-        return number
-    return value if number == 1 else arith.MulIOp(value, index(number)).result
 
 
 LOWERINGS: dict[str, Lowering] = {
@@ -231,5 +213,15 @@ LOWERINGS: dict[str, Lowering] = {
     "If": lower_if,
     "Loop": lower_loop,
     "Scan": lower_scan,
+    "BitCast": lower_bit_cast,
+    "BitShift": lower_bit_shift,
+    "Cast": lower_cast,
+    "CumProd": lower_cumulative_product,
+    "ReduceProd": lower_product,
     ASSERT: lower_assertion,
 }
+
+
+def is_opaque(graph: Graph, one: Any) -> bool:
+    """Whether a node is written as an opaque call, for its lowering here."""
+    return is_own_cast(graph, one) if one.op_type == "Cast" else one.op_type in LOWERINGS

@@ -157,12 +157,21 @@ def _conditional(call: Call, body: _Body, trip: Any, condition: Any) -> Sequence
         step, _, *carried = after.arguments
         results = body(_tensor(_i64(step)), _tensor(_true()), *carried[: len(first)])
         again = _scalar(results[0])
+        if outs:
+            _assert_place(call, step, limit)
         states = [cast(r, f.type) for r, f in zip(results[1:], first, strict=False)]
         put = [_put(r, into, 0, step) for r, into in zip(results[1 + len(first) :], carried[len(first) :], strict=True)]
         scf.YieldOp([arith.AddIOp(step, index(1)).result, again, *states, *put])
     steps, _, *results = loop.results
     cut = [_cut(r, steps) for r in results[len(first) :]]
     return _wanted(call, [*results[: len(first)], *cut])
+
+
+def _assert_place(call: Call, step: Any, limit: Any) -> None:
+    """Says what the loop's condition ensures, for the proof that each slice has a place in its stack."""
+    begun = arith.CmpIOp(arith.CmpIPredicate.sge, step, index(0)).result
+    ends = arith.CmpIOp(arith.CmpIPredicate.slt, step, limit).result
+    cf.AssertOp(arith.AndIOp(begun, ends).result, ir.StringAttr.get(f"{describe(call.node)} stacks too many slices"))
 
 
 def _wanted(call: Call, results: list[Any]) -> list[Any]:

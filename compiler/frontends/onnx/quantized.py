@@ -3,58 +3,66 @@
     DequantizeLinear: y = (x - zero_point) * scale        QuantizeLinear: y = saturate(round(x / scale) +
     zero_point)
 
-Scales and zero points are one number, one per index along `axis`, or one per block along it.
+Scales and zero points are one number, one per index along `axis`, or one per block of indices along it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 import onnx
 
 from stratagem.compiler.frontends.onnx.graph import Dim, Graph, attributes
-from stratagem.compiler.frontends.onnx.weights import NUMPY
+from stratagem.compiler.frontends.onnx.weights import NUMPY, STORED
 from stratagem.compiler.frontends.onnx.writer import Writer
 
 _FLOAT = onnx.TensorProto.FLOAT
+_SMALL_FLOATS = frozenset(kind for kind, name in STORED.items() if name.startswith("f"))
 
 
 def dequantize(graph: Graph, one: Any) -> Sequence[Any] | None:
     """DequantizeLinear as Cast, Sub, Mul."""
     given, shape = attributes(one), graph.shape_of(one.input[0])
     result = graph.type_of(one.input[1])
-    if shape is None or result is None or given.get("block_size", 0):
+    if shape is None or result is None:
         return None
     write = Writer(graph, one.name or one.output[0])
-    axis = given.get("axis", 1)
+    place = _Place(one.input[0], shape, given.get("axis", 1), given.get("block_size", 0))
     value = write.op("Cast", one.input[0], to=_FLOAT)
     if len(one.input) > 2 and one.input[2]:
-        zero = _along(write, graph, write.op("Cast", one.input[2], to=_FLOAT), one.input[2], shape, axis)
+        zero = place.spread(write, graph, write.op("Cast", one.input[2], to=_FLOAT), one.input[2])
         value = write.op("Sub", value, zero)
-    scale = _along(write, graph, write.op("Cast", one.input[1], to=_FLOAT), one.input[1], shape, axis)
+    scale = place.spread(write, graph, write.op("Cast", one.input[1], to=_FLOAT), one.input[1])
     value = write.op("Mul", value, scale)
     write.into("Cast", [value], one.output[0], to=given.get("output_dtype", 0) or result.element)
     return write.nodes
 
 
 def quantize(graph: Graph, one: Any) -> Sequence[Any] | None:
-    """QuantizeLinear as Div, Round (half to even), Add, Clip, Cast."""
+    """QuantizeLinear as Div, Round (half to even), Add, Clip, Cast; the last rounds and saturates to small floats."""
     given, shape = attributes(one), graph.shape_of(one.input[0])
     zero_point = one.input[2] if len(one.input) > 2 else ""
     kind = graph.type_of(zero_point) if zero_point else None
     element = given.get("output_dtype", 0) or (kind.element if kind else onnx.TensorProto.UINT8)
-    if shape is None or element not in NUMPY or given.get("block_size", 0):
+    if shape is None or element not in NUMPY:
         return None
     write = Writer(graph, one.name or one.output[0])
-    axis = given.get("axis", 1)
-    scale = _along(write, graph, write.op("Cast", one.input[1], to=_FLOAT), one.input[1], shape, axis)
-    value = write.op("Round", write.op("Div", write.op("Cast", one.input[0], to=_FLOAT), scale))
+    place = _Place(one.input[0], shape, given.get("axis", 1), given.get("block_size", 0))
+    scale = place.spread(write, graph, write.op("Cast", one.input[1], to=_FLOAT), one.input[1])
+    value = write.op("Div", write.op("Cast", one.input[0], to=_FLOAT), scale)
+    whole = element not in _SMALL_FLOATS
+    value = write.op("Round", value) if whole else value
     if zero_point:
-        zero = _along(write, graph, write.op("Cast", zero_point, to=_FLOAT), zero_point, shape, axis)
+        zero = place.spread(write, graph, write.op("Cast", zero_point, to=_FLOAT), zero_point)
         value = write.op("Add", value, zero)
-    limits = np.iinfo(NUMPY[element])
+    if not whole:
+        write.into("Cast", [value], one.output[0], to=element, saturate=given.get("saturate", 1))
+        return write.nodes
+    limits = ml_dtypes.iinfo(NUMPY[element])
     low, high = (write.const(np.array(v, np.float32)) for v in (limits.min, limits.max))
     wide = write.op("Cast", write.op("Clip", value, low, high), to=onnx.TensorProto.INT32)
     write.into("Cast", [wide], one.output[0], to=element)
@@ -78,12 +86,25 @@ def _scalar(write: Writer, value: str) -> str:
     return write.op("Reshape", value, write.ints())
 
 
-def _along(write: Writer, graph: Graph, value: str, origin: str, shape: tuple[Dim, ...], axis: int) -> str:
-    """A vector laid along `axis` of a tensor of this rank; a single number as it is."""
-    sizes = graph.shape_of(origin)
-    if sizes is None or not sizes or not shape:
-        return value
-    if sizes == (1,):
-        return _scalar(write, value)
-    at = axis % len(shape)
-    return write.op("Reshape", value, write.ints(*[-1 if i == at else 1 for i in range(len(shape))]))
+@dataclass(frozen=True)
+class _Place:
+    """Where scales go: along `axis` of the value `source` of this shape, each for `block` indices (0: for one)."""
+
+    source: str
+    shape: tuple[Dim, ...]
+    axis: int
+    block: int
+
+    def spread(self, write: Writer, graph: Graph, value: str, origin: str) -> str:
+        """The scales or zero points in a shape that broadcasts; `origin` is the value whose shape they have."""
+        sizes = graph.shape_of(origin)
+        if sizes is None or not sizes or not self.shape:
+            return value
+        at = self.axis % len(self.shape)
+        if self.block:
+            size = write.op("Reshape", write.op("Shape", self.source, start=at, end=at + 1), write.ints())
+            places = write.op("Range", write.index(0), size, write.index(1))
+            return write.op("Gather", value, write.op("Div", places, write.index(self.block)), axis=at)
+        if sizes == (1,):
+            return _scalar(write, value)
+        return write.op("Reshape", value, write.ints(*[-1 if i == at else 1 for i in range(len(self.shape))]))

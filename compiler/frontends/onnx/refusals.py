@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from stratagem.compiler.frontends.onnx.functions import has_definition
+from stratagem.compiler.frontends.onnx.definition_of import has_definition
 from stratagem.compiler.frontends.onnx.graph import Graph
 from stratagem.runtime.errors import UnsupportedError
 

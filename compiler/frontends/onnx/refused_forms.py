@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from stratagem.compiler.frontends.onnx.graph import Graph, attributes, describe
+from stratagem.compiler.frontends.onnx.graph import ASSERT, Graph, attributes, describe
+from stratagem.compiler.frontends.onnx.weights import STORED
 from stratagem.runtime.errors import UnsupportedError
 
 Rule = Callable[[Graph, Any], tuple[str, str] | None]
@@ -19,19 +20,33 @@ def refuse_forms(graph: Graph, source: str) -> None:
     """Raises UnsupportedError for the first node, bodies included, that has a refused form."""
     for one in graph.nodes:
         rule = _RULES.get(one.op_type)
-        found = rule(graph, one) if rule else None
+        found = _computes_on_small_types(graph, one) or (rule(graph, one) if rule else None)
         if found:
             raise UnsupportedError(f"{source}: {describe(one)}: {found[0]}", hint=found[1])
     for body in graph.bodies.values():
         refuse_forms(body, source)
 
 
+def _computes_on_small_types(graph: Graph, one: Any) -> tuple[str, str] | None:
+    """Numbers stored in bytes may be moved and cast; anything else would compute with the bytes."""
+    if one.op_type in _MOVES:
+        return None
+    kinds = [graph.type_of(name) for name in [*one.input, *one.output] if name]
+    small = next((STORED[k.element] for k in kinds if k and k.element in STORED), None)
+    if small is None:
+        return None
+    return f"it computes with elements of type {small}", "cast them to float16 or int8 before it"
+
+
+_MOVES = frozenset({
+    "Cast", "Identity", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Concat", "Slice", "Gather", "Split",
+    "GatherElements", "GatherND", "Expand", "Tile", "Where", "Shape", "Size", "If", "Loop", "Scan", ASSERT,
+})  # fmt: skip
+
+
 def _axes_computed(graph: Graph, one: Any) -> tuple[str, str] | None:
     if len(one.input) > 1 and one.input[1] and graph.constant(one.input[1]) is None:
         return "its axes are computed when the program runs", "give the axes as a constant"
-    sizes = graph.shape_of(one.input[0]) or ()
-    if 0 in sizes and one.op_type in ("ReduceMax", "ReduceMin", "ReduceMean"):
-        return f"it reduces a tensor of shape {list(sizes)}, which is empty", "remove the empty dimension"
     return None
 
 
@@ -42,31 +57,21 @@ def _slice_axes_computed(graph: Graph, one: Any) -> tuple[str, str] | None:
     return None
 
 
-def _shift_too_far(graph: Graph, one: Any) -> tuple[str, str] | None:
-    amount, kind = graph.constant(one.input[1]), graph.type_of(one.input[0])
-    widths = {2: 8, 3: 8, 4: 16, 5: 16, 6: 32, 7: 64, 12: 32, 13: 64}
-    if amount is None or kind is None or (amount < 0).any() or (amount >= widths.get(kind.element, 0)).any():
-        return "its amount may be negative or reach the width of the type", "shift by a constant within the width"
-    return None
-
-
 def _einsum_of_scalars(graph: Graph, one: Any) -> tuple[str, str] | None:
     if any(graph.shape_of(i) == () for i in one.input):
         return "it has a scalar operand", "multiply by the scalar with Mul"
     return None
 
 
-def _resize_corners(graph: Graph, one: Any) -> tuple[str, str] | None:
-    given = attributes(one)
-    scaled = len(one.input) > 2 and one.input[2]
-    if given.get("coordinate_transformation_mode", "half_pixel") == "align_corners" and scaled:
-        return "it aligns corners under scales", "give sizes instead of scales, or use half_pixel"
-    return None
-
-
 def _free_space_to_depth(graph: Graph, one: Any) -> tuple[str, str] | None:
     if attributes(one).get("mode", "DCR") == "CRD":
         return "mode CRD needs known sizes", "fix the sizes of the model's inputs (input_shapes=...)"
+    return None
+
+
+def _free_pool_indices(graph: Graph, one: Any) -> tuple[str, str] | None:
+    if len(one.output) > 1 and one.output[1]:
+        return "its indices need known sizes", "fix the sizes of the model's inputs (input_shapes=...)"
     return None
 
 
@@ -83,11 +88,9 @@ _RULES: dict[str, Rule] = {
     **{f"Reduce{name}": _axes_computed for name in _REDUCTIONS},
     **{name: _always("it draws random numbers", "draw them outside and pass them as an input") for name in _RANDOM},
     "Slice": _slice_axes_computed,
-    "BitShift": _shift_too_far,
     "Einsum": _einsum_of_scalars,
-    "Resize": _resize_corners,
+    "MaxPool": _free_pool_indices,
     "SpaceToDepth": _free_space_to_depth,
     "Det": _always("a determinant needs pivoting, which no lowering has", "write small determinants out"),
-    "GridSample": _always("it has no exact lowering", "compute indices and weights, then Gather"),
     "NonMaxSuppression": _always("the number of its results depends on the data", "run it on the model's outputs"),
 }

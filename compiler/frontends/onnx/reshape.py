@@ -160,3 +160,32 @@ def cast(value: Any, kind: Any) -> Any:
 def index(number: int) -> Any:
     """An index constant at the current insertion point."""
     return arith.ConstantOp(ir.IndexType.get(), ir.IntegerAttr.get(ir.IndexType.get(), number)).result
+
+
+def take_dims(source: Any, places: Sequence[int | None], result: Any) -> Any:
+    """A reshape whose output dimension i is input dimension `places[i]`, or one; the other inputs are one."""
+    rank = ir.RankedTensorType(source.type).rank
+    groups: list[Group] = []
+    at = 0
+    for i, place in enumerate(places):
+        stop = at if place is None else place + 1
+        groups.append(Group(tuple(range(at, stop)), (i,)))
+        at = stop
+    groups.append(Group(tuple(range(at, rank)), ()))
+    sizes = [1 if p is None else dims_product(source, (p,)) for p in places]
+    return build_reshape(source, join_empty([g for g in groups if g.source or g.target]), sizes, result)
+
+
+def dims_product(source: Any, dims: Sequence[int]) -> Any:
+    """The product of some sizes: a number, or an index value when one of them is free."""
+    kind = ir.RankedTensorType(source.type)
+    number, value = 1, None
+    for i in dims:
+        if not kind.is_dynamic_dim(i):
+            number *= kind.get_dim_size(i)
+            continue
+        size = tensor.DimOp(source, index(i)).result
+        value = size if value is None else arith.MulIOp(value, size).result
+    if value is None:
+        return number
+    return value if number == 1 else arith.MulIOp(value, index(number)).result

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import onnx
 
+from stratagem.compiler.frontends.onnx.definition_of import has_definition
 from stratagem.compiler.frontends.onnx.graph import Graph, describe, uses
 from stratagem.compiler.frontends.onnx.read import STANDARD_DOMAINS
 from stratagem.runtime.errors import ModelError, UnsupportedError
@@ -25,23 +26,28 @@ def check_values(graph: Graph, source: str) -> None:
             raise ModelError(f"{source}: output '{name}' is computed by no node")
 
 
-def check_operators(nodes: Iterable[Any], opset: int, source: str) -> None:
-    """Operators exist, with the inputs, outputs and attributes their descriptions ask for; bodies included."""
+def check_operators(nodes: Iterable[Any], opset: int, domains: Mapping[str, int], source: str) -> None:
+    """Operators exist, with the inputs, outputs and attributes their descriptions ask for; bodies included.
+
+    `domains` are the versions of other operator sets: of these, what ONNX defines by standard operators is taken.
+    """
     for one in nodes:
-        if one.domain not in STANDARD_DOMAINS:
+        if one.domain not in STANDARD_DOMAINS and not has_definition(
+            one.op_type, domains.get(one.domain, 0), one.domain
+        ):
             raise UnsupportedError(
                 f"{source}: operator {one.domain}::{one.op_type} of node '{one.name}' is not part of ONNX",
                 hint="export the model with standard ONNX operators only",
             )
-        _check_node(one, opset, source)
+        _check_node(one, domains.get(one.domain, opset), source)
         for attribute in one.attribute:
             if attribute.HasField("g"):
-                check_operators(attribute.g.node, opset, source)
+                check_operators(attribute.g.node, opset, domains, source)
 
 
 def _check_node(one: Any, opset: int, source: str) -> None:
     try:
-        schema = onnx.defs.get_schema(one.op_type, max_inclusive_version=opset)
+        schema = onnx.defs.get_schema(one.op_type, max_inclusive_version=opset, domain=one.domain)
     except onnx.defs.SchemaError:
         near = _near(one.op_type)
         raise ModelError(f"{source}: {describe(one)}: ONNX has no operator '{one.op_type}'{near}") from None

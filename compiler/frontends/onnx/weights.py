@@ -26,8 +26,26 @@ NUMPY: dict[int, np.dtype[Any]] = {
     _T.INT8: np.dtype(np.int8), _T.INT16: np.dtype(np.int16), _T.INT32: np.dtype(np.int32),
     _T.INT64: np.dtype(np.int64), _T.UINT8: np.dtype(np.uint8), _T.UINT16: np.dtype(np.uint16),
     _T.UINT32: np.dtype(np.uint32), _T.UINT64: np.dtype(np.uint64),
+    _T.FLOAT8E4M3FN: np.dtype(ml_dtypes.float8_e4m3fn), _T.FLOAT8E4M3FNUZ: np.dtype(ml_dtypes.float8_e4m3fnuz),
+    _T.FLOAT8E5M2: np.dtype(ml_dtypes.float8_e5m2), _T.FLOAT8E5M2FNUZ: np.dtype(ml_dtypes.float8_e5m2fnuz),
+    _T.FLOAT8E8M0: np.dtype(ml_dtypes.float8_e8m0fnu), _T.FLOAT4E2M1: np.dtype(ml_dtypes.float4_e2m1fn),
+    _T.FLOAT6E2M3: np.dtype(ml_dtypes.float6_e2m3fn), _T.FLOAT6E3M2: np.dtype(ml_dtypes.float6_e3m2fn),
+    _T.INT4: np.dtype(ml_dtypes.int4), _T.UINT4: np.dtype(ml_dtypes.uint4),
+    _T.INT2: np.dtype(ml_dtypes.int2), _T.UINT2: np.dtype(ml_dtypes.uint2),
 }  # fmt: skip
-"""ONNX element type -> numpy dtype, for the types the tensor contract has."""
+"""ONNX element type -> numpy dtype, for the types the tensor contract has, and those that it stores in bytes."""
+
+STORED = {
+    _T.FLOAT8E4M3FN: "f8E4M3FN", _T.FLOAT8E4M3FNUZ: "f8E4M3FNUZ", _T.FLOAT8E5M2: "f8E5M2",
+    _T.FLOAT8E5M2FNUZ: "f8E5M2FNUZ", _T.FLOAT8E8M0: "f8E8M0FNU", _T.FLOAT4E2M1: "f4E2M1FN",
+    _T.FLOAT6E2M3: "f6E2M3FN", _T.FLOAT6E3M2: "f6E3M2FN", _T.INT4: "i4", _T.UINT4: "u4", _T.INT2: "i2", _T.UINT2: "u2",
+}  # fmt: skip
+"""ONNX element type -> the name of a type that a program stores in bytes and converts where it is read and written."""
+
+_PACKED = {
+    _T.FLOAT4E2M1: 4, _T.INT4: 4, _T.UINT4: 4, _T.INT2: 2, _T.UINT2: 2, _T.FLOAT6E2M3: 6, _T.FLOAT6E3M2: 6,
+}  # fmt: skip
+"""Types whose elements share bytes in a model's file -> bits of an element; the first lies in the lowest bits."""
 
 
 def element_type_name(kind: int) -> str:
@@ -84,17 +102,17 @@ class Weights:
         dtype = numpy_dtype(tensor.data_type, what)
         shape = list(tensor.dims)
         count = checked_count(shape, what)
+        size = -(-count * _PACKED[tensor.data_type] // 8) if tensor.data_type in _PACKED else count * dtype.itemsize
         if tensor.data_location == _T.EXTERNAL:
-            raw = self._external(tensor, count * dtype.itemsize, what)
+            raw = self._external(tensor, size, what)
         elif tensor.HasField("raw_data"):
             raw = np.frombuffer(tensor.raw_data, np.uint8)
         else:
             return self._typed(tensor, count, shape, what)
-        if raw.size != count * dtype.itemsize:
-            raise ModelError(
-                f"{what} of shape {shape} and type {dtype} needs {count * dtype.itemsize} bytes, "
-                f"the model holds {raw.size}"
-            )
+        if raw.size != size:
+            raise ModelError(f"{what} of shape {shape} and type {dtype} needs {size} bytes, the model holds {raw.size}")
+        if tensor.data_type in _PACKED:
+            return _unpacked(raw, _PACKED[tensor.data_type], count).view(dtype).reshape(shape)
         return (raw.view(dtype) if self.lazy else aligned_view(raw, dtype)).reshape(shape)
 
     def locate(self, array: Array) -> tuple[Path, int] | None:
@@ -117,7 +135,7 @@ class Weights:
             len(tensor.double_data),
             len(tensor.uint64_data),
         )
-        if stored != count:
+        if stored != (-(-count * _PACKED[tensor.data_type] // 8) if tensor.data_type in _PACKED else count):
             raise ModelError(f"{what} of shape {shape} needs {count} values, the model holds {stored}")
         try:
             return np.asarray(onnx.numpy_helper.to_array(tensor)).reshape(shape)
@@ -163,6 +181,12 @@ class Weights:
                 hint="keep the data file beside the model",
             )
         return path
+
+
+def _unpacked(raw: Array, bits: int, count: int) -> Array:
+    """`count` numbers of `bits` bits, each in a byte of its own."""
+    places = np.unpackbits(raw, bitorder="little")[: count * bits].reshape(count, bits)
+    return np.packbits(places, axis=1, bitorder="little").reshape(count)
 
 
 def _number(entries: dict[str, str], key: str, default: int, what: str) -> int:

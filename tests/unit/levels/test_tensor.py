@@ -124,6 +124,14 @@ INTERFACE_RULES = {
         '%x: tensor<?x3xf32> {model.input = "x"}, %w: tensor<2xi8> {model.param = "w", model.unsigned}',
         "a parameter of @main is marked model.unsigned",
     ),
+    "small numbers in floats": (
+        '%x: tensor<?x3xf32> {model.input = "x", model.stored = "i4"}',
+        "'x' of type tensor<?x3xf32> of @main is marked model.stored",
+    ),
+    "small numbers of no known type": (
+        '%x: tensor<?x3xf32> {model.input = "x"}, %w: tensor<2xi8> {model.input = "w", model.stored = "i3"}',
+        "model.stored of 'w' is 'i3', no type of small numbers",
+    ),
 }
 
 
