@@ -10,6 +10,7 @@ from typing import Any
 
 SUITES = {
     "onnx-node": "onnx_node",
+    "opinfo": "opinfo",
 }
 
 
