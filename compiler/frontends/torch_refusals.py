@@ -13,6 +13,7 @@ import torch
 from torch import fx
 
 from stratagem.compiler.frontends.torch_capture import user_location
+from stratagem.compiler.frontends.torch_loops import is_loop, loop_count, loop_graphs
 from stratagem.compiler.frontends.torch_parameters import DTYPES
 from stratagem.runtime.errors import SourceLocation, UnsupportedError
 
@@ -50,10 +51,11 @@ _RANDOM_HINT = "model.eval() turns dropout off; otherwise pass the random tensor
 
 def check_graph(graph: fx.Graph) -> None:
     """Raises UnsupportedError for the first node that has no form at the tensor level."""
-    for node in graph.nodes:
-        if node.op == "call_function":
-            _check_target(node)
-        _check_value(node)
+    for part in (graph, *loop_graphs(graph)):
+        for node in part.nodes:
+            if node.op == "call_function":
+                _check_target(node)
+            _check_value(node)
 
 
 def nearest_form(operation: str) -> str:
@@ -76,6 +78,8 @@ def bare_name(operation: str) -> str:
 
 def _check_target(node: fx.Node) -> None:
     target, where = node.target, user_location(node.meta.get("stack_trace"))
+    if is_loop(node) and loop_count(node) is not None:
+        return
     if isinstance(target, torch._ops.HigherOrderOperator):
         raise refuse(f"higher_order.{target.name()}", "is not supported", where)
     if not isinstance(target, torch._ops.OpOverload):

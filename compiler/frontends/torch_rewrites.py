@@ -15,6 +15,8 @@ from torch.export import ExportedProgram
 
 from stratagem.compiler.frontends.torch_branches import select_branches
 from stratagem.compiler.frontends.torch_graph import apply_to_calls, call
+from stratagem.compiler.frontends.torch_loops import loop_graphs
+from stratagem.compiler.frontends.torch_ops import rules
 from stratagem.compiler.frontends.torch_views import regroup_free_dimensions, same_size
 
 aten = torch.ops.aten
@@ -41,19 +43,20 @@ def prepare(program: ExportedProgram) -> ExportedProgram:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # PyTorch about its own use of its own trees
         program = program.run_decompositions(decomposition_table())
-    graph = program.graph
-    select_branches(graph)
-    for edit in EDITS:
-        apply_to_calls(graph, edit)
-    program.graph_module.recompile()
+    select_branches(program.graph)
+    for graph in (program.graph, *loop_graphs(program.graph)):
+        for edit in EDITS:
+            apply_to_calls(graph, edit)
+        graph.owning_module.recompile()
     return program
 
 
 def decomposition_table() -> dict[Any, Any]:
-    """torch-mlir's own table without `WHOLE_OPS`."""
+    """torch-mlir's own table without `WHOLE_OPS`, and ours."""
     from torch_mlir.extras.fx_decomp_util import get_decomposition_table
 
-    return {op: rule for op, rule in get_decomposition_table().items() if op not in WHOLE_OPS}
+    table = {op: rule for op, rule in get_decomposition_table().items() if op not in WHOLE_OPS}
+    return table | rules()
 
 
 def reshape_for_view(node: fx.Node) -> None:
