@@ -21,9 +21,9 @@ from stratagem.compiler.frontends.torch_views import regroup_free_dimensions, sa
 
 aten = torch.ops.aten
 
-WHOLE_OPS = (aten.linear.default, aten.matmul.default)
-"""Kept whole: decomposed, they flatten free dimensions with a view, which the backend lowers as if one
-size were 1."""
+WHOLE_OPS = (aten.linear.default, aten.matmul.default, aten.full.default)
+"""Kept whole: decomposed, products flatten free dimensions with a view, which the backend lowers as if one size were 1,
+and `full` leaves a tensor without values behind."""
 
 BACKEND_LEGAL_OPS = ("aten.flatten.using_ints", "aten.unflatten.int")
 """What the torch-mlir pipeline has to keep whole so that `regroup_free_dimensions` has its effect."""
@@ -47,6 +47,7 @@ def prepare(program: ExportedProgram) -> ExportedProgram:
     for graph in (program.graph, *loop_graphs(program.graph)):
         for edit in EDITS:
             apply_to_calls(graph, edit)
+        graph.eliminate_dead_code()
         graph.owning_module.recompile()
     return program
 

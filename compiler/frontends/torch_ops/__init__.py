@@ -12,7 +12,9 @@ from typing import Any
 
 from stratagem.compiler.frontends.torch_ops.registry import RULES
 
-_FILES = ("airy", "bessel", "lu", "scans", "triangular")
+_FILES = (
+    "airy", "bessel", "copies", "creation", "error_function", "gamma", "householder", "incomplete_gamma", "jacobi", "lu", "scans", "triangular",
+)  # fmt: skip
 
 
 def rules() -> dict[Any, Any]:

@@ -26,10 +26,11 @@ def repeat(count: int, body: Callable[..., Sequence[Tensor]], *state: Tensor) ->
     def step(k: Tensor, *before: Tensor) -> tuple[Tensor, ...]:
         after = body(k, *before)
         # A loop's results must not be its operands, where nothing changes.
-        return (k + 1, *(value.clone() if any(value is b for b in before) else value for value in after))
+        return (k + 1, *(value.clone() if any(value is b for b in before) else value.contiguous() for value in after))
 
+    start = (value.clone(memory_format=torch.contiguous_format) for value in state)
     zero = torch.zeros((), dtype=torch.int64)
-    return tuple(while_loop_op(unfinished, step, (zero, *state), ())[1:])
+    return tuple(while_loop_op(unfinished, step, (zero, *start), ())[1:])
 
 
 def take(x: Tensor, dim: int, k: Tensor) -> Tensor:
