@@ -8,17 +8,14 @@ and is refused by name.
 from __future__ import annotations
 
 from importlib import import_module
+from pkgutil import iter_modules
 from typing import Any
 
 from stratagem.compiler.frontends.torch_ops.registry import RULES
 
-_FILES = (
-    "airy", "bessel", "copies", "creation", "error_function", "gamma", "householder", "incomplete_gamma", "jacobi", "lu", "scans", "triangular",
-)  # fmt: skip
-
 
 def rules() -> dict[Any, Any]:
     """Operator overload -> its decomposition."""
-    for name in _FILES:
-        import_module(f"{__name__}.{name}")
+    for file in iter_modules(__path__):
+        import_module(f"{__name__}.{file.name}")
     return dict(RULES)
