@@ -13,6 +13,7 @@ import torch
 from torch import fx
 
 from stratagem.compiler.frontends.forked import CrashError, run_forked
+from stratagem.compiler.frontends.torch_bits import lower_bitcasts
 from stratagem.compiler.frontends.torch_capture import FRAME, is_internal_frame
 from stratagem.compiler.frontends.torch_loops import count_steps, is_loop, loop_graphs
 from stratagem.compiler.frontends.torch_refusals import refuse
@@ -134,6 +135,7 @@ def _crashes(text: str) -> bool:
 
 def _run_pipelines(module: Any) -> None:
     run_torch_pipeline(module, TO_BACKEND)
+    lower_bitcasts(module)
     widen_unsigned(module, _refuse_operation)
     run_torch_pipeline(module, TO_LINALG)
 

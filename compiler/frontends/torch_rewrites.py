@@ -40,6 +40,7 @@ def prepare(program: ExportedProgram) -> ExportedProgram:
     """The program, decomposed to the operators torch-mlir lowers, with the edits below applied."""
     for node in list(program.graph.nodes):
         reshape_for_view(node)
+        reduce_scalar_as_vector(node)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # PyTorch about its own use of its own trees
         program = program.run_decompositions(decomposition_table())
@@ -67,10 +68,40 @@ def reshape_for_view(node: fx.Node) -> None:
         node.target = aten.reshape.default
 
 
+_ALONG = {
+    aten.all.dim, aten.any.dim, aten.amax.default, aten.amin.default, aten.argmax.default, aten.argmin.default,
+    aten.logsumexp.default,
+}  # fmt: skip
+
+
+def reduce_scalar_as_vector(node: fx.Node) -> None:
+    """A reduction of a scalar along its dimension: of one element instead, which the wheel takes."""
+    if node.op != "call_function" or node.target not in _ALONG or node.args[0].meta["val"].ndim:
+        return
+    with node.graph.inserting_before(node):
+        line = call(node, aten.reshape.default, node.args[0], [1])
+        found = call(node, node.target, line, *node.args[1:])
+        value = call(node, aten.reshape.default, found, [])
+    node.replace_all_uses_with(value)
+    node.graph.erase_node(node)
+
+
 def drop_check(node: fx.Node) -> None:
     """Drops assertions about sizes and dtypes: they have no value, and the importer has no form for them."""
     if node.target in _CHECKS and not node.users:
         node.graph.erase_node(node)
+
+
+def fill_for_empty(node: fx.Node) -> None:
+    """A tensor without elements is made from its size: some lowerings crash on sizes of 0."""
+    value = node.meta.get("val")
+    if not isinstance(value, torch.Tensor) or node.target is aten.full.default or not node.users:
+        return
+    if all(isinstance(size, int) for size in value.shape) and 0 in value.shape:
+        with node.graph.inserting_before(node):
+            full = node.graph.call_function(aten.full.default, (list(value.shape), 0), {"dtype": value.dtype})
+            full.meta = dict(node.meta)
+        node.replace_all_uses_with(full)
 
 
 def reshape_for_unit_strides(node: fx.Node) -> None:
@@ -154,6 +185,7 @@ _TO_THE_END = 2**63 - 1  # how slice writes "no end"
 
 EDITS = (
     drop_check,
+    fill_for_empty,
     reshape_for_unit_strides,
     crop_for_negative_pad,
     where_for_masked_put,

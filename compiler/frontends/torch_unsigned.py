@@ -113,10 +113,19 @@ def _reinterpret(value: Any, element: str) -> Any:
     types.
     """
     shaped = _with_element(value.type, element)
-    sizes = _TENSOR.match(str(value.type))[1].strip("[]").replace(",", "x")  # type: ignore[index]  # it is a tensor
-    builtin = ir.Type.parse(f"tensor<{sizes}{'x' * bool(sizes)}{element.replace('ui', 'i')}>")
-    plain = ir.Operation.create("torch_c.to_builtin_tensor", results=[builtin], operands=[value]).result
+    plain = ir.Operation.create(
+        "torch_c.to_builtin_tensor", results=[builtin_type(shaped)], operands=[value]
+    ).result
     return ir.Operation.create("torch_c.from_builtin_tensor", results=[shaped], operands=[plain]).result
+
+
+def builtin_type(kind: Any) -> Any:
+    """The builtin tensor type of a `!torch.vtensor`: signless, free sizes as `?`."""
+    match = _TENSOR.match(str(kind))
+    assert match is not None
+    sizes = match[1].strip("[]").replace(",", "x")
+    element = match[2].replace("ui", "i").replace("si", "i")
+    return ir.Type.parse(f"tensor<{sizes}{'x' * bool(sizes)}{element}>")
 
 
 def _constant(kind: str, value: Any = None) -> Any:

@@ -16,8 +16,6 @@ _THEIRS = (
     aten._batch_norm_no_update.default,
     aten._batch_norm_with_update_functional.default,
     aten.addmv.default,
-    aten.as_strided_scatter.default,
-    aten.diagonal_scatter.default,
 )
 
 for _operator in _THEIRS:

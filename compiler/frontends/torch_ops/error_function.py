@@ -57,6 +57,13 @@ def _ndtri_left(p: Tensor) -> Tensor:
     return x
 
 
+@decomposes(aten.erfc.default)
+@in_float64
+def erfc(x: Tensor) -> Tensor:
+    tail = torch.exp(-x * x) * _erfcx_right(x.abs().clamp(max=30.0))
+    return torch.where(x < 0, 2 - tail, tail)
+
+
 @decomposes(aten.special_erfcx.default)
 @in_float64
 def erfcx(x: Tensor) -> Tensor:

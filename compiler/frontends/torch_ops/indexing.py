@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -120,3 +122,41 @@ def searchsorted(
 @decomposes(aten.searchsorted.Scalar)
 def searchsorted_scalar(ordered: Tensor, value: Any, **options: Any) -> Tensor:
     return aten.searchsorted.Tensor(ordered, torch.full((), value, dtype=ordered.dtype), **options)
+
+
+@decomposes(aten.diagonal_scatter.default)
+def diagonal_scatter(x: Tensor, source: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
+    moved = x.movedim((dim1, dim2), (-2, -1))
+    rows, columns = torch.arange(moved.shape[-2]).unsqueeze(-1), torch.arange(moved.shape[-1])
+    if not source.shape[-1]:
+        return x.clone()
+    place = (rows if offset >= 0 else columns).expand(moved.shape[-2:]).clamp(max=source.shape[-1] - 1)
+    spread = torch.index_select(source, -1, place.reshape(-1)).reshape(moved.shape)
+    return torch.where(columns - rows == offset, spread, moved).movedim((-2, -1), (dim1, dim2)).contiguous()
+
+
+@decomposes(aten.as_strided_scatter.default)
+def as_strided_scatter(
+    x: Tensor, source: Tensor, size: Sequence[int], stride: Sequence[int], offset: int | None = None
+) -> Tensor:
+    """Of a row-major `x`; other orders in memory stay."""
+    if not x.is_contiguous():
+        return NotImplemented
+    places = torch.full(tuple(size), offset or 0, dtype=torch.int64)
+    for d, (count, step) in enumerate(zip(size, stride, strict=True)):
+        places = places + (torch.arange(count) * step).reshape(-1, *[1] * (len(size) - d - 1))
+    return _put(x.reshape(-1), 0, places.reshape(-1), source.reshape(-1), False).reshape(x.shape)
+
+
+@decomposes(aten.nonzero_static.default)
+def nonzero_static(x: Tensor, *, size: int, fill_value: int = -1) -> Tensor:
+    """The places of the first `size` elements that are not 0, in row-major order: [size, rank]."""
+    if x.ndim == 0 or not x.numel() or not size:
+        return NotImplemented if x.ndim == 0 else torch.full((size, x.ndim), fill_value, dtype=torch.int64)
+    hit = (x != 0).reshape(-1)
+    rank = torch.where(hit, hit.to(torch.int64).cumsum(0) - 1, size).clamp(max=size)
+    flat = _put(torch.full((size + 1,), -1, dtype=torch.int64), 0, rank, torch.arange(x.numel()), False)[:size]
+    found = flat.unsqueeze(-1)
+    steps = [math.prod(x.shape[d + 1 :]) for d in range(x.ndim)]
+    columns = [found // step % n for step, n in zip(steps, x.shape, strict=True)]
+    return torch.where(found < 0, fill_value, torch.cat(columns, -1))

@@ -164,6 +164,11 @@ def slogdet(a: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     return _sign(pivots, a.dtype) * diagonal.sign().prod(-1), diagonal.abs().log().sum(-1), factors, pivots
 
 
+@decomposes(aten.linalg_slogdet.default)
+def sign_and_log(a: Tensor) -> tuple[Tensor, Tensor]:
+    return slogdet(a)[:2]
+
+
 def _diagonal(a: Tensor) -> Tensor:
     return torch.diagonal(a, dim1=-2, dim2=-1)
 

@@ -143,3 +143,12 @@ def cdist(a: Tensor, b: Tensor, p: float, mode: int | None = None) -> Tensor:
 def dist(a: Tensor, b: Tensor, p: float = 2) -> Tensor:
     difference = (a - b).reshape(-1)
     return _norm(difference, p, 0) if difference.numel() else difference.sum()
+
+
+@decomposes(aten._pdist_forward.default)
+def pdist(x: Tensor, p: float = 2) -> Tensor:
+    """Distances of all pairs of rows, first against later ones."""
+    pairs = torch.triu_indices(x.shape[0], x.shape[0], 1)
+    if not pairs.shape[1] or not x.shape[1]:
+        return torch.full((pairs.shape[1],), 0, dtype=x.dtype)
+    return _norm(torch.index_select(x, 0, pairs[0]) - torch.index_select(x, 0, pairs[1]), p, -1)
