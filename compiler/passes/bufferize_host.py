@@ -26,6 +26,7 @@ from stratagem.compiler.ir import (
     walk,
 )
 from stratagem.compiler.passes.base import Pass, PassContext
+from stratagem.compiler.passes.own_results import copy_constant_results
 from stratagem.compiler.program import Program
 
 HOST = "host"
@@ -53,6 +54,7 @@ class BufferizeHost(Pass):
         stubs = [stub(find_function(module, name), name in updating) for name in called]
         host = parse_module("module {\n" + "\n".join(rest + stubs) + "\n}", module.context)
         run_pipeline(host, BUFFERIZE)
+        copy_constant_results(host)
         declarations = {**dict.fromkeys(members), **collectives}
         program.module = parse_module(_assemble(host, module, kernels, members, declarations), module.context)
         set_level(program.module, "physical")

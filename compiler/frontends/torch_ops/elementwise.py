@@ -22,6 +22,22 @@ for _operator in _THEIRS:
     decomposes(_operator)(decomposition_table[_operator])
 
 
+def _with_number(operator: Any) -> Any:
+    def rule(x: Tensor, number: Any) -> Tensor:
+        dtype = torch.int64 if x.dtype is torch.bool and not isinstance(number, bool) else x.dtype
+        return operator(x.to(dtype), torch.full((), number, dtype=dtype))
+
+    return rule
+
+
+for _scalar, _tensor in (
+    (aten.bitwise_and.Scalar, aten.bitwise_and.Tensor),
+    (aten.bitwise_or.Scalar, aten.bitwise_or.Tensor),
+    (aten.bitwise_xor.Scalar, aten.bitwise_xor.Tensor),
+):
+    decomposes(_scalar)(_with_number(_tensor))
+
+
 @decomposes(aten.isfinite.default)
 def isfinite(x: Tensor) -> Tensor:
     if not x.dtype.is_floating_point:
