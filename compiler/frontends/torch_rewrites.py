@@ -14,6 +14,7 @@ from torch import fx
 from torch.export import ExportedProgram
 
 from stratagem.compiler.frontends.torch_branches import select_branches
+from stratagem.compiler.frontends.torch_complex import split_complex
 from stratagem.compiler.frontends.torch_graph import apply_to_calls, call
 from stratagem.compiler.frontends.torch_loops import loop_graphs
 from stratagem.compiler.frontends.torch_ops import rules
@@ -45,6 +46,7 @@ def prepare(program: ExportedProgram) -> ExportedProgram:
         warnings.simplefilter("ignore", FutureWarning)  # PyTorch about its own use of its own trees
         program = program.run_decompositions(decomposition_table())
     select_branches(program.graph)
+    split_complex(program.graph, decomposition_table())
     for graph in (program.graph, *loop_graphs(program.graph)):
         for edit in EDITS:
             apply_to_calls(graph, edit)
