@@ -11,6 +11,7 @@ from typing import Any
 SUITES = {
     "onnx-node": "onnx_node",
     "opinfo": "opinfo",
+    "torch-models": "torch_models",
 }
 
 

@@ -68,8 +68,8 @@ def _run_sample(operator: Any, sample: Any) -> None:
         return operator.op(first, *args, **kwargs)
 
     with torch.no_grad():
-        wanted = _tensors(call(*(leaves[i].clone() for i in places)))
-        expect(_tensors(_compiled(call)(*(leaves[i].clone() for i in places))), wanted)
+        wanted = tensors(call(*(leaves[i].clone() for i in places)))
+        expect(tensors(_compiled(call)(*(leaves[i].clone() for i in places))), wanted)
 
 
 def _compiled(function: Any) -> Any:
@@ -93,7 +93,7 @@ def _compiled(function: Any) -> Any:
     return run_whole
 
 
-def _tensors(results: Any) -> list[Array]:
+def tensors(results: Any) -> list[Array]:
     import torch
     from torch.utils import _pytree as pytree
 
