@@ -52,7 +52,7 @@ def import_graph(graph: fx.Graph) -> Any:
                 body = getattr(graph.owning_module, str(part.target))
                 importer.import_graph_module(body, func_name=str(part.target), func_visibility="private")
         importer.import_stateless_graph(graph, func_name=FUNCTION)
-    except (NotImplementedError, AssertionError, TypeError, RuntimeError, KeyError) as error:
+    except (NotImplementedError, AssertionError, TypeError, ValueError, RuntimeError, KeyError) as error:
         raise UnsupportedError(f"the importer refuses the graph: {error}") from error
     count_steps(importer.module)
     return importer.module

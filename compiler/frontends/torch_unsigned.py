@@ -154,6 +154,8 @@ def _widen_literal(op: Any) -> None:
     wide = WIDER.get(element, "si64")
     kind = ir.RankedTensorType.get(ir.ShapedType(value.type).shape, ir.Type.parse(wide))
     numbers = dense_array(value, np.dtype(f"int{wide[2:]}")).ravel().tolist()
+    if not numbers:
+        return
     elements = [ir.IntegerAttr.get(kind.element_type, n) for n in numbers]
     literal = ir.Operation.create(
         "torch.vtensor.literal",
