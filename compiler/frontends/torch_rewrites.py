@@ -183,6 +183,19 @@ def spell_out_tanh_gelu(node: fx.Node) -> None:
     node.graph.erase_node(node)
 
 
+_COMPARISONS = {
+    aten.eq.Scalar, aten.ne.Scalar, aten.lt.Scalar, aten.le.Scalar, aten.gt.Scalar, aten.ge.Scalar
+}  # fmt: skip
+
+
+def compare_floats_with_floats(node: fx.Node) -> None:
+    """Floats against a whole number: the backend's folding of constants takes the integer's bits for a float."""
+    if node.target not in _COMPARISONS or not isinstance(node.args[1], int):
+        return
+    if node.args[0].meta["val"].dtype.is_floating_point:
+        node.args = (node.args[0], float(node.args[1]))
+
+
 _TO_THE_END = 2**63 - 1  # how slice writes "no end"
 
 EDITS = (
@@ -192,5 +205,6 @@ EDITS = (
     crop_for_negative_pad,
     where_for_masked_put,
     spell_out_tanh_gelu,
+    compare_floats_with_floats,
     regroup_free_dimensions,
 )

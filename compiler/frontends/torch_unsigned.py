@@ -154,13 +154,12 @@ def _widen_literal(op: Any) -> None:
     wide = WIDER.get(element, "si64")
     kind = ir.RankedTensorType.get(ir.ShapedType(value.type).shape, ir.Type.parse(wide))
     numbers = dense_array(value, np.dtype(f"int{wide[2:]}")).ravel().tolist()
-    if not numbers:
-        return
     elements = [ir.IntegerAttr.get(kind.element_type, n) for n in numbers]
+    dense = ir.DenseElementsAttr.get(elements, kind) if elements else ir.Attribute.parse(f"dense<> : {kind}")
     literal = ir.Operation.create(
         "torch.vtensor.literal",
         results=[_with_element(op.results[0].type, wide)],
-        attributes={"value": ir.DenseElementsAttr.get(elements, kind)},
+        attributes={"value": dense},
     ).result
     op.results[0].replace_all_uses_with(_convert(literal, element))
     op.erase()

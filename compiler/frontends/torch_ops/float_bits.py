@@ -41,7 +41,7 @@ def nextafter(x: Tensor, y: Tensor) -> Tensor:
     bits = x.contiguous().view(_INTEGERS[x.dtype])
     away = (y > x) == (x > 0)
     moved = torch.where(away, bits + 1, bits - 1).view(x.dtype)
-    smallest = torch.finfo(x.dtype).smallest_normal * torch.finfo(x.dtype).eps
+    smallest = torch.full((), torch.finfo(x.dtype).smallest_normal * torch.finfo(x.dtype).eps, dtype=x.dtype)
     value = torch.where(x == 0, torch.where(y > 0, smallest, -smallest), moved)
     value = torch.where(x == y, y, value)
     return torch.where(x.isnan() | y.isnan(), math.nan, value)

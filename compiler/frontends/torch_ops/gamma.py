@@ -67,14 +67,13 @@ def _digamma(x: Tensor) -> Tensor:
 
 def zeta(s: Tensor, q: Tensor) -> Tensor:
     """Hurwitz' zeta function, the sum of (q + k)^(-s) over k >= 0; below q = 0 for whole s only."""
-    right = _zeta_right(s, torch.where(q > 0, q, 1.0))
-    negative = (-q).ceil().clamp(min=0.0)
+    s, q = torch.broadcast_tensors(s, q)
+    negative = (-q).ceil().clamp(min=0.0)  # so many terms have q + k < 0; their sizes are sums over positive places
+    is_left = q < 0
+    ends = [torch.where(is_left, -q - negative + 1, 1.0), torch.where(is_left, 1 - q, 1.0)]
+    right, first, after = _zeta_right(s, torch.stack([torch.where(q > 0, q, q + negative), *ends])).unbind(0)
     sign = 1 - 2 * torch.remainder(s, 2.0)
-    first = -q - negative + 1
-    sum_left = sign * (_zeta_right(s, torch.where(q < 0, first, 1.0)) - _zeta_right(s, torch.where(q < 0, 1 - q, 1.0)))
-    rest = _zeta_right(s, torch.where(q < 0, q + negative, 1.0))
-    value = torch.where(q > 0, right, sum_left + rest)
-    left = torch.where(q == q.floor(), math.inf, torch.where(s == s.floor(), value, math.nan))
+    left = torch.where(q == q.floor(), math.inf, torch.where(s == s.floor(), sign * (first - after) + right, math.nan))
     value = torch.where(q > 0, right, left)
     return torch.where(s > 1, value, torch.where(s == 1, math.inf, math.nan))
 

@@ -74,6 +74,23 @@ def scatter_add(x: Tensor, dim: int, index: Tensor, values: Tensor) -> Tensor:
     return _put(x, dim, index, values, True)
 
 
+@decomposes(aten.scatter_reduce.two)
+def scatter_mean(
+    x: Tensor, dim: int, index: Tensor, source: Tensor, reduce: str, *, include_self: bool = True
+) -> Tensor:
+    """Sums and means; the other reductions are the wheel's."""
+    if reduce not in ("sum", "mean"):
+        return NotImplemented
+    one = torch.ones_like(source, dtype=x.dtype)
+    count = _put(torch.zeros_like(x), dim, index, one, True)
+    start = x if include_self else torch.where(count > 0, torch.zeros_like(x), x)
+    total = _put(start, dim, index, source, True)
+    if reduce == "sum":
+        return total
+    count = (count + 1 if include_self else count).clamp(min=1)
+    return total / count if x.dtype.is_floating_point else torch.div(total, count, rounding_mode="floor")
+
+
 @decomposes(aten.index_reduce.default)
 def index_reduce(
     x: Tensor, dim: int, index: Tensor, source: Tensor, reduce: str, *, include_self: bool = True

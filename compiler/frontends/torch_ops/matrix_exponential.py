@@ -1,6 +1,6 @@
 """The exponential of a matrix: a Taylor polynomial of the matrix divided by a power of 2, squared as often again.
 
-Moler and Van Loan, Nineteen dubious ways to compute the exponential of a matrix (2003), method 3.
+In float64: squaring multiplies errors. Moler and Van Loan, Nineteen dubious ways to compute the exponential of a matrix (2003), method 3.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import torch
 
 from stratagem.compiler.frontends.torch_ops.loops import repeat
 from stratagem.compiler.frontends.torch_ops.registry import decomposes
+from stratagem.compiler.frontends.torch_ops.series import in_float64
 
 Tensor = torch.Tensor
 _DEGREE = 16
@@ -24,6 +25,7 @@ def _scaled(a: Tensor) -> tuple[Tensor, Tensor]:
 
 
 @decomposes(torch.ops.aten.linalg_matrix_exp.default, torch.ops.aten.matrix_exp.default)
+@in_float64
 def matrix_exp(a: Tensor) -> Tensor:
     if not a.numel():
         return a.clone()

@@ -66,6 +66,14 @@ def max_pool2d_with_indices(x: Tensor, *options: Any) -> tuple[Tensor, Tensor]:
     return value.squeeze(0), places.squeeze(0)
 
 
+@decomposes(aten.adaptive_max_pool2d.default)
+def adaptive_max_pool2d(x: Tensor, size: Sequence[int]) -> tuple[Tensor, Tensor]:
+    if x.ndim == 4:
+        return NotImplemented
+    value, places = aten.adaptive_max_pool2d.default(x.unsqueeze(0), size)
+    return value.squeeze(0), places.squeeze(0)
+
+
 @decomposes(aten.max_pool3d_with_indices.default)
 def max_pool3d_with_indices(x: Tensor, *options: Any) -> tuple[Tensor, Tensor]:
     if x.ndim == 5:

@@ -16,7 +16,7 @@ import numpy as np
 
 from stratagem.runtime.errors import UnsupportedError
 from tests.conformance.compare import Array, expect
-from tests.conformance.outcome import Excluded
+from tests.conformance.outcome import Excluded, Wrong
 
 TITLE = "PyTorch OpInfo, float32"
 SOURCE = "torch.testing._internal.common_methods_invocations.op_db"
@@ -71,9 +71,23 @@ def _run_sample(operator: Any, sample: Any) -> None:
         return operator.op(first, *args, **kwargs)
 
     with torch.no_grad():
-        wanted = sample.output_process_fn_grad(call(*(_copy(leaves[i]) for i in places)))
-        got = sample.output_process_fn_grad(_compiled(call)(*(_copy(leaves[i]) for i in places)))
-        expect(tensors(got), tensors(wanted))
+        given = [leaves[i] for i in places]
+        wanted = sample.output_process_fn_grad(call(*map(_copy, given)))
+        got = tensors(sample.output_process_fn_grad(_compiled(call)(*map(_copy, given))))
+        try:
+            expect(got, tensors(wanted))
+        except Wrong:
+            expect(got, _more_exact(sample, call, given, tensors(wanted)))
+
+
+def _more_exact(sample: Any, call: Any, given: list[Any], wanted: list[Array]) -> list[Array]:
+    """The results computed in float64 and rounded: PyTorch's own in float32 can be the less exact ones."""
+    wide = [_copy(tensor).double() if tensor.is_floating_point() else _copy(tensor) for tensor in given]
+    try:
+        found = tensors(sample.output_process_fn_grad(call(*wide)))
+    except RuntimeError:
+        return wanted
+    return [value.astype(like.dtype) for value, like in zip(found, wanted, strict=True)]
 
 
 def _copy(tensor: Any) -> Any:
@@ -121,4 +135,6 @@ def _array(value: Any) -> Array:
 
     if not isinstance(value, torch.Tensor):
         return np.asarray(value)
+    if value.dtype is torch.complex32:  # numpy has none
+        value = torch.view_as_real(value)
     return np.asarray(value.detach().resolve_conj().resolve_neg().numpy())
