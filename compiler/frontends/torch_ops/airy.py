@@ -23,7 +23,7 @@ _SLOPE = 0.25881940379280679841
 def airy_ai(x: Tensor) -> Tensor:
     value = torch.where(x > _FAR, _decay(x.clamp(min=_FAR)), _near(x.clamp(-_FAR, _FAR)))
     value = torch.where(x < -_FAR, _wave((-x).clamp(min=_FAR)), value)
-    return torch.where(x.isnan(), x, torch.where(x.isinf(), 0.0, value))
+    return torch.where(x.isfinite(), value, math.nan)
 
 
 def _near(x: Tensor) -> Tensor:

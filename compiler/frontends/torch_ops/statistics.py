@@ -1,4 +1,4 @@
-"""Medians, modes, counts by bins and distances."""
+"""Medians, modes and distances."""
 
 from __future__ import annotations
 
@@ -72,51 +72,6 @@ def mode(x: Tensor, dim: int = -1, keepdim: bool = False) -> tuple[Tensor, Tenso
     place = torch.where(rows == value, places, -1).amax(-1, keepdim=True)
     value, place = value.movedim(-1, dim), place.movedim(-1, dim)
     return (value, place) if keepdim else (value.squeeze(dim), place.squeeze(dim))
-
-
-def _count(x: Tensor, bins: int, low: Tensor, high: Tensor, weight: Tensor | None) -> Tensor:
-    """How many elements of `x` (of any shape) lie in each of `bins` equal parts of [low, high], or their weight."""
-    x = x.reshape(-1)
-    part = ((x - low) / (high - low) * bins).floor().clamp(max=bins - 1)
-    inside = (x >= low) & (x <= high)
-    hit = inside.unsqueeze(-1) & (part.unsqueeze(-1) == torch.arange(bins, dtype=x.dtype))
-    one = torch.ones_like(x) if weight is None else weight.reshape(-1)
-    return torch.where(hit, one.unsqueeze(-1), 0.0).sum(0)
-
-
-def _limits(x: Tensor, low: float, high: float) -> tuple[Tensor, Tensor]:
-    """The range of bins: that of the data where both ends are the same, and one that is not empty."""
-    first, last = torch.full((), low, dtype=x.dtype), torch.full((), high, dtype=x.dtype)
-    if low == high and x.numel():
-        first, last = x.amin(), x.amax()
-    return torch.where(first == last, first - 1, first), torch.where(first == last, last + 1, last)
-
-
-@decomposes(aten.histc.default)
-def histc(x: Tensor, bins: int = 100, min: float = 0, max: float = 0) -> Tensor:
-    if not x.dtype.is_floating_point:
-        return NotImplemented
-    return _count(x, bins, *_limits(x, min, max), None)
-
-
-@decomposes(aten.histogram.bin_ct)
-def histogram(
-    x: Tensor, bins: int = 100, *, range: Sequence[float] | None = None, weight: Any = None, density: bool = False
-) -> tuple[Tensor, Tensor]:
-    first, last = _limits(x, *(range or (0.0, 0.0)))
-    edges = first + torch.arange(bins + 1, dtype=x.dtype) * ((last - first) / bins)
-    edges = torch.where(torch.arange(bins + 1) == bins, last, edges)
-    counts = _count(x, bins, first, last, weight)
-    return counts / (counts.sum() * (edges[1:] - edges[:-1])) if density else counts, edges
-
-
-@decomposes(aten.histogram.bins_tensor)
-def histogram_between(x: Tensor, edges: Tensor, *, weight: Any = None, density: bool = False) -> tuple[Tensor, Tensor]:
-    x = x.reshape(-1, 1)
-    above = torch.where(torch.arange(edges.shape[0] - 1) == edges.shape[0] - 2, x <= edges[1:], x < edges[1:])
-    one = torch.ones_like(x) if weight is None else weight.reshape(-1, 1)
-    counts = torch.where((x >= edges[:-1]) & above, one, 0.0).sum(0)
-    return counts / (counts.sum() * (edges[1:] - edges[:-1])) if density else counts, edges.clone()
 
 
 def _norm(x: Tensor, p: float, dims: Any) -> Tensor:
