@@ -12,9 +12,10 @@ from typing import Any
 
 import torch
 from torch import fx
+from torch.fx.passes.shape_prop import _extract_tensor_metadata
 from torch.utils import _pytree as pytree
 
-from stratagem.compiler.frontends.torch_complex_rules import RULES, Pair
+from stratagem.compiler.frontends.torch_complex_rules import RULES, Pair, Uncovered
 from stratagem.compiler.frontends.torch_graph import call
 from stratagem.compiler.frontends.torch_inline import inline
 
@@ -52,6 +53,7 @@ def _has_complex(node: fx.Node) -> bool:
 
 def _split_input(node: fx.Node) -> Pair:
     node.meta["val"] = torch.view_as_real(node.meta["val"])
+    node.meta["tensor_meta"] = _extract_tensor_metadata(node.meta["val"])
     node.meta[COMPLEX] = True
     with node.graph.inserting_after(_last_input(node.graph)):
         imag = call(node, aten.select.int, node, -1, 1)
@@ -84,9 +86,12 @@ def _rewrite(node: fx.Node, pairs: dict[fx.Node, Any], table: Mapping[Any, Any])
     if rule is None:
         return
     args, kwargs = pytree.tree_map(lambda v: pairs.get(v, v) if isinstance(v, fx.Node) else v, (node.args, node.kwargs))
-    with node.graph.inserting_before(node):
-        found = inline(node, lambda a, k: rule(*a, **k), (args, kwargs), table)
+    try:
+        with node.graph.inserting_before(node):
+            found = inline(node, lambda a, k: rule(*a, **k), (args, kwargs), table)
+    except Uncovered:
+        return
     if isinstance(found, fx.Node):
         node.replace_all_uses_with(found)
-    elif found is not NotImplemented:
+    else:
         pairs[node] = found

@@ -1,6 +1,7 @@
 """What operators on complex tensors mean for real and imaginary parts.
 
-A rule takes the operator's arguments, with a `Pair` for each complex tensor, and gives a tensor, a `Pair` or a tuple.
+A rule takes the operator's arguments, with a `Pair` for each complex tensor, and gives a tensor, a `Pair` or a list; it
+raises `Uncovered` for forms it has no answer for.
 """
 
 from __future__ import annotations
@@ -13,6 +14,10 @@ import torch
 
 aten = torch.ops.aten
 Tensor = torch.Tensor
+
+
+class Uncovered(Exception):
+    """The operator stays as it is, and is refused by name."""
 
 
 class Pair(NamedTuple):
@@ -110,19 +115,22 @@ def _scaled(x: Pair, factor: float) -> Pair:
     return x if factor == 1.0 else Pair(x.real * factor, x.imag * factor)
 
 
-def fft_c2c(x: Pair, dims: Sequence[int], norm: int, forward: bool) -> Any:
-    sizes = [x.real.shape[d] for d in dims]
+def _check_sizes(sizes: Sequence[Any]) -> None:
     if any(not isinstance(n, int) or n > LIMIT for n in sizes):
-        return NotImplemented
+        raise Uncovered
+
+
+def fft_c2c(x: Pair, dims: Sequence[int], norm: int, forward: bool) -> Pair:
+    sizes = [x.real.shape[d] for d in dims]
+    _check_sizes(sizes)
     for dim in dims:
         x = _transform(x, dim, forward)
     return _scaled(x, _norm_factor(norm, sizes))
 
 
-def fft_r2c(x: Tensor, dims: Sequence[int], norm: int, onesided: bool) -> Any:
+def fft_r2c(x: Tensor, dims: Sequence[int], norm: int, onesided: bool) -> Pair:
     sizes = [x.shape[d] for d in dims]
-    if any(not isinstance(n, int) or n > LIMIT for n in sizes):
-        return NotImplemented
+    _check_sizes(sizes)
     last, n = dims[-1], x.shape[dims[-1]]
     cosine, sine = _roots(n, n // 2 + 1 if onesided else n, n, x.dtype)
     rows = x.movedim(last, -1)
@@ -132,11 +140,10 @@ def fft_r2c(x: Tensor, dims: Sequence[int], norm: int, onesided: bool) -> Any:
     return _scaled(pair, _norm_factor(norm, sizes))
 
 
-def fft_c2r(x: Pair, dims: Sequence[int], norm: int, last_dim_size: int) -> Any:
+def fft_c2r(x: Pair, dims: Sequence[int], norm: int, last_dim_size: int) -> Tensor:
     """The last dimension holds half of a spectrum whose other half is its mirror."""
     sizes = [*(x.real.shape[d] for d in dims[:-1]), last_dim_size]
-    if any(not isinstance(n, int) or n > LIMIT for n in sizes):
-        return NotImplemented
+    _check_sizes(sizes)
     for dim in dims[:-1]:
         x = _transform(x, dim, False)
     last, n = dims[-1], last_dim_size

@@ -84,7 +84,7 @@ def _evaluate(value: Any, made_by: Any, given: dict[Any, str], store: ParameterS
                 clone(op, mapping)
             func.ReturnOp([mapping[value]])
     (array,) = emulate(module, [store[name] for name in given.values()])
-    return np.ascontiguousarray(array)
+    return np.asarray(array, order="C")  # `ascontiguousarray` makes a vector of a scalar
 
 
 def _erase_settled(main: Any, store: ParameterStore) -> None:
