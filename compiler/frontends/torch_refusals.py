@@ -13,6 +13,7 @@ import torch
 from torch import fx
 
 from stratagem.compiler.frontends.torch_capture import user_location
+from stratagem.compiler.frontends.torch_complex_rules import LIMIT
 from stratagem.compiler.frontends.torch_loops import is_loop, loop_count, loop_graphs
 from stratagem.compiler.frontends.torch_parameters import DTYPES
 from stratagem.runtime.errors import SourceLocation, UnsupportedError
@@ -30,19 +31,16 @@ NEAREST_FORMS: dict[str, str] = {
     "_unique2": "the number of results depends on the data: no fixed-size form",
     "repeat_interleave": "pass repeats as a Python int, or output_size and torch.gather",
     "item": "keep the value as a 0-dimensional tensor",
-    "histc": "torch.bucketize and scatter_add, or a comparison with the bin edges and a sum",
     "bincount": "torch.zeros(size).scatter_add_(0, x, ones) with a fixed size",
     "bernoulli": "model.eval() turns dropout off; otherwise pass the random tensor as an input",
     "native_dropout": "model.eval() turns dropout off",
     "multinomial": "pass uniform noise as an input and use argmax(logits - log(-log(noise)))",
-    "_linalg_svd": "no supported form; compute it outside the model",
-    "linalg_inv_ex": "no supported form; compute it outside the model",
-    "grid_sampler_3d": "torch.nn.functional.grid_sample in two dimensions",
-    "cdist": "torch.sqrt(((a[:, None] - b[None]) ** 2).sum(-1))",
-    "_cdist_forward": "torch.sqrt(((a[:, None] - b[None]) ** 2).sum(-1))",
+    "linalg_ldl_factor_ex": "no supported form; compute it outside the model",
+    "linalg_eig": "no supported form; compute it outside the model",
+    "_linalg_eigvals": "no supported form; compute it outside the model",
     "nms": "leave it out of the model and run it on the outputs",
     "roi_align": "leave it out of the model and run it on the outputs",
-    "while_loop": "a Python loop with a fixed number of steps, which export unrolls",
+    "while_loop": "a loop that counts a number from 0 by 1 to a constant, all it reads carried along",
     "scan": "a Python loop with a fixed number of steps, which export unrolls",
 }
 _COMPLEX_HINT = "keep real and imaginary parts as two real tensors"
@@ -61,7 +59,7 @@ def check_graph(graph: fx.Graph) -> None:
 def nearest_form(operation: str) -> str:
     """Advice for an operator by its name without namespace and overload; empty where there is none."""
     if operation.startswith(("fft_", "_fft_", "stft", "istft")):
-        return "for fixed sizes, a matrix product with the real and imaginary parts of the DFT matrix"
+        return f"up to {LIMIT} points; beyond, products with the real and imaginary parts of parts of the DFT matrix"
     return NEAREST_FORMS.get(operation, "")
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 from torch_mlir import ir
+from torch_mlir.dialects import arith
 
 from stratagem.compiler.dense import dense_array
 from stratagem.compiler.ir import walk
@@ -113,9 +114,7 @@ def _reinterpret(value: Any, element: str) -> Any:
     types.
     """
     shaped = _with_element(value.type, element)
-    plain = ir.Operation.create(
-        "torch_c.to_builtin_tensor", results=[builtin_type(shaped)], operands=[value]
-    ).result
+    plain = ir.Operation.create("torch_c.to_builtin_tensor", results=[builtin_type(shaped)], operands=[value]).result
     return ir.Operation.create("torch_c.from_builtin_tensor", results=[shaped], operands=[plain]).result
 
 
@@ -154,14 +153,24 @@ def _widen_literal(op: Any) -> None:
     wide = WIDER.get(element, "si64")
     kind = ir.RankedTensorType.get(ir.ShapedType(value.type).shape, ir.Type.parse(wide))
     numbers = dense_array(value, np.dtype(f"int{wide[2:]}")).ravel().tolist()
+    if not numbers:
+        _empty_literal(op)
+        return
     elements = [ir.IntegerAttr.get(kind.element_type, n) for n in numbers]
-    dense = ir.DenseElementsAttr.get(elements, kind) if elements else ir.Attribute.parse(f"dense<> : {kind}")
     literal = ir.Operation.create(
         "torch.vtensor.literal",
         results=[_with_element(op.results[0].type, wide)],
-        attributes={"value": dense},
+        attributes={"value": ir.DenseElementsAttr.get(elements, kind)},
     ).result
     op.results[0].replace_all_uses_with(_convert(literal, element))
+    op.erase()
+
+
+def _empty_literal(op: Any) -> None:
+    kind = builtin_type(op.results[0].type)
+    empty = arith.ConstantOp(kind, ir.Attribute.parse(f"dense<> : {kind}")).result
+    literal = ir.Operation.create("torch_c.from_builtin_tensor", results=[op.results[0].type], operands=[empty]).result
+    op.results[0].replace_all_uses_with(literal)
     op.erase()
 
 

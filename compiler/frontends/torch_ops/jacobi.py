@@ -103,7 +103,9 @@ def svd(
     if not compute_uv:
         return torch.empty((0,), dtype=a.dtype), lengths, torch.empty((0,), dtype=a.dtype)
     # The columns divided by their lengths; where a length is 0, and for a full basis, what completes them.
-    q, r = qr(scaled / torch.where(lengths == 0, 1.0, lengths).unsqueeze(-2), "complete" if full_matrices else "reduced")
+    q, r = qr(
+        scaled / torch.where(lengths == 0, 1.0, lengths).unsqueeze(-2), "complete" if full_matrices else "reduced"
+    )
     sign = torch.where(torch.diagonal(r, dim1=-2, dim2=-1) < 0, -1.0, 1.0)
     rest = torch.ones((*sign.shape[:-1], q.shape[-1] - sign.shape[-1]), dtype=a.dtype)
     return q * torch.cat([sign, rest], -1).unsqueeze(-2), lengths, v.mT.clone()

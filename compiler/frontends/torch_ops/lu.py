@@ -151,6 +151,17 @@ def inv_ex(a: Tensor, *, check_errors: bool = False) -> tuple[Tensor, Tensor]:
     return solve_factored(factors, order, one), info
 
 
+@decomposes(aten.linalg_inv.default)
+def inv(a: Tensor) -> Tensor:
+    """Without PyTorch's exception for singular matrices, which is an effect that a program does not have."""
+    return inv_ex(a)[0]
+
+
+@decomposes(aten.linalg_solve.default)
+def solve(a: Tensor, right: Tensor, *, left: bool = True) -> Tensor:
+    return solve_ex(a, right, left=left)[0]
+
+
 @decomposes(aten._linalg_det.default)
 def det(a: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     factors, _, pivots, _ = factor(a)
@@ -177,8 +188,3 @@ def _sign(pivots: Tensor, dtype: torch.dtype) -> Tensor:
     """Of the permutation: -1 for an odd number of exchanges."""
     moved = pivots != torch.arange(1, pivots.shape[-1] + 1)
     return (1 - 2 * (moved.sum(-1) % 2)).to(dtype)
-
-
-@decomposes(aten._linalg_check_errors.default)
-def check_errors(info: Tensor, api_name: str, *, is_matrix: bool) -> None:
-    """Nothing: a program has no exceptions; see above for what a singular matrix gives."""

@@ -11,7 +11,12 @@ from stratagem.compiler.frontends.torch_ops.registry import decomposes
 
 aten = torch.ops.aten
 Tensor = torch.Tensor
-_BITS = {torch.float16: torch.int16, torch.bfloat16: torch.int16, torch.float32: torch.int32, torch.float64: torch.int64}
+_BITS = {
+    torch.float16: torch.int16,
+    torch.bfloat16: torch.int16,
+    torch.float32: torch.int32,
+    torch.float64: torch.int64,
+}
 
 
 def order_key(x: Tensor) -> Tensor:

@@ -111,7 +111,9 @@ _texts(
     },
 )
 _texts(
-    "distilbert", "DistilBertModel", {"vocab_size": VOCABULARY, "dim": 64, "n_layers": 2, "n_heads": 4, "hidden_dim": 128}
+    "distilbert",
+    "DistilBertModel",
+    {"vocab_size": VOCABULARY, "dim": 64, "n_layers": 2, "n_heads": 4, "hidden_dim": 128},
 )
 _texts(
     "albert",

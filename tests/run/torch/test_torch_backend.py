@@ -106,18 +106,18 @@ def test_graph_breaks_compile_each_part() -> None:
     assert len(programs) == 2
 
 
-def by_nonzero(x: Any) -> Any:
-    return torch.linalg.svd(x)[1]
+def by_ldl(x: Any) -> Any:
+    return torch.linalg.ldl_factor(x)[0].diagonal()
 
 
 def test_unsupported_operators_raise_with_the_users_line() -> None:
     with pytest.raises(UnsupportedError) as caught:
-        compiled(by_nonzero)(torch.eye(3))
-    assert str(caught.value).startswith(f"{__file__}:{by_nonzero.__code__.co_firstlineno + 1}: ")
+        compiled(by_ldl)(torch.eye(3))
+    assert str(caught.value).startswith(f"{__file__}:{by_ldl.__code__.co_firstlineno + 1}: ")
 
 
 def test_fallback_warns_and_runs_eager() -> None:
-    function = compiled(by_nonzero, fallback=True)
+    function = compiled(by_ldl, fallback=True)
     with pytest.warns(RuntimeWarning, match="runs in eager PyTorch"):
         close(function(torch.eye(3)), torch.ones(3))
     with warnings.catch_warnings():
@@ -129,6 +129,22 @@ def test_unknown_options() -> None:
     graph = torch.fx.symbolic_trace(nn.ReLU())
     with pytest.raises(UsageError, match=r"'speed' is not known\n.*fallback, prepare, target"):
         stratagem_backend(graph, [], options={"speed": 11})
+
+
+def test_complex_arguments_and_results() -> None:
+    def function(x: Any, z: Any) -> Any:
+        return torch.fft.rfft(x), z.conj() * x.sum(), x + 1
+
+    x, z = torch.randn(2, 5), torch.randn(3, dtype=torch.complex64)
+    call = torch.compile(function, backend="stratagem", fullgraph=True)
+    for found, wanted in zip(call(x, z.conj()), function(x, z.conj()), strict=True):
+        assert found.dtype is wanted.dtype
+        torch.testing.assert_close(found, wanted.resolve_conj(), rtol=1e-5, atol=1e-5)
+
+
+def test_a_graph_without_tensors_as_arguments() -> None:
+    call = torch.compile(lambda: torch.arange(5.0) * 2, backend="stratagem", fullgraph=True)
+    close(call(), torch.arange(5.0) * 2)
 
 
 def test_names_of_weights() -> None:
