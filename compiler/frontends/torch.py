@@ -37,8 +37,8 @@ class TorchModel:
     """A loaded model: the program, and what is needed to call it as PyTorch would.
 
     `state` holds the initial values of inputs that are the model's own buffers (batch statistics, caches):
-    the program takes them in and gives them back changed, under the same name. `complex_names` are the inputs and outputs
-    that are complex for PyTorch; the program has their real and imaginary parts in a last dimension of 2.
+    the program takes them in and gives them back changed, under the same name. `complex_names` are the inputs and
+    outputs that are complex for PyTorch; the program has their real and imaginary parts in a last dimension of 2.
     """
 
     program: Program

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import torch
+from torch.utils import _pytree as pytree
 
 aten = torch.ops.aten
 Tensor = torch.Tensor
@@ -70,9 +71,9 @@ def _convert(x: Any, dtype: torch.dtype, *_: Any, **__: Any) -> Any:
     return Pair(pair.real.to(part), pair.imag.to(part))
 
 
-def _full(size: Sequence[int], value: Any, **_: Any) -> Pair:
-    number = complex(value)
-    return Pair(torch.full(size, number.real), torch.full(size, number.imag))
+def _full(size: Sequence[int], value: Any, *, dtype: Any = None, **_: Any) -> Pair:
+    number, part = complex(value), torch.float64 if dtype is torch.complex128 else torch.get_default_dtype()
+    return Pair(torch.full(size, number.real, dtype=part), torch.full(size, number.imag, dtype=part))
 
 
 def _exp(x: Pair) -> Pair:
@@ -157,16 +158,15 @@ def fft_c2r(x: Pair, dims: Sequence[int], norm: int, last_dim_size: int) -> Tens
 
 
 def _parts(operator: Callable[..., Any]) -> Callable[..., Any]:
-    """The operator on each part: for what moves elements, and for what is linear."""
+    """The operator on each part: for what moves elements, and for what is linear.
+
+    Indices and masks are the same for both; the imaginary part of a real operand is 0.
+    """
 
     def rule(*args: Any, **kwargs: Any) -> Any:
-        def of(part: int) -> Any:
-            return torch.utils._pytree.tree_map(
-                lambda v: v[part] if isinstance(v, Pair) else v, (args, kwargs), is_leaf=lambda v: isinstance(v, Pair)
-            )
-
-        (first, options), (second, _) = of(0), of(1)
-        real, imag = operator(*first, **options), operator(*second, **options)
+        first, options = pytree.tree_map(lambda v: _part(v, 0), (args, kwargs), is_leaf=_is_pair)
+        second, others = pytree.tree_map(lambda v: _part(v, 1), (args, kwargs), is_leaf=_is_pair)
+        real, imag = operator(*first, **options), operator(*second, **others)
         if isinstance(real, (tuple, list)):
             return [Pair(a, b) for a, b in zip(real, imag, strict=True)]
         return Pair(real, imag)
@@ -174,11 +174,28 @@ def _parts(operator: Callable[..., Any]) -> Callable[..., Any]:
     return rule
 
 
-_BY_PARTS = (
-    "view reshape _unsafe_view permute expand squeeze unsqueeze select slice index_select gather flip roll clone neg "
-    "transpose t cat stack index split split_with_sizes unbind alias detach as_strided repeat constant_pad_nd diagonal "
-    "sum mean cumsum narrow flatten unflatten lift_fresh_copy tril triu contiguous copy slice_scatter select_scatter"
-).split()
+def _is_pair(value: Any) -> bool:
+    return isinstance(value, Pair)
+
+
+def _part(value: Any, part: int) -> Any:
+    is_real = isinstance(value, torch.Tensor) and value.dtype.is_floating_point
+    return as_pair(value)[part] if is_real or _is_pair(value) else value
+
+
+def _pad(x: Pair, widths: Sequence[int], value: Any = 0) -> Pair:
+    number = complex(value)
+    return Pair(
+        *(aten.constant_pad_nd.default(p, widths, v) for p, v in zip(x, (number.real, number.imag), strict=True))
+    )
+
+
+_BY_PARTS = [
+    "view", "reshape", "_unsafe_view", "permute", "expand", "squeeze", "unsqueeze", "select", "slice", "index_select",
+    "gather", "flip", "roll", "clone", "neg", "transpose", "t", "cat", "stack", "index", "split", "split_with_sizes",
+    "unbind", "alias", "detach", "as_strided", "repeat", "diagonal", "sum", "mean", "cumsum", "narrow", "flatten",
+    "unflatten", "tril", "triu", "contiguous", "copy", "slice_scatter", "select_scatter", "where",
+]  # fmt: skip
 
 
 def _overloads(name: str) -> list[Any]:
@@ -214,6 +231,7 @@ RULES: dict[Any, Callable[..., Any]] = {
     aten.bmm.default: _matmul,
     aten.matmul.default: _matmul,
     aten.full.default: _full,
+    aten.constant_pad_nd.default: _pad,
     aten._fft_c2c.default: fft_c2c,
     aten._fft_r2c.default: fft_r2c,
     aten._fft_c2r.default: fft_c2r,

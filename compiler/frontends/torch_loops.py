@@ -1,7 +1,7 @@
 """`while_loop` nodes that count: how they are recognised in a graph, and what the wheel is told about them.
 
-The wheel takes a loop whose first condition is known to hold for one that never ends, and drops the condition. So a loop
-has to have a number of steps that is known; then it becomes an `scf.for`. Other loops are refused.
+The wheel takes a loop whose first condition is known to hold for one that never ends, and drops the condition. So a
+loop has to have a number of steps that is known; then it becomes an `scf.for`. Other loops are refused.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Decompositions of PyTorch operators that the wheel has no lowering for, or a wrong one, into operators that it lowers.
+"""Decompositions of PyTorch operators that the wheel has no lowering for, or a wrong one, into operators it lowers.
 
-Each file registers rules by operator with `decomposes`; `torch.export`'s `run_decompositions` applies them, so rules may
-use other operators that have rules. A rule returns NotImplemented for forms it does not cover: the operator then stays,
-and is refused by name.
+Each file registers rules by operator with `decomposes`; `torch.export`'s `run_decompositions` applies them, so rules
+may use other operators that have rules. A rule returns NotImplemented for forms it does not cover: the operator then
+stays, and is refused by name.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Bessel functions of order 0 and 1, and what is made of them: power series near 0, asymptotic series far from it.
 
 Both are in Abramowitz and Stegun, Handbook of Mathematical Functions, chapter 9: series 9.1.10 to 9.1.13, 9.6.10 to
-9.6.13, asymptotic 9.2.5, 9.2.6, 9.7.1, 9.7.2, integral 9.6.24. Relative to the amplitude of the function the results are
+9.6.13, asymptotic 9.2.5, 9.2.6, 9.7.1, 9.7.2, integral 9.6.24. Relative to the amplitude of the function results are
 within 1e-10, those of I within 1e-14. J and Y of infinities are NaN, as in PyTorch.
 """
 

@@ -1,8 +1,8 @@
 """The scaled complementary error function, and the inverses of the error function and of the normal distribution.
 
 erfcx: the series of exp(x^2) erf(x) below 3 (Abramowitz and Stegun, 7.1.6), above it the integral of
-exp(-t^2) / (x^2 + t^2) by the trapezoidal rule. The inverses: Newton's method on the logarithm of the distribution, which
-is concave, so that it converges from any start. Relative error 1e-11.
+exp(-t^2) / (x^2 + t^2) by the trapezoidal rule. The inverses: Newton's method on the logarithm of the distribution,
+which is concave, so that it converges from any start. Relative error 1e-11.
 """
 
 from __future__ import annotations

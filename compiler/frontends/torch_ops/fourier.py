@@ -1,4 +1,6 @@
-"""Fourier transforms: PyTorch's own decompositions into `_fft_c2c`, `_fft_r2c` and `_fft_c2r` (`torch_complex_rules`)."""
+"""Fourier transforms: PyTorch's own decompositions into `_fft_c2c`, `_fft_r2c` and `_fft_c2r`, which
+`torch_complex_rules` has.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Incomplete gamma functions, by the series below x = a + 1 and the continued fraction above it.
 
-Abramowitz and Stegun, 6.5.29 and 6.5.31, the fraction evaluated by Lentz' method. Both converge in some 6 sqrt(a) steps;
-there are `_STEPS`, which is enough for a up to 10,000. Relative error 1e-11.
+Abramowitz and Stegun, 6.5.29 and 6.5.31, the fraction evaluated by Lentz' method. Both converge in some 6 sqrt(a)
+steps; there are `_STEPS`, which is enough for a up to 10,000. Relative error 1e-11.
 """
 
 from __future__ import annotations

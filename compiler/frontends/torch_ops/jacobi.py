@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 
 from stratagem.compiler.frontends.torch_ops.householder import qr
-from stratagem.compiler.frontends.torch_ops.loops import places, put, repeat, take
+from stratagem.compiler.frontends.torch_ops.loops import put, repeat, take
 from stratagem.compiler.frontends.torch_ops.registry import decomposes
 
 aten = torch.ops.aten

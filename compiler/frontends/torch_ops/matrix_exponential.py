@@ -1,6 +1,7 @@
 """The exponential of a matrix: a Taylor polynomial of the matrix divided by a power of 2, squared as often again.
 
-In float64: squaring multiplies errors. Moler and Van Loan, Nineteen dubious ways to compute the exponential of a matrix (2003), method 3.
+In float64, because squaring multiplies errors. Moler and Van Loan, Nineteen dubious ways to compute the exponential of
+a matrix (2003), method 3.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Running sums, products, maxima along a dimension, by doubling: log2(n) steps over the whole tensor (Hillis, Steele 1986)."""
+"""Running sums, products, maxima along a dimension, by doubling: log2(n) steps over the whole tensor.
+
+Hillis and Steele, Data parallel algorithms (1986).
+"""
 
 from __future__ import annotations
 

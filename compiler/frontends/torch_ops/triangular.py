@@ -1,6 +1,7 @@
 """Cholesky factors and systems with triangular matrices, one column or row per step of a loop.
 
-A matrix that has no Cholesky factor gives NaN from the failing column on; where PyTorch returns `info`, that says which.
+A matrix that has no Cholesky factor gives NaN from the failing column on; where PyTorch returns `info`, that says
+which.
 """
 
 from __future__ import annotations

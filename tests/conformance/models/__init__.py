@@ -19,7 +19,7 @@ BUILDERS: dict[str, Callable[[], Model]] = {}
 
 @dataclass
 class Model:
-    """A module in evaluation mode, example arguments, and `dynamic_shapes` as in `torch.export`: one entry an argument."""
+    """A module in evaluation mode, example arguments, and `dynamic_shapes` as in `torch.export`."""
 
     module: Any
     args: tuple[Any, ...]

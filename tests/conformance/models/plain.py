@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 from torch.export import Dim
@@ -15,7 +17,7 @@ FREE = Dim.DYNAMIC
 def mlp() -> Model:
     sizes = (784, 512, 256, 10)
     layers: list[nn.Module] = []
-    for before, after in zip(sizes, sizes[1:], strict=False):
+    for before, after in pairwise(sizes):
         layers += [nn.Linear(before, after), nn.ReLU()]
     return Model(nn.Sequential(*layers[:-1]), (torch.randn(4, 784),), ({0: FREE},))
 

@@ -1,8 +1,8 @@
 """PyTorch's database of operators (in the torch wheel): float32 samples through `torch.compile(backend="stratagem")`.
 
 One case is one operator with its first samples, compared as PyTorch's own tests compare them: after each sample's
-`output_process_fn_grad`, which makes factors of matrices unique. The whole graph is captured (`fullgraph=True`), so a case passes only
-where nothing of it ran in eager PyTorch.
+`output_process_fn_grad`, which makes factors of matrices unique. The whole graph is captured (`fullgraph=True`), so a
+case passes only where nothing of it ran in eager PyTorch.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ def real(value: Any) -> Any:
         lambda x: torch.fft.ifftn(torch.polar(x.abs(), x)),
         lambda x: torch.view_as_real(torch.complex(x, x) * (2 - 1j) + 1) / 3,
         lambda z: (z @ z.mH).angle() if z.is_complex() else z,
-        lambda z: torch.cat([z, z.conj()]) / (z.sum() + 2),
+        lambda z: torch.cat([z, z.real, z.conj()]) / (z.sum() + 2),
     ],
 )
 @pytest.mark.parametrize("value", [X, Z])
