@@ -110,3 +110,18 @@ def test_running_reductions_with_infinities_and_nan() -> None:
             np.testing.assert_array_equal(found, wanted)
     low = torch.tensor([-math.inf, -math.inf, 0.0, 1.0, math.inf, math.inf])
     np.testing.assert_allclose(rules()[aten.logcumsumexp.default](low, 0), torch.logcumsumexp(low, 0), 1e-6)
+
+
+@pytest.mark.parametrize("name", ["chebyshev_polynomial_t", "shifted_chebyshev_polynomial_w", "hermite_polynomial_he"])
+def test_polynomials_of_orders_that_are_data(name: str) -> None:
+    x = torch.tensor([-3.0, -1.0, -0.7, 0.0, 0.3, 1.0, 1.5, 4.0], dtype=torch.float64).unsqueeze(-1)
+    n = torch.tensor([-2.0, 0.0, 1.0, 2.0, 3.7, 8.0, 21.0], dtype=torch.float64)
+    agree(getattr(aten, f"special_{name}").default, x, n, relative=1e-9)
+    agree(getattr(aten, f"special_{name}").n_scalar, x, 5)
+    agree(getattr(aten, f"special_{name}").x_scalar, 0.4, n)
+
+
+def test_orders_beyond_the_loop_are_nan() -> None:
+    n = torch.tensor([512.0, 513.0], dtype=torch.float64)
+    found = rules()[aten.special_hermite_polynomial_he.default](torch.zeros(2, dtype=torch.float64), n)
+    assert found.isnan().tolist() == [False, True]
