@@ -60,6 +60,11 @@ def tensor_of(program: ExportedProgram, slot: Slot) -> torch.Tensor:
 
     Non-persistent buffers are among the constants.
     """
+    if not slot.source:
+        raise UnsupportedError(
+            "the model holds an operator that may raise an exception, which a program cannot",
+            hint="for factors of matrices, the operator of the same name that returns `info` (`..._ex`)",
+        )
     source = program.state_dict if slot.source in program.state_dict else program.constants
     value = source.get(slot.source)
     if not isinstance(value, torch.Tensor):

@@ -72,7 +72,7 @@ def reshape_for_view(node: fx.Node) -> None:
 
 _ALONG = {
     aten.all.dim, aten.any.dim, aten.amax.default, aten.amin.default, aten.argmax.default, aten.argmin.default,
-    aten.logsumexp.default,
+    aten.logsumexp.default, aten.prod.dim_int,
 }  # fmt: skip
 
 
@@ -201,6 +201,7 @@ _TO_THE_END = 2**63 - 1  # how slice writes "no end"
 EDITS = (
     drop_check,
     fill_for_empty,
+    reduce_scalar_as_vector,
     reshape_for_unit_strides,
     crop_for_negative_pad,
     where_for_masked_put,

@@ -6,6 +6,8 @@ Of a singular matrix the solution and the inverse hold infinities or NaN; where 
 
 from __future__ import annotations
 
+import math
+
 import torch
 
 from stratagem.compiler.frontends.torch_ops.loops import places, put, repeat, take
@@ -155,6 +157,12 @@ def inv_ex(a: Tensor, *, check_errors: bool = False) -> tuple[Tensor, Tensor]:
 def inv(a: Tensor) -> Tensor:
     """Without PyTorch's exception for singular matrices, which is an effect that a program does not have."""
     return inv_ex(a)[0]
+
+
+@decomposes(aten.linalg_tensorinv.default)
+def tensorinv(a: Tensor, ind: int = 2) -> Tensor:
+    rows = math.prod(a.shape[:ind])
+    return inv(a.reshape(rows, -1)).reshape(*a.shape[ind:], *a.shape[:ind])
 
 
 @decomposes(aten.linalg_solve.default)
