@@ -11,10 +11,10 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import torch
+from torch import Tensor
 from torch.utils import _pytree as pytree
 
 aten = torch.ops.aten
-Tensor = torch.Tensor
 
 
 class Uncovered(Exception):

@@ -7,11 +7,11 @@ from __future__ import annotations
 import math
 
 import torch
+from torch import Tensor
 
 from stratagem.compiler.frontends.torch_ops.registry import decomposes
 from stratagem.compiler.frontends.torch_ops.series import in_float64, polynomial
 
-Tensor = torch.Tensor
 _FAR = 5.7
 _AT_ZERO = 0.35502805388781723926
 _SLOPE = 0.25881940379280679841

@@ -10,12 +10,12 @@ from __future__ import annotations
 import math
 
 import torch
+from torch import Tensor
 
 from stratagem.compiler.frontends.torch_ops.registry import decomposes
 from stratagem.compiler.frontends.torch_ops.series import EULER, harmonic, in_float64, polynomial
 
 aten = torch.ops.aten
-Tensor = torch.Tensor
 _FAR = 12.0
 """Where the error of the power series, e^x ulp, meets that of the asymptotic one, e^(-2x)."""
 _TERMS = 40

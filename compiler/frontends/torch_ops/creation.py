@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from stratagem.compiler.frontends.torch_ops.registry import decomposes
 
 aten = torch.ops.aten
-Tensor = torch.Tensor
 
 
 @decomposes(aten.empty_strided.default)

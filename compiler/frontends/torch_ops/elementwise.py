@@ -6,12 +6,12 @@ import math
 from typing import Any
 
 import torch
+from torch import Tensor
 from torch._decomp import decomposition_table
 
 from stratagem.compiler.frontends.torch_ops.registry import decomposes
 
 aten = torch.ops.aten
-Tensor = torch.Tensor
 _THEIRS = (
     aten._batch_norm_no_update.default,
     aten._batch_norm_with_update_functional.default,

@@ -10,12 +10,12 @@ from __future__ import annotations
 import math
 
 import torch
+from torch import Tensor
 
 from stratagem.compiler.frontends.torch_ops.registry import decomposes
 from stratagem.compiler.frontends.torch_ops.series import in_float64, polynomial
 
 aten = torch.ops.aten
-Tensor = torch.Tensor
 
 
 def _erfcx_right(x: Tensor) -> Tensor:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
+from torch import Tensor
 
 from stratagem.compiler.frontends.torch_ops.registry import decomposes
 
 aten = torch.ops.aten
-Tensor = torch.Tensor
 _INTEGERS = {torch.float32: torch.int32, torch.float64: torch.int64}
 _MANTISSA = {torch.float32: 23, torch.float64: 52}
 _HALF = {torch.float32: 126, torch.float64: 1022}
@@ -17,7 +18,7 @@ _HALF = {torch.float32: 126, torch.float64: 1022}
 
 
 @decomposes(aten.frexp.Tensor)
-def frexp(x: Tensor) -> tuple[Tensor, Tensor]:
+def frexp(x: Tensor) -> Any:
     """Fraction of size [1/2, 1) and exponent (int32); 0, NaN and infinities have exponent 0."""
     if x.dtype not in _INTEGERS:
         return NotImplemented

@@ -11,12 +11,12 @@ import math
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from stratagem.compiler.frontends.torch_ops.registry import decomposes
 from stratagem.compiler.frontends.torch_ops.series import in_float64, polynomial
 
 aten = torch.ops.aten
-Tensor = torch.Tensor
 _BERNOULLI = (
     1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66, -691 / 2730, 7 / 6, -3617 / 510, 43867 / 798, -174611 / 330
 )  # fmt: skip

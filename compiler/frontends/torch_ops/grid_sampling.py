@@ -5,10 +5,10 @@ from __future__ import annotations
 from itertools import product
 
 import torch
+from torch import Tensor
 
 from stratagem.compiler.frontends.torch_ops.registry import decomposes
 
-Tensor = torch.Tensor
 _NEAREST, _ZEROS, _BORDER = 1, 0, 1
 """Numbers of PyTorch's modes; interpolation 0 is linear, padding 2 reflects."""
 

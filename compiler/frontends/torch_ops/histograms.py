@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from stratagem.compiler.frontends.torch_ops.registry import decomposes
 
 aten = torch.ops.aten
-Tensor = torch.Tensor
 
 
 def _count(x: Tensor, bins: int, low: Tensor, high: Tensor, weight: Tensor | None) -> Tensor:

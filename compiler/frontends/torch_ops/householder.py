@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import torch
+from torch import Tensor
 
 from stratagem.compiler.frontends.torch_ops.loops import places, put, repeat, take
 from stratagem.compiler.frontends.torch_ops.registry import decomposes
 
 aten = torch.ops.aten
-Tensor = torch.Tensor
 
 
 @decomposes(aten.geqrf.default)

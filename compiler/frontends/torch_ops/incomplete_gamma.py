@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 
 import torch
+from torch import Tensor
 
 from stratagem.compiler.frontends.torch_ops.gamma import log_gamma
 from stratagem.compiler.frontends.torch_ops.loops import repeat
@@ -16,7 +17,6 @@ from stratagem.compiler.frontends.torch_ops.registry import decomposes
 from stratagem.compiler.frontends.torch_ops.series import in_float64
 
 aten = torch.ops.aten
-Tensor = torch.Tensor
 _STEPS = 600
 
 

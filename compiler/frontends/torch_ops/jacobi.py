@@ -7,13 +7,13 @@ All pairs in turn, `_SWEEPS` times; it converges quadratically, so that is enoug
 from __future__ import annotations
 
 import torch
+from torch import Tensor
 
 from stratagem.compiler.frontends.torch_ops.householder import qr
 from stratagem.compiler.frontends.torch_ops.loops import put, repeat, take
 from stratagem.compiler.frontends.torch_ops.registry import decomposes
 
 aten = torch.ops.aten
-Tensor = torch.Tensor
 _SWEEPS = 12
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import torch
+from torch import Tensor
 from torch._higher_order_ops.while_loop import while_loop_op
-
-Tensor = torch.Tensor
 
 
 def repeat(count: int, body: Callable[..., Sequence[Tensor]], *state: Tensor) -> tuple[Tensor, ...]:

@@ -7,15 +7,16 @@ Of a singular matrix the solution and the inverse hold infinities or NaN; where 
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
+from torch import Tensor
 
 from stratagem.compiler.frontends.torch_ops.loops import places, put, repeat, take
 from stratagem.compiler.frontends.torch_ops.registry import decomposes
 from stratagem.compiler.frontends.torch_ops.triangular import solve_triangle
 
 aten = torch.ops.aten
-Tensor = torch.Tensor
 
 
 def factor(a: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -88,7 +89,7 @@ def _permutation(order: Tensor, dtype: torch.dtype) -> Tensor:
 
 
 @decomposes(aten.linalg_lu_factor_ex.default)
-def lu_factor_ex(a: Tensor, *, pivot: bool = True, check_errors: bool = False) -> tuple[Tensor, Tensor, Tensor]:
+def lu_factor_ex(a: Tensor, *, pivot: bool = True, check_errors: bool = False) -> Any:
     if not pivot:
         return NotImplemented
     factors, _, pivots, info = factor(a)
@@ -96,14 +97,14 @@ def lu_factor_ex(a: Tensor, *, pivot: bool = True, check_errors: bool = False) -
 
 
 @decomposes(aten.linalg_lu_factor.default)
-def lu_factor(a: Tensor, *, pivot: bool = True) -> tuple[Tensor, Tensor]:
+def lu_factor(a: Tensor, *, pivot: bool = True) -> Any:
     if not pivot:
         return NotImplemented
     return lu_factor_ex(a)[:2]
 
 
 @decomposes(aten.linalg_lu.default)
-def lu(a: Tensor, *, pivot: bool = True) -> tuple[Tensor, Tensor, Tensor]:
+def lu(a: Tensor, *, pivot: bool = True) -> Any:
     if not pivot:
         return NotImplemented
     factors, order, _, _ = factor(a)

@@ -7,12 +7,12 @@ a matrix (2003), method 3.
 from __future__ import annotations
 
 import torch
+from torch import Tensor
 
 from stratagem.compiler.frontends.torch_ops.loops import repeat
 from stratagem.compiler.frontends.torch_ops.registry import decomposes
 from stratagem.compiler.frontends.torch_ops.series import in_float64
 
-Tensor = torch.Tensor
 _DEGREE = 16
 """Below a norm of 1/2 the rest is less than 2^-17 / 17!, the last bit of float64."""
 _SQUARINGS = 32

@@ -11,13 +11,13 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from stratagem.compiler.frontends.torch_ops.loops import repeat
 from stratagem.compiler.frontends.torch_ops.registry import decomposes
 from stratagem.compiler.frontends.torch_ops.series import in_float64
 
 aten = torch.ops.aten
-Tensor = torch.Tensor
 Polynomial = Callable[[Tensor, Tensor], Tensor]
 _HERMITE_LIMIT = {torch.float32: 128, torch.float64: 512}
 """PyTorch's own: Hermite's polynomials of a higher order are NaN."""
@@ -129,9 +129,16 @@ def _register(name: str, make: Callable[[int], Polynomial]) -> None:
     decomposes(packet.x_scalar)(at_number)
 
 
-for _kind, _chebyshev in (("t", _first), ("u", _second), ("v", _third), ("w", _fourth)):
-    _register(f"chebyshev_polynomial_{_kind}", lambda _, found=_chebyshev: found)
-    _register(f"shifted_chebyshev_polynomial_{_kind}", lambda _, found=_chebyshev: _shifted(found))
+_CHEBYSHEV = {"t": _first, "u": _second, "v": _third, "w": _fourth}
+
+
+def _fixed(polynomial: Polynomial) -> Callable[[int], Polynomial]:
+    return lambda _: polynomial
+
+
+for _kind, _polynomial in _CHEBYSHEV.items():
+    _register(f"chebyshev_polynomial_{_kind}", _fixed(_polynomial))
+    _register(f"shifted_chebyshev_polynomial_{_kind}", _fixed(_shifted(_polynomial)))
 _register("hermite_polynomial_h", _hermite)
 _register("hermite_polynomial_he", _hermite_of_statistics)
 _register("laguerre_polynomial_l", _laguerre)

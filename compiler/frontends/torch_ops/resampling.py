@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from stratagem.compiler.frontends.torch_ops.registry import decomposes
 
 aten = torch.ops.aten
-Tensor = torch.Tensor
 
 
 def _triangle(x: Tensor) -> Tensor:
@@ -59,7 +59,7 @@ decomposes(aten._upsample_bicubic2d_aa.default)(_anti_aliased(_cubic, 2))
 
 
 @decomposes(aten.max_pool2d_with_indices.default)
-def max_pool2d_with_indices(x: Tensor, *options: Any) -> tuple[Tensor, Tensor]:
+def max_pool2d_with_indices(x: Tensor, *options: Any) -> Any:
     if x.ndim == 4:
         return NotImplemented
     value, places = aten.max_pool2d_with_indices.default(x.unsqueeze(0), *options)
@@ -67,7 +67,7 @@ def max_pool2d_with_indices(x: Tensor, *options: Any) -> tuple[Tensor, Tensor]:
 
 
 @decomposes(aten.adaptive_max_pool2d.default)
-def adaptive_max_pool2d(x: Tensor, size: Sequence[int]) -> tuple[Tensor, Tensor]:
+def adaptive_max_pool2d(x: Tensor, size: Sequence[int]) -> Any:
     if x.ndim == 4:
         return NotImplemented
     value, places = aten.adaptive_max_pool2d.default(x.unsqueeze(0), size)
@@ -75,7 +75,7 @@ def adaptive_max_pool2d(x: Tensor, size: Sequence[int]) -> tuple[Tensor, Tensor]
 
 
 @decomposes(aten.max_pool3d_with_indices.default)
-def max_pool3d_with_indices(x: Tensor, *options: Any) -> tuple[Tensor, Tensor]:
+def max_pool3d_with_indices(x: Tensor, *options: Any) -> Any:
     if x.ndim == 5:
         return NotImplemented
     value, places = aten.max_pool3d_with_indices.default(x.unsqueeze(0), *options)

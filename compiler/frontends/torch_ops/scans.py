@@ -9,11 +9,11 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from stratagem.compiler.frontends.torch_ops.registry import decomposes
 
 aten = torch.ops.aten
-Tensor = torch.Tensor
 Combine = Callable[[tuple[Tensor, ...], tuple[Tensor, ...]], tuple[Tensor, ...]]
 
 

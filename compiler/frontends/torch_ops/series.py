@@ -11,8 +11,8 @@ from functools import wraps
 from typing import Any
 
 import torch
+from torch import Tensor
 
-Tensor = torch.Tensor
 EULER = 0.57721566490153286061
 """Euler's constant."""
 

@@ -5,12 +5,14 @@ The wheel's own comparison of floats leaves NaN where it is, and with it what st
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
+from torch import Tensor
 
 from stratagem.compiler.frontends.torch_ops.registry import decomposes
 
 aten = torch.ops.aten
-Tensor = torch.Tensor
 _BITS = {
     torch.float16: torch.int16,
     torch.bfloat16: torch.int16,
@@ -26,7 +28,7 @@ def order_key(x: Tensor) -> Tensor:
 
 
 @decomposes(aten.sort.default)
-def sort(x: Tensor, dim: int = -1, descending: bool = False) -> tuple[Tensor, Tensor]:
+def sort(x: Tensor, dim: int = -1, descending: bool = False) -> Any:
     if x.ndim == 0:
         return x.clone(), torch.zeros((), dtype=torch.int64)
     if x.dtype not in _BITS:
@@ -36,8 +38,6 @@ def sort(x: Tensor, dim: int = -1, descending: bool = False) -> tuple[Tensor, Te
 
 
 @decomposes(aten.sort.stable)
-def stable_sort(
-    x: Tensor, *, stable: bool | None = None, dim: int = -1, descending: bool = False
-) -> tuple[Tensor, Tensor]:
+def stable_sort(x: Tensor, *, stable: bool | None = None, dim: int = -1, descending: bool = False) -> Any:
     """The wheel's sort is stable."""
     return aten.sort.default(x, dim, descending)

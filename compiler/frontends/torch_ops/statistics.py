@@ -6,11 +6,11 @@ import math
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from stratagem.compiler.frontends.torch_ops.registry import decomposes
 
 aten = torch.ops.aten
-Tensor = torch.Tensor
 
 
 def _extreme(x: Tensor, dim: int, keepdim: bool) -> Any:

@@ -23,7 +23,7 @@ _DECODER = {
 }
 
 
-class Plain(nn.Module):
+class Plain(nn.Module):  # type: ignore[misc]  # torch has no types here
     """A network that takes and gives tensors: its logits, or its last hidden state."""
 
     def __init__(self, network: nn.Module, names: Sequence[str], **fixed: Any) -> None:
@@ -35,7 +35,7 @@ class Plain(nn.Module):
         return result.logits if getattr(result, "logits", None) is not None else result.last_hidden_state
 
 
-class OneStep(nn.Module):
+class OneStep(nn.Module):  # type: ignore[misc]
     """A decoder for one token: keys and values of each layer go in and come out longer by one."""
 
     def __init__(self, network: nn.Module, layers: int) -> None:

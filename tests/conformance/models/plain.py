@@ -22,7 +22,7 @@ def mlp() -> Model:
     return Model(nn.Sequential(*layers[:-1]), (torch.randn(4, 784),), ({0: FREE},))
 
 
-class Recommender(nn.Module):
+class Recommender(nn.Module):  # type: ignore[misc]  # torch has no types here
     """Bags of embeddings and dense features, multiplied pairwise (after Naumov et al. 2019)."""
 
     def __init__(self, tables: int, rows: int, width: int, dense: int) -> None:
@@ -47,7 +47,7 @@ def dlrm() -> Model:
     return Model(Recommender(8, 1000, 16, 13), args, ({0: FREE}, {0: FREE}))
 
 
-class Tagger(nn.Module):
+class Tagger(nn.Module):  # type: ignore[misc]
     """A bidirectional LSTM of two layers and a classifier per step."""
 
     def __init__(self) -> None:
