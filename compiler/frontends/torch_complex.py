@@ -18,6 +18,7 @@ from torch.utils import _pytree as pytree
 from stratagem.compiler.frontends.torch_complex_rules import RULES, Pair, Uncovered
 from stratagem.compiler.frontends.torch_graph import call
 from stratagem.compiler.frontends.torch_inline import inline
+from stratagem.compiler.frontends.torch_refusals import refuse_dtype
 
 aten = torch.ops.aten
 COMPLEX = "stratagem.complex"
@@ -25,7 +26,7 @@ COMPLEX = "stratagem.complex"
 
 
 def split_complex(graph: fx.Graph, table: Mapping[Any, Any]) -> None:
-    """Rewrites every call that takes or gives complex tensors and has a rule; others stay, and are refused later.
+    """Rewrites every call that takes or gives complex tensors; raises UnsupportedError where there is no rule for it.
 
     `table` holds the decompositions for what the rules call.
     """
@@ -52,7 +53,7 @@ def _has_complex(node: fx.Node) -> bool:
 
 
 def _split_input(node: fx.Node) -> Pair:
-    node.meta["val"] = torch.view_as_real(node.meta["val"])
+    node.meta["val"] = torch.view_as_real(node.meta["val"].resolve_conj())
     node.meta["tensor_meta"] = _extract_tensor_metadata(node.meta["val"])
     node.meta[COMPLEX] = True
     with node.graph.inserting_after(_last_input(node.graph)):
@@ -76,21 +77,27 @@ def _joined(output: fx.Node, value: Any, pairs: Mapping[fx.Node, Any]) -> Any:
     return joined
 
 
+def _refusal(node: fx.Node) -> Exception:
+    given = [node.meta.get("val"), *(n.meta.get("val") for n in node.all_input_nodes)]
+    dtype = next((leaf.dtype for leaf in pytree.tree_leaves(given) if _is_complex(leaf)), torch.complex64)
+    return refuse_dtype(str(node.target), dtype, node)
+
+
 def _rewrite(node: fx.Node, pairs: dict[fx.Node, Any], table: Mapping[Any, Any]) -> None:
-    if not _has_complex(node):
+    if not _has_complex(node) and not any(n in pairs for n in node.all_input_nodes):
         return
     if node.target is operator.getitem and node.args[0] in pairs:
         pairs[node] = pairs[node.args[0]][node.args[1]]
         return
     rule = RULES.get(node.target)
     if rule is None:
-        return
+        raise _refusal(node)
     args, kwargs = pytree.tree_map(lambda v: pairs.get(v, v) if isinstance(v, fx.Node) else v, (node.args, node.kwargs))
     try:
         with node.graph.inserting_before(node):
             found = inline(node, lambda a, k: rule(*a, **k), (args, kwargs), table)
     except Uncovered:
-        return
+        raise _refusal(node) from None
     if isinstance(found, fx.Node):
         node.replace_all_uses_with(found)
     else:

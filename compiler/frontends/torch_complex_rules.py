@@ -18,7 +18,7 @@ aten = torch.ops.aten
 
 
 class Uncovered(Exception):
-    """The operator stays as it is, and is refused by name."""
+    """The operator is refused by name."""
 
 
 class Pair(NamedTuple):

@@ -101,12 +101,15 @@ def _check_value(node: fx.Node) -> None:
 
 def _check_dtype(node: fx.Node, value: Any) -> None:
     if isinstance(value, torch.Tensor) and value.dtype not in DTYPES:
-        what = f"input '{node.name}'" if node.op == "placeholder" else str(node.target)
-        dtype = str(value.dtype).removeprefix("torch.")
-        supported = "supported: " + ", ".join(str(d).removeprefix("torch.") for d in DTYPES)
-        hint = nearest_form(bare_name(what)) or ("" if not value.dtype.is_complex else _COMPLEX_HINT) or supported
-        where = user_location(node.meta.get("stack_trace"))
-        raise refuse(what, f"has dtype {dtype}", where, hint)
+        raise refuse_dtype(f"input '{node.name}'" if node.op == "placeholder" else str(node.target), value.dtype, node)
+
+
+def refuse_dtype(what: str, dtype: torch.dtype, node: fx.Node) -> UnsupportedError:
+    """The refusal of an operator or input for the dtype of what it takes or gives."""
+    supported = "supported: " + ", ".join(str(d).removeprefix("torch.") for d in DTYPES)
+    hint = nearest_form(bare_name(what)) or (_COMPLEX_HINT if dtype.is_complex else supported)
+    where = user_location(node.meta.get("stack_trace"))
+    return refuse(what, f"has dtype {str(dtype).removeprefix('torch.')}", where, hint)
 
 
 def _tensors(value: Any) -> list[Any]:

@@ -45,7 +45,7 @@ def by_long_fft(x: Any) -> Any:
 
 
 def by_ldl(x: Any) -> Any:
-    return torch.linalg.ldl_factor(x[:, :3])[0]
+    return torch.linalg.ldl_factor_ex(x[:, :3])[0]
 
 
 def by_erf(x: Any) -> Any:
