@@ -147,6 +147,35 @@ def test_a_graph_without_tensors_as_arguments() -> None:
     close(call(), torch.arange(5.0) * 2)
 
 
+@pytest.mark.parametrize("shape", [(3,), (0, 3), ()])
+def test_results_that_are_constants_belong_to_the_caller(shape: tuple[int, ...]) -> None:
+    call = torch.compile(lambda x: (torch.ones(shape), torch.ones(shape), x * 2), backend="stratagem", fullgraph=True)
+    first = call(torch.ones(2))
+    first[0].fill_(7.0)
+    second = call(torch.ones(2))
+    del first  # frees what it got
+    close(second[0], torch.ones(shape))
+    close(second[1], torch.ones(shape))
+
+
+def test_sorting_puts_nan_last_and_keeps_the_order_of_equal_numbers() -> None:
+    x = torch.tensor([3.0, 1.0, float("nan"), 2.0, 1.0, -0.0, 0.0, float("inf"), float("nan"), -1.0])
+    for descending in (False, True):
+        call = torch.compile(lambda x, d=descending: torch.sort(x, descending=d), backend="stratagem")
+        values, places = call(x)
+        wanted = torch.sort(x, stable=True, descending=descending)
+        assert places.tolist() == wanted.indices.tolist()
+        torch.testing.assert_close(values, wanted.values, equal_nan=True)
+
+
+def test_comparisons_of_constants_with_whole_numbers() -> None:
+    def function(x: Any) -> Any:
+        return torch.where(torch.full_like(x, 3.0) > 1, x, -x)
+
+    x = torch.tensor([1.0, -2.0])
+    close(torch.compile(function, backend="stratagem", fullgraph=True)(x), x)
+
+
 def test_names_of_weights() -> None:
     assert weight_name("l_self_modules_0_parameters_weight_") == "0_weight"
     assert weight_name("l_self_modules_bn_buffers_running_mean_") == "bn_running_mean"
