@@ -11,7 +11,12 @@ from torch import nn
 from torch.export import ExportedProgram
 
 from stratagem.compiler.frontends.landing import land
-from stratagem.compiler.frontends.torch_arguments import settle_arguments, settle_outputs, unsigned_names
+from stratagem.compiler.frontends.torch_arguments import (
+    complex_names,
+    settle_arguments,
+    settle_outputs,
+    unsigned_names,
+)
 from stratagem.compiler.frontends.torch_capture import capture
 from stratagem.compiler.frontends.torch_lowering import FUNCTION, import_graph, lower_to_linalg
 from stratagem.compiler.frontends.torch_parameters import (
@@ -32,12 +37,14 @@ class TorchModel:
     """A loaded model: the program, and what is needed to call it as PyTorch would.
 
     `state` holds the initial values of inputs that are the model's own buffers (batch statistics, caches):
-    the program takes them in and gives them back changed, under the same name.
+    the program takes them in and gives them back changed, under the same name. `complex_names` are the inputs and
+    outputs that are complex for PyTorch; the program has their real and imaginary parts in a last dimension of 2.
     """
 
     program: Program
     signature: Signature
     state: Mapping[str, Array]
+    complex_names: frozenset[str] = frozenset()
 
 
 def load_torch(
@@ -98,6 +105,7 @@ def import_exported(exported: ExportedProgram, forward: Callable[..., Any] | Non
     names = [slot.name for slot in arguments if slot.role is not Role.PARAMETER]
     parameters = {i: slot for i, slot in enumerate(arguments) if slot.role is Role.PARAMETER}
     sizes = free_sizes(_input_nodes(prepared, parameters), names)
+    split = complex_names(prepared.graph, arguments, outputs)
     program = land(
         lower_to_linalg(import_graph(prepared.graph)),
         FUNCTION,
@@ -108,7 +116,7 @@ def import_exported(exported: ExportedProgram, forward: Callable[..., Any] | Non
         unsigned=unsigned_names(prepared.graph, arguments, outputs),
     )
     assert_sizes(program.module, sizes, lower_bounds(prepared))
-    return TorchModel(program, signature, state)
+    return TorchModel(program, signature, state, split)
 
 
 def _input_nodes(program: ExportedProgram, parameters: Mapping[int, Any]) -> list[Any]:

@@ -16,6 +16,7 @@ from torch.export import ExportedProgram
 from torch.export.graph_signature import InputKind
 from torch.fx.passes.shape_prop import _extract_tensor_metadata
 
+from stratagem.compiler.frontends.torch_complex import COMPLEX
 from stratagem.compiler.frontends.torch_parameters import find_aliases, tensor_of
 from stratagem.compiler.frontends.torch_signature import Role, Signature, Slot
 from stratagem.compiler.levels.tensor import CONSTANT_LIMIT
@@ -117,11 +118,22 @@ def _as_tensor(program: ExportedProgram, value: Any) -> Any:
 
 def unsigned_names(graph: fx.Graph, arguments: list[Slot], outputs: list[Slot]) -> frozenset[str]:
     """The names of arguments and outputs with unsigned integers, which MLIR's signless types do not show."""
+    named = _named_nodes(graph, arguments, outputs)
+    return frozenset(name for name, node in named if getattr(node.meta["val"], "dtype", None) in UNSIGNED)
+
+
+def complex_names(graph: fx.Graph, arguments: list[Slot], outputs: list[Slot]) -> frozenset[str]:
+    """The names of arguments and outputs that stand for complex tensors, with a last dimension of 2."""
+    return frozenset(name for name, node in _named_nodes(graph, arguments, outputs) if COMPLEX in node.meta)
+
+
+def _named_nodes(graph: fx.Graph, arguments: list[Slot], outputs: list[Slot]) -> list[tuple[str, fx.Node]]:
     nodes = list(graph.nodes)
     placeholders = [node for node in nodes if node.op == "placeholder"]
-    values = [(s.name, n.meta["val"]) for s, n in zip(arguments, placeholders, strict=True)]
-    values += [(s.name, n.meta["val"]) for s, n in zip(outputs, nodes[-1].args[0], strict=True)]
-    return frozenset(name for name, value in values if getattr(value, "dtype", None) in UNSIGNED)
+    return [
+        *((s.name, n) for s, n in zip(arguments, placeholders, strict=True)),
+        *((s.name, n) for s, n in zip(outputs, nodes[-1].args[0], strict=True)),
+    ]
 
 
 def fake_scalar(program: Any) -> Any:

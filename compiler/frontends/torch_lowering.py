@@ -13,7 +13,9 @@ import torch
 from torch import fx
 
 from stratagem.compiler.frontends.forked import CrashError, run_forked
+from stratagem.compiler.frontends.torch_bits import lower_bitcasts
 from stratagem.compiler.frontends.torch_capture import FRAME, is_internal_frame
+from stratagem.compiler.frontends.torch_loops import count_steps, is_loop, loop_graphs
 from stratagem.compiler.frontends.torch_refusals import refuse
 from stratagem.compiler.frontends.torch_rewrites import BACKEND_LEGAL_OPS
 from stratagem.compiler.frontends.torch_single import isolated_operator, operators
@@ -40,13 +42,19 @@ def import_graph(graph: fx.Graph) -> Any:
     in order."""
     from torch_mlir.extras.fx_importer import FxImporter
 
-    for node in graph.nodes:
-        shorten_trace(node)
+    for part in (graph, *loop_graphs(graph)):
+        for node in part.nodes:
+            shorten_trace(node)
     importer = FxImporter(context=new_context(), hooks=_literal_hooks())
     try:
+        for node in filter(is_loop, graph.nodes):
+            for part in node.args[:2]:
+                body = getattr(graph.owning_module, str(part.target))
+                importer.import_graph_module(body, func_name=str(part.target), func_visibility="private")
         importer.import_stateless_graph(graph, func_name=FUNCTION)
-    except (NotImplementedError, AssertionError, TypeError, RuntimeError, KeyError) as error:
+    except (NotImplementedError, AssertionError, TypeError, ValueError, RuntimeError, KeyError) as error:
         raise UnsupportedError(f"the importer refuses the graph: {error}") from error
+    count_steps(importer.module)
     return importer.module
 
 
@@ -127,6 +135,7 @@ def _crashes(text: str) -> bool:
 
 def _run_pipelines(module: Any) -> None:
     run_torch_pipeline(module, TO_BACKEND)
+    lower_bitcasts(module)
     widen_unsigned(module, _refuse_operation)
     run_torch_pipeline(module, TO_LINALG)
 

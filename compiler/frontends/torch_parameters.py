@@ -56,12 +56,20 @@ def to_torch(array: Array) -> torch.Tensor:
 
 
 def tensor_of(program: ExportedProgram, slot: Slot) -> torch.Tensor:
-    """The value of a parameter, buffer or constant. Non-persistent buffers are among the constants."""
+    """The value of a parameter, buffer or constant; a complex one with its parts in a last dimension of 2.
+
+    Non-persistent buffers are among the constants.
+    """
+    if not slot.source:
+        raise UnsupportedError(
+            "the model holds an operator that may raise an exception, which a program cannot",
+            hint="for factors of matrices, the operator of the same name that returns `info` (`..._ex`)",
+        )
     source = program.state_dict if slot.source in program.state_dict else program.constants
     value = source.get(slot.source)
     if not isinstance(value, torch.Tensor):
         raise UnsupportedError(f"'{slot.source}' is a {type(value).__name__}, not a tensor")
-    return value
+    return torch.view_as_real(value.resolve_conj()) if value.dtype.is_complex else value
 
 
 def find_aliases(program: ExportedProgram, signature: Signature) -> dict[str, str]:

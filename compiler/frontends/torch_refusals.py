@@ -13,6 +13,8 @@ import torch
 from torch import fx
 
 from stratagem.compiler.frontends.torch_capture import user_location
+from stratagem.compiler.frontends.torch_complex_rules import LIMIT
+from stratagem.compiler.frontends.torch_loops import is_loop, loop_count, loop_graphs
 from stratagem.compiler.frontends.torch_parameters import DTYPES
 from stratagem.runtime.errors import SourceLocation, UnsupportedError
 
@@ -29,19 +31,16 @@ NEAREST_FORMS: dict[str, str] = {
     "_unique2": "the number of results depends on the data: no fixed-size form",
     "repeat_interleave": "pass repeats as a Python int, or output_size and torch.gather",
     "item": "keep the value as a 0-dimensional tensor",
-    "histc": "torch.bucketize and scatter_add, or a comparison with the bin edges and a sum",
     "bincount": "torch.zeros(size).scatter_add_(0, x, ones) with a fixed size",
     "bernoulli": "model.eval() turns dropout off; otherwise pass the random tensor as an input",
     "native_dropout": "model.eval() turns dropout off",
     "multinomial": "pass uniform noise as an input and use argmax(logits - log(-log(noise)))",
-    "_linalg_svd": "no supported form; compute it outside the model",
-    "linalg_inv_ex": "no supported form; compute it outside the model",
-    "grid_sampler_3d": "torch.nn.functional.grid_sample in two dimensions",
-    "cdist": "torch.sqrt(((a[:, None] - b[None]) ** 2).sum(-1))",
-    "_cdist_forward": "torch.sqrt(((a[:, None] - b[None]) ** 2).sum(-1))",
+    "linalg_ldl_factor_ex": "no supported form; compute it outside the model",
+    "linalg_eig": "no supported form; compute it outside the model",
+    "_linalg_eigvals": "no supported form; compute it outside the model",
     "nms": "leave it out of the model and run it on the outputs",
     "roi_align": "leave it out of the model and run it on the outputs",
-    "while_loop": "a Python loop with a fixed number of steps, which export unrolls",
+    "while_loop": "a loop that counts a number from 0 by 1 to a constant, all it reads carried along",
     "scan": "a Python loop with a fixed number of steps, which export unrolls",
 }
 _COMPLEX_HINT = "keep real and imaginary parts as two real tensors"
@@ -50,16 +49,17 @@ _RANDOM_HINT = "model.eval() turns dropout off; otherwise pass the random tensor
 
 def check_graph(graph: fx.Graph) -> None:
     """Raises UnsupportedError for the first node that has no form at the tensor level."""
-    for node in graph.nodes:
-        if node.op == "call_function":
-            _check_target(node)
-        _check_value(node)
+    for part in (graph, *loop_graphs(graph)):
+        for node in part.nodes:
+            if node.op == "call_function":
+                _check_target(node)
+            _check_value(node)
 
 
 def nearest_form(operation: str) -> str:
     """Advice for an operator by its name without namespace and overload; empty where there is none."""
     if operation.startswith(("fft_", "_fft_", "stft", "istft")):
-        return "for fixed sizes, a matrix product with the real and imaginary parts of the DFT matrix"
+        return f"up to {LIMIT} points; beyond, products with the real and imaginary parts of parts of the DFT matrix"
     return NEAREST_FORMS.get(operation, "")
 
 
@@ -76,6 +76,8 @@ def bare_name(operation: str) -> str:
 
 def _check_target(node: fx.Node) -> None:
     target, where = node.target, user_location(node.meta.get("stack_trace"))
+    if is_loop(node) and loop_count(node) is not None:
+        return
     if isinstance(target, torch._ops.HigherOrderOperator):
         raise refuse(f"higher_order.{target.name()}", "is not supported", where)
     if not isinstance(target, torch._ops.OpOverload):
@@ -99,12 +101,15 @@ def _check_value(node: fx.Node) -> None:
 
 def _check_dtype(node: fx.Node, value: Any) -> None:
     if isinstance(value, torch.Tensor) and value.dtype not in DTYPES:
-        what = f"input '{node.name}'" if node.op == "placeholder" else str(node.target)
-        dtype = str(value.dtype).removeprefix("torch.")
-        supported = "supported: " + ", ".join(str(d).removeprefix("torch.") for d in DTYPES)
-        hint = nearest_form(bare_name(what)) or ("" if not value.dtype.is_complex else _COMPLEX_HINT) or supported
-        where = user_location(node.meta.get("stack_trace"))
-        raise refuse(what, f"has dtype {dtype}", where, hint)
+        raise refuse_dtype(f"input '{node.name}'" if node.op == "placeholder" else str(node.target), value.dtype, node)
+
+
+def refuse_dtype(what: str, dtype: torch.dtype, node: fx.Node) -> UnsupportedError:
+    """The refusal of an operator or input for the dtype of what it takes or gives."""
+    supported = "supported: " + ", ".join(str(d).removeprefix("torch.") for d in DTYPES)
+    hint = nearest_form(bare_name(what)) or (_COMPLEX_HINT if dtype.is_complex else supported)
+    where = user_location(node.meta.get("stack_trace"))
+    return refuse(what, f"has dtype {str(dtype).removeprefix('torch.')}", where, hint)
 
 
 def _tensors(value: Any) -> list[Any]:

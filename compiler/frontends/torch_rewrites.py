@@ -14,14 +14,17 @@ from torch import fx
 from torch.export import ExportedProgram
 
 from stratagem.compiler.frontends.torch_branches import select_branches
+from stratagem.compiler.frontends.torch_complex import split_complex
 from stratagem.compiler.frontends.torch_graph import apply_to_calls, call
+from stratagem.compiler.frontends.torch_loops import loop_graphs
+from stratagem.compiler.frontends.torch_ops import rules
 from stratagem.compiler.frontends.torch_views import regroup_free_dimensions, same_size
 
 aten = torch.ops.aten
 
-WHOLE_OPS = (aten.linear.default, aten.matmul.default)
-"""Kept whole: decomposed, they flatten free dimensions with a view, which the backend lowers as if one
-size were 1."""
+WHOLE_OPS = (aten.linear.default, aten.matmul.default, aten.full.default)
+"""Kept whole: decomposed, products flatten free dimensions with a view, which the backend lowers as if one size were 1,
+and `full` leaves a tensor without values behind."""
 
 BACKEND_LEGAL_OPS = ("aten.flatten.using_ints", "aten.unflatten.int")
 """What the torch-mlir pipeline has to keep whole so that `regroup_free_dimensions` has its effect."""
@@ -38,22 +41,26 @@ def prepare(program: ExportedProgram) -> ExportedProgram:
     """The program, decomposed to the operators torch-mlir lowers, with the edits below applied."""
     for node in list(program.graph.nodes):
         reshape_for_view(node)
+        reduce_scalar_as_vector(node)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # PyTorch about its own use of its own trees
         program = program.run_decompositions(decomposition_table())
-    graph = program.graph
-    select_branches(graph)
-    for edit in EDITS:
-        apply_to_calls(graph, edit)
-    program.graph_module.recompile()
+    select_branches(program.graph)
+    split_complex(program.graph, decomposition_table())
+    for graph in (program.graph, *loop_graphs(program.graph)):
+        for edit in EDITS:
+            apply_to_calls(graph, edit)
+        graph.eliminate_dead_code()
+        graph.owning_module.recompile()
     return program
 
 
 def decomposition_table() -> dict[Any, Any]:
-    """torch-mlir's own table without `WHOLE_OPS`."""
+    """torch-mlir's own table without `WHOLE_OPS`, and ours."""
     from torch_mlir.extras.fx_decomp_util import get_decomposition_table
 
-    return {op: rule for op, rule in get_decomposition_table().items() if op not in WHOLE_OPS}
+    table = {op: rule for op, rule in get_decomposition_table().items() if op not in WHOLE_OPS}
+    return table | rules()
 
 
 def reshape_for_view(node: fx.Node) -> None:
@@ -63,10 +70,40 @@ def reshape_for_view(node: fx.Node) -> None:
         node.target = aten.reshape.default
 
 
+_ALONG = {
+    aten.all.dim, aten.any.dim, aten.amax.default, aten.amin.default, aten.argmax.default, aten.argmin.default,
+    aten.logsumexp.default, aten.prod.dim_int,
+}  # fmt: skip
+
+
+def reduce_scalar_as_vector(node: fx.Node) -> None:
+    """A reduction of a scalar along its dimension: of one element instead, which the wheel takes."""
+    if node.op != "call_function" or node.target not in _ALONG or node.args[0].meta["val"].ndim:
+        return
+    with node.graph.inserting_before(node):
+        line = call(node, aten.reshape.default, node.args[0], [1])
+        found = call(node, node.target, line, *node.args[1:])
+        value = call(node, aten.reshape.default, found, [])
+    node.replace_all_uses_with(value)
+    node.graph.erase_node(node)
+
+
 def drop_check(node: fx.Node) -> None:
     """Drops assertions about sizes and dtypes: they have no value, and the importer has no form for them."""
     if node.target in _CHECKS and not node.users:
         node.graph.erase_node(node)
+
+
+def fill_for_empty(node: fx.Node) -> None:
+    """A tensor without elements is made from its size: some lowerings crash on sizes of 0."""
+    value = node.meta.get("val")
+    if not isinstance(value, torch.Tensor) or node.target is aten.full.default or not node.users:
+        return
+    if all(isinstance(size, int) for size in value.shape) and 0 in value.shape:
+        with node.graph.inserting_before(node):
+            full = node.graph.call_function(aten.full.default, (list(value.shape), 0), {"dtype": value.dtype})
+            full.meta = dict(node.meta)
+        node.replace_all_uses_with(full)
 
 
 def reshape_for_unit_strides(node: fx.Node) -> None:
@@ -146,13 +183,29 @@ def spell_out_tanh_gelu(node: fx.Node) -> None:
     node.graph.erase_node(node)
 
 
+_COMPARISONS = {
+    aten.eq.Scalar, aten.ne.Scalar, aten.lt.Scalar, aten.le.Scalar, aten.gt.Scalar, aten.ge.Scalar
+}  # fmt: skip
+
+
+def compare_floats_with_floats(node: fx.Node) -> None:
+    """Floats against a whole number: the backend's folding of constants takes the integer's bits for a float."""
+    if node.target not in _COMPARISONS or not isinstance(node.args[1], int):
+        return
+    if node.args[0].meta["val"].dtype.is_floating_point:
+        node.args = (node.args[0], float(node.args[1]))
+
+
 _TO_THE_END = 2**63 - 1  # how slice writes "no end"
 
 EDITS = (
     drop_check,
+    fill_for_empty,
+    reduce_scalar_as_vector,
     reshape_for_unit_strides,
     crop_for_negative_pad,
     where_for_masked_put,
     spell_out_tanh_gelu,
+    compare_floats_with_floats,
     regroup_free_dimensions,
 )

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 from torch_mlir import ir
+from torch_mlir.dialects import arith
 
 from stratagem.compiler.dense import dense_array
 from stratagem.compiler.ir import walk
@@ -113,10 +114,17 @@ def _reinterpret(value: Any, element: str) -> Any:
     types.
     """
     shaped = _with_element(value.type, element)
-    sizes = _TENSOR.match(str(value.type))[1].strip("[]").replace(",", "x")  # type: ignore[index]  # it is a tensor
-    builtin = ir.Type.parse(f"tensor<{sizes}{'x' * bool(sizes)}{element.replace('ui', 'i')}>")
-    plain = ir.Operation.create("torch_c.to_builtin_tensor", results=[builtin], operands=[value]).result
+    plain = ir.Operation.create("torch_c.to_builtin_tensor", results=[builtin_type(shaped)], operands=[value]).result
     return ir.Operation.create("torch_c.from_builtin_tensor", results=[shaped], operands=[plain]).result
+
+
+def builtin_type(kind: Any) -> Any:
+    """The builtin tensor type of a `!torch.vtensor`: signless, free sizes as `?`."""
+    match = _TENSOR.match(str(kind))
+    assert match is not None
+    sizes = match[1].strip("[]").replace(",", "x")
+    element = match[2].replace("ui", "i").replace("si", "i")
+    return ir.Type.parse(f"tensor<{sizes}{'x' * bool(sizes)}{element}>")
 
 
 def _constant(kind: str, value: Any = None) -> Any:
@@ -145,6 +153,9 @@ def _widen_literal(op: Any) -> None:
     wide = WIDER.get(element, "si64")
     kind = ir.RankedTensorType.get(ir.ShapedType(value.type).shape, ir.Type.parse(wide))
     numbers = dense_array(value, np.dtype(f"int{wide[2:]}")).ravel().tolist()
+    if not numbers:
+        _empty_literal(op)
+        return
     elements = [ir.IntegerAttr.get(kind.element_type, n) for n in numbers]
     literal = ir.Operation.create(
         "torch.vtensor.literal",
@@ -152,6 +163,14 @@ def _widen_literal(op: Any) -> None:
         attributes={"value": ir.DenseElementsAttr.get(elements, kind)},
     ).result
     op.results[0].replace_all_uses_with(_convert(literal, element))
+    op.erase()
+
+
+def _empty_literal(op: Any) -> None:
+    kind = builtin_type(op.results[0].type)
+    empty = arith.ConstantOp(kind, ir.Attribute.parse(f"dense<> : {kind}")).result
+    literal = ir.Operation.create("torch_c.from_builtin_tensor", results=[op.results[0].type], operands=[empty]).result
+    op.results[0].replace_all_uses_with(literal)
     op.erase()
 
 

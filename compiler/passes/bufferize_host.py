@@ -28,7 +28,6 @@ from stratagem.compiler.ir import (
     walk,
 )
 from stratagem.compiler.passes.base import Pass, PassContext
-from stratagem.compiler.passes.returned_constants import copy_returned_constants
 from stratagem.compiler.program import Program
 
 HOST = "host"
@@ -55,7 +54,6 @@ class BufferizeHost(Pass):
         rest = [local_text(f) for f in functions(module) if symbol_name(f) not in called]
         stubs = [stub(find_function(module, name), name in updating) for name in called]
         host = parse_module("module {\n" + "\n".join(rest + stubs) + "\n}", module.context)
-        copy_returned_constants(host)
         run_pipeline(host, BUFFERIZE)
         with host.context, ir.Location.unknown():
             copy_constant_results(find_function(host, "main"))

@@ -62,6 +62,8 @@ class CapturedGraph(nn.Module):  # type: ignore[misc]  # torch has no types here
 
     def dynamic_shapes(self) -> tuple[Any, ...]:
         """torch.export's description of the free sizes: those that are symbols in Dynamo's graph."""
+        if not self.positions:
+            return ()
         auto = torch.export.Dim.AUTO
         shapes = (getattr(self.examples[i], "shape", ()) for i in self.positions)
         return (tuple({d: auto for d, n in enumerate(s) if isinstance(n, torch.SymInt)} for s in shapes),)

@@ -68,10 +68,12 @@ class TorchCall:
 
     def __call__(self, leaves: Sequence[Any]) -> Any:
         """Runs the program; writes changed buffers and arguments back, and returns what the model returns."""
-        arrays = [to_array(v) for s, v in zip(self._user_slots(), leaves, strict=True) if s.role is Role.INPUT]
+        given = zip(self._user_slots(), leaves, strict=True)
+        arrays = [to_array(self._as_real(s, v)) for s, v in given if s.role is Role.INPUT]
         arrays += [to_numpy(self._buffer(slot)) for slot in self.model.signature.having(Role.STATE)]
         with torch.no_grad():
             results = [to_torch(np.asarray(a)) for a in self.execute(arrays)]
+        results = [self._as_complex(s, r) for s, r in zip(self._result_slots(), results, strict=True)]
         outputs = iter(results)  # the user's tensors, then state, as `torch_arguments` orders them
         user = [s.value if s.role is Role.FIXED else next(outputs) for s in self._user_outputs()]
         by_name = dict(zip((s.name for s in self._state_results()), outputs, strict=True))
@@ -89,9 +91,23 @@ class TorchCall:
     def _state_results(self) -> list[Slot]:
         return [s for s in self.model.signature.outputs if s.role is Role.STATE]
 
+    def _result_slots(self) -> list[Slot]:
+        """What the program gives, in order: the user's tensors, then state."""
+        return [s for s in self._user_outputs() if s.role is not Role.FIXED] + self._state_results()
+
+    def _as_real(self, slot: Slot, value: Any) -> Any:
+        """A complex input with its parts in a last dimension."""
+        return torch.view_as_real(value.resolve_conj()) if slot.name in self.model.complex_names else value
+
+    def _as_complex(self, slot: Slot, result: torch.Tensor) -> torch.Tensor:
+        return torch.view_as_complex(result) if slot.name in self.model.complex_names else result
+
     def _fits(self, slot: Slot, value: Any) -> bool:
         if slot.role is Role.FIXED:
             return type(value) is type(slot.value) and bool(value == slot.value)
+        if isinstance(value, torch.Tensor) and value.dtype.is_complex != (slot.name in self.model.complex_names):
+            return False
+        value = self._as_real(slot, value)
         spec = self._specs[slot.name]
         if not isinstance(value, torch.Tensor):
             return isinstance(value, int) and not spec.shape

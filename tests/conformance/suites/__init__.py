@@ -17,6 +17,8 @@ SUITES = {
     "jax-harness": "jax_harness",
     "jax-models": "jax_models",
     "onnx-files": "onnx_files",
+    "opinfo": "opinfo",
+    "torch-models": "torch_models",
 }
 
 CHECKS = {

@@ -106,18 +106,18 @@ def test_graph_breaks_compile_each_part() -> None:
     assert len(programs) == 2
 
 
-def by_nonzero(x: Any) -> Any:
-    return torch.linalg.svd(x)[1]
+def by_ldl(x: Any) -> Any:
+    return torch.linalg.ldl_factor_ex(x)[0].diagonal()
 
 
 def test_unsupported_operators_raise_with_the_users_line() -> None:
     with pytest.raises(UnsupportedError) as caught:
-        compiled(by_nonzero)(torch.eye(3))
-    assert str(caught.value).startswith(f"{__file__}:{by_nonzero.__code__.co_firstlineno + 1}: ")
+        compiled(by_ldl)(torch.eye(3))
+    assert str(caught.value).startswith(f"{__file__}:{by_ldl.__code__.co_firstlineno + 1}: ")
 
 
 def test_fallback_warns_and_runs_eager() -> None:
-    function = compiled(by_nonzero, fallback=True)
+    function = compiled(by_ldl, fallback=True)
     with pytest.warns(RuntimeWarning, match="runs in eager PyTorch"):
         close(function(torch.eye(3)), torch.ones(3))
     with warnings.catch_warnings():
@@ -129,6 +129,51 @@ def test_unknown_options() -> None:
     graph = torch.fx.symbolic_trace(nn.ReLU())
     with pytest.raises(UsageError, match=r"'speed' is not known\n.*fallback, prepare, target"):
         stratagem_backend(graph, [], options={"speed": 11})
+
+
+def test_complex_arguments_and_results() -> None:
+    def function(x: Any, z: Any) -> Any:
+        return torch.fft.rfft(x), z.conj() * x.sum(), x + 1
+
+    x, z = torch.randn(2, 5), torch.randn(3, dtype=torch.complex64)
+    call = torch.compile(function, backend="stratagem", fullgraph=True)
+    for found, wanted in zip(call(x, z.conj()), function(x, z.conj()), strict=True):
+        assert found.dtype is wanted.dtype
+        torch.testing.assert_close(found, wanted.resolve_conj(), rtol=1e-5, atol=1e-5)
+
+
+def test_a_graph_without_tensors_as_arguments() -> None:
+    call = torch.compile(lambda: torch.arange(5.0) * 2, backend="stratagem", fullgraph=True)
+    close(call(), torch.arange(5.0) * 2)
+
+
+@pytest.mark.parametrize("shape", [(3,), (0, 3), ()])
+def test_results_that_are_constants_belong_to_the_caller(shape: tuple[int, ...]) -> None:
+    call = torch.compile(lambda x: (torch.ones(shape), torch.ones(shape), x * 2), backend="stratagem", fullgraph=True)
+    first = call(torch.ones(2))
+    first[0].fill_(7.0)
+    second = call(torch.ones(2))
+    del first  # frees what it got
+    close(second[0], torch.ones(shape))
+    close(second[1], torch.ones(shape))
+
+
+def test_sorting_puts_nan_last_and_keeps_the_order_of_equal_numbers() -> None:
+    x = torch.tensor([3.0, 1.0, float("nan"), 2.0, 1.0, -0.0, 0.0, float("inf"), float("nan"), -1.0])
+    for descending in (False, True):
+        call = torch.compile(lambda x, d=descending: torch.sort(x, descending=d), backend="stratagem")
+        values, places = call(x)
+        wanted = torch.sort(x, stable=True, descending=descending)
+        assert places.tolist() == wanted.indices.tolist()
+        torch.testing.assert_close(values, wanted.values, equal_nan=True)
+
+
+def test_comparisons_of_constants_with_whole_numbers() -> None:
+    def function(x: Any) -> Any:
+        return torch.where(torch.full_like(x, 3.0) > 1, x, -x)
+
+    x = torch.tensor([1.0, -2.0])
+    close(torch.compile(function, backend="stratagem", fullgraph=True)(x), x)
 
 
 def test_names_of_weights() -> None:

@@ -40,12 +40,12 @@ def by_dropout(x: Any) -> Any:
     return torch.nn.functional.dropout(x, 0.5, training=True)
 
 
-def by_fft(x: Any) -> Any:
-    return torch.fft.fft(x).real
+def by_long_fft(x: Any) -> Any:
+    return torch.fft.fft(x, n=5000).real
 
 
-def by_svd(x: Any) -> Any:
-    return torch.linalg.svd(x)[1]
+def by_ldl(x: Any) -> Any:
+    return torch.linalg.ldl_factor_ex(x[:, :3])[0]
 
 
 def by_erf(x: Any) -> Any:
@@ -53,7 +53,7 @@ def by_erf(x: Any) -> Any:
 
 
 def by_complex(x: Any) -> Any:
-    return torch.complex(x, x).abs()
+    return torch.tan(torch.complex(x, x)).abs()
 
 
 @pytest.mark.parametrize(
@@ -62,9 +62,9 @@ def by_complex(x: Any) -> Any:
         (by_mask, "aten.index.Tensor", "torch.where"),
         (by_nonzero, "aten.nonzero", "torch.where"),
         (by_dropout, "draws random numbers", "model.eval()"),
-        (by_fft, "aten.fft_fft", "DFT matrix"),
-        (by_svd, "svd", "outside the model"),
-        (by_complex, "aten.complex", "two real tensors"),
+        (by_long_fft, "aten._fft_r2c", "DFT matrix"),
+        (by_ldl, "ldl_factor", "outside the model"),
+        (by_complex, "aten.tan", "two real tensors"),
     ],
 )
 def test_operators_are_named_with_line_and_way_out(function: Callable[..., Any], operator: str, way_out: str) -> None:
