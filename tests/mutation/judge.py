@@ -1,0 +1,172 @@
+"""Is a mutant real, and who notices it? The two questions are answered by different means on different data.
+
+*Real*: in float64, on inputs of several kinds and at several sizes, the results differ from those of the program that
+was not broken, or a rule of execution is broken while it runs, or the edit breaks one by construction (`Edit.breaks`).
+*Noticed*: by what runs in ordinary use or with `verify=full`: the checks of the level, and comparison with the program
+before the pass in the exact field and within the rounding bound.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from stratagem.api.compiling import load_target
+from stratagem.compiler.checks.assurance import check_level
+from stratagem.compiler.checks.verdicts import Verdict
+from stratagem.compiler.interpreter.api import compare, equal_in_field, reference, reference_with_bound, run_spmd
+from stratagem.compiler.interpreter.elements import is_float
+from stratagem.compiler.interpreter.signature import arguments_of, results_of
+from stratagem.compiler.interpreter.violation import Violation
+from stratagem.compiler.ir import find_function
+from stratagem.compiler.program import Program
+from stratagem.runtime.errors import RuntimeInputError, StratagemError, UnsupportedError
+from tests.mutation.subjects import Array, Mesh, Snapshot, draw_inputs
+
+Results = list[dict[str, Array]]
+"""Per rank: name -> array."""
+KINDS_OF_DATA = ("normal", "negative", "large", "whole", "zeros", "small")
+WITNESS_SEED, JUDGE_SEED = 11, 101
+
+
+@dataclass
+class Court:
+    """What the mutants of one snapshot have in common: data, and the results of the unbroken program."""
+
+    snapshot: Snapshot
+
+    def __post_init__(self) -> None:
+        self.machine = load_target(self.snapshot.subject.machine)
+        sound = self.snapshot.program()
+        self._cases = list(self._judged(sound))
+        self._before = self.snapshot.program_before()
+        self.blind = [name for name, notice in self._noticers() if notice(self.snapshot.program())]
+
+    # ---- is it real?
+
+    def _judged(self, sound: Program) -> Iterator[tuple[dict[str, Array], Results | str]]:
+        """Inputs, and what the unbroken program makes of them."""
+        subject = self.snapshot.subject
+        ports = arguments_of(find_function(sound.module, "main"))
+        sizes = list(subject.shapes[1:]) or [subject.shapes[0]]
+        runs = [(how, sizes[i % len(sizes)]) for i, how in enumerate(KINDS_OF_DATA)]
+        for number, (how, shapes) in enumerate([*runs, *(("normal", s) for s in self._unrelated())]):
+            inputs = draw_inputs(subject, ports, shapes, JUDGE_SEED + number, how)
+            yield inputs, outcome_of(sound, inputs, self.snapshot.mesh)
+
+    def _unrelated(self) -> list[Mapping[str, tuple[int, ...]]]:
+        """Sizes that one input has to itself, for programs that ask how sizes are related."""
+        given = dict(self.snapshot.subject.shapes[0])
+        return [{**given, name: tuple(n + 2 for n in shape)} for name, shape in given.items() if len(given) > 1]
+
+    def difference(self, mutant: Program) -> str:
+        """What shows that the mutant is not equivalent; empty where nothing does."""
+        for inputs, wanted in self._cases:
+            found = outcome_of(mutant, inputs, self.snapshot.mesh)
+            if isinstance(wanted, str) and isinstance(found, str):
+                continue  # both refuse these inputs
+            if isinstance(found, str):
+                return found
+            if isinstance(wanted, str):
+                return f"runs, where the program stops: {wanted}"
+            if (named := _first_difference(wanted, found)) is not None:
+                return f"result '{named}' differs"
+        return ""
+
+    # ---- who notices?
+
+    def killer(self, mutant: Program) -> str:
+        """The first check that notices the mutant; empty where none does. Checks that notice the unbroken program too
+        do not count."""
+        for name, notice in self._noticers():
+            if name not in self.blind and (said := notice(mutant)):
+                return said
+        return ""
+
+    def _noticers(self) -> Iterator[tuple[str, Callable[[Program], str]]]:
+        if self.snapshot.closes:
+            yield "checks", self._refuted
+        yield "field", self._field
+        yield "bound", self._bound
+
+    def _refuted(self, mutant: Program) -> str:
+        findings = check_level(self.snapshot.level, mutant.module, self.machine)
+        bad = next((f for f in findings if f.verdict is Verdict.REFUTED), None)
+        return f"proof: {bad.obligation}" if bad else ""
+
+    def _inputs(self, program: Program) -> dict[str, Array]:
+        ports = arguments_of(find_function(program.module, "main"))
+        subject = self.snapshot.subject
+        return draw_inputs(subject, ports, subject.shapes[0], WITNESS_SEED)
+
+    def _field(self, mutant: Program) -> str:
+        ports = arguments_of(find_function(self._before.module, "main"))
+        names = {port.name for port in ports if not is_float(port.element)}
+        inputs = self._inputs(self._before)
+        try:
+            found = equal_in_field(
+                self._before,
+                mutant,
+                shapes={name: a.shape for name, a in inputs.items()},
+                values={name: a for name, a in inputs.items() if name in names},
+                mesh=self.snapshot.mesh,
+            )
+        except Violation as problem:
+            return f"run: {_rule(problem)}"
+        except RuntimeInputError:
+            return "arguments of the programs"
+        except UnsupportedError:
+            return ""
+        return "exact field" if found is not None else ""
+
+    def _bound(self, mutant: Program) -> str:
+        inputs = self._inputs(self._before)
+        wanted = reference_with_bound(self._before, inputs)
+        names = [port.name for port in results_of(find_function(self._before.module, "main"))]
+        found = outcome_of(mutant, inputs, self.snapshot.mesh)
+        if isinstance(found, str):
+            return f"run: {found}"
+        for rank in found:
+            for name, (value, bound) in zip(names, wanted, strict=True):
+                if rank[name].shape != value.shape or compare(rank[name], value, bound).outcome == "outside bound":
+                    return "rounding bound"
+        return ""
+
+
+def outcome_of(program: Program, inputs: Mapping[str, Array], mesh: Mesh | None) -> Results | str:
+    """Results in float64 of every rank, by name, or what stopped the run."""
+    names = [port.name for port in results_of(find_function(program.module, "main"))]
+    try:
+        if mesh is None:
+            return [dict(zip(names, reference(program, inputs), strict=True))]
+        ranks = run_spmd(program, [inputs] * int(np.prod([size for _, size in mesh])), mesh)
+        return [{name: np.asarray(v[0]) for name, v in zip(names, values, strict=True)} for values in ranks]
+    except Violation as problem:
+        return _rule(problem)
+    except StratagemError as problem:
+        return f"{type(problem).__name__}: {problem.problem.split(':')[0]}"
+
+
+def _rule(problem: Violation) -> str:
+    """The broken rule without numbers, so that a table has few rows."""
+    return "".join("N" if c.isdigit() else c for c in str(problem).split(":")[1 if ":" in str(problem) else 0])[:60]
+
+
+def _first_difference(wanted: Results, found: Results) -> str | None:
+    for one, two in zip(wanted, found, strict=True):
+        for name, value in one.items():
+            if name not in two or _differs(value, two[name]):
+                return name
+    return None
+
+
+def _differs(wanted: Any, found: Any) -> bool:
+    if wanted.shape != found.shape or wanted.dtype != found.dtype:
+        return True
+    if wanted.dtype.kind != "f":
+        return not np.array_equal(wanted, found)
+    scale = np.abs(wanted[np.isfinite(wanted)]).max(initial=0.0)
+    return not np.allclose(wanted, found, rtol=1e-9, atol=1e-12 * scale, equal_nan=True)
