@@ -8,6 +8,8 @@ before the pass in the exact field and within the rounding bound.
 
 from __future__ import annotations
 
+import copy
+import traceback
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,12 +18,14 @@ import numpy as np
 
 from stratagem.api.compiling import load_target
 from stratagem.compiler.checks.assurance import check_level
-from stratagem.compiler.checks.verdicts import Verdict
+from stratagem.compiler.checks.verdicts import Finding, Verdict
 from stratagem.compiler.interpreter.api import compare, equal_in_field, reference, reference_with_bound, run_spmd
 from stratagem.compiler.interpreter.elements import is_float
 from stratagem.compiler.interpreter.signature import arguments_of, results_of
 from stratagem.compiler.interpreter.violation import Violation
-from stratagem.compiler.ir import find_function
+from stratagem.compiler.ir import clone_module, find_function
+from stratagem.compiler.passes.base import PassContext
+from stratagem.compiler.passes.registry import parse
 from stratagem.compiler.program import Program
 from stratagem.runtime.errors import RuntimeInputError, StratagemError, UnsupportedError
 from tests.mutation.subjects import Array, Mesh, Snapshot, draw_inputs
@@ -29,6 +33,18 @@ from tests.mutation.subjects import Array, Mesh, Snapshot, draw_inputs
 Results = list[dict[str, Array]]
 """Per rank: name -> array."""
 KINDS_OF_DATA = ("normal", "negative", "large", "whole", "zeros", "small")
+RULES = {
+    "nobody wrote": "unwritten memory",
+    "is written by unit": "race",
+    "written by unit": "race",
+    "is never written": "element never written",
+    "leaves the": "out of bounds",
+    "is read at": "out of bounds",
+    "are outside": "out of bounds",
+    "of an allocation": "out of bounds",
+    "failed:": "assertion",
+}
+"""Words of a violation -> the rule, for the table."""
 WITNESS_SEED, JUDGE_SEED = 11, 101
 
 
@@ -82,20 +98,31 @@ class Court:
         """The first check that notices the mutant; empty where none does. Checks that notice the unbroken program too
         do not count."""
         for name, notice in self._noticers():
-            if name not in self.blind and (said := notice(mutant)):
+            if name not in self.blind and (said := _said(notice, mutant)):
                 return said
         return ""
 
     def _noticers(self) -> Iterator[tuple[str, Callable[[Program], str]]]:
-        if self.snapshot.closes:
-            yield "checks", self._refuted
+        checks = ("checks", self._refuted)
+        if not self.snapshot.rest:
+            yield checks
         yield "field", self._field
         yield "bound", self._bound
+        if self.snapshot.rest:  # further passes have to run first: what is found without them is found sooner
+            yield checks
 
     def _refuted(self, mutant: Program) -> str:
-        findings = check_level(self.snapshot.level, mutant.module, self.machine)
+        """What a compile says that goes on with the mutant to the end of the level."""
+        final = Program(clone_module(mutant.module), copy.deepcopy(mutant.parameters))
+        for one in self.snapshot.rest:
+            try:
+                parse(one).apply(final, PassContext(self.machine))
+                final.module.operation.verify()
+            except Exception:  # the driver ends the compile whatever a pass raises, with a reproducer
+                return f"pass: {parse(one).name}"
+        findings = check_level(self.snapshot.level, final.module, self.machine)
         bad = next((f for f in findings if f.verdict is Verdict.REFUTED), None)
-        return f"proof: {bad.obligation}" if bad else ""
+        return f"proof: {_obligation(bad)}" if bad else ""
 
     def _inputs(self, program: Program) -> dict[str, Array]:
         ports = arguments_of(find_function(program.module, "main"))
@@ -128,12 +155,25 @@ class Court:
         names = [port.name for port in results_of(find_function(self._before.module, "main"))]
         found = outcome_of(mutant, inputs, self.snapshot.mesh)
         if isinstance(found, str):
-            return f"run: {found}"
+            return "" if found.startswith(("crash", "Unsupported")) else f"run: {found}"
         for rank in found:
             for name, (value, bound) in zip(names, wanted, strict=True):
                 if rank[name].shape != value.shape or compare(rank[name], value, bound).outcome == "outside bound":
                     return "rounding bound"
         return ""
+
+
+def _said(notice: Callable[[Program], str], mutant: Program) -> str:
+    """What a check says. One that fails with a Python exception says nothing that a user could read: not noticed."""
+    try:
+        return notice(mutant)
+    except Exception as problem:  # the mutant survives with its diff, unless another check notices it
+        traceback.print_exception(problem, limit=-2)
+        return ""
+
+
+def _obligation(finding: Finding) -> str:
+    return finding.obligation if finding.obligation != "level contract" else f"contract of level {finding.level}"
 
 
 def outcome_of(program: Program, inputs: Mapping[str, Array], mesh: Mesh | None) -> Results | str:
@@ -148,11 +188,13 @@ def outcome_of(program: Program, inputs: Mapping[str, Array], mesh: Mesh | None)
         return _rule(problem)
     except StratagemError as problem:
         return f"{type(problem).__name__}: {problem.problem.split(':')[0]}"
+    except Exception as problem:  # a fault of the interpreter: no reference semantics says what the mutant means
+        return f"crash: {type(problem).__name__}: {problem}"
 
 
 def _rule(problem: Violation) -> str:
-    """The broken rule without numbers, so that a table has few rows."""
-    return "".join("N" if c.isdigit() else c for c in str(problem).split(":")[1 if ":" in str(problem) else 0])[:60]
+    """The broken rule without names and numbers, so that a table has few rows."""
+    return next((rule for words, rule in RULES.items() if words in problem.problem), f"rule of {problem.operation}")
 
 
 def _first_difference(wanted: Results, found: Results) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +65,7 @@ SUBJECTS = [
     Subject("layer norm", programs.LAYER_NORM, shapes=_rows("x", 21, 5, 1, 13)),
     Subject("attention", schedule.ATTENTION),
     Subject("heads", schedule.HEADS),
-    Subject("convolution", schedule.CONV, parameters=(1, 2)),
+    Subject("convolution", schedule.CONV, parameters=(1, 2, 3)),
     Subject("reduction", kernels.REDUCTION_TENSOR, shapes=[{"x": (53,)}, {"x": (1,)}, {"x": (67,)}]),
     Subject("two readers", schedule.TWO_READERS),
     Subject("scan", schedule.SCAN),
@@ -93,8 +93,8 @@ SUBJECTS = [
 class Snapshot:
     """A program after one pass, as text, with the program before it to compare with.
 
-    `before` is the last one that a single device runs whole where the pass works on a part of a program. `closes`: the
-    pass is the last of its level, so the level's own checks hold.
+    `before` is the last one that a single device runs whole where the pass works on a part of a program. `rest`: the
+    passes that follow on this level; its checks hold after them.
     """
 
     subject: Subject
@@ -103,12 +103,12 @@ class Snapshot:
     text: str
     parameters: ParameterStore
     before: tuple[str, ParameterStore]
-    closes: bool
+    rest: tuple[str, ...]
     mesh: Mesh | None
 
-    def program(self) -> Program:
-        """A new copy, in a context of its own."""
-        return Program(parse_module(self.text), copy.deepcopy(self.parameters))
+    def program(self, context: Any = None) -> Program:
+        """A new copy; in a context of its own unless one is given."""
+        return Program(parse_module(self.text, context), copy.deepcopy(self.parameters))
 
     def program_before(self) -> Program:
         return Program(parse_module(self.before[0]), self.before[1])
@@ -123,19 +123,17 @@ def snapshots(subject: Subject) -> list[Snapshot]:
     found: list[Snapshot] = []
     for stage, passes in with_strategy(subject.strategy):
         level_began = len(found)
-        for one in passes:
+        for number, one in enumerate(passes):
             parse(one).apply(program, PassContext(machine))
             now = _taken(program)
             if now[0] == before[0] and now[1].keys() == before[1].keys():
                 continue
             if one.startswith("partition-program"):
                 mesh = tuple(machine.mesh)
-            found.append(Snapshot(subject, stage, parse(one).name, *now, before, False, mesh))
+            found.append(Snapshot(subject, stage, parse(one).name, *now, before, passes[number + 1 :], mesh))
             before = before if mesh else now
         if stage == "tensor" and len(found) == level_began:  # the passes had nothing to do, the level is there all the same
-            found.append(Snapshot(subject, stage, "as given", *before, before, False, mesh))
-        if len(found) > level_began:
-            found[-1] = replace(found[-1], closes=True)
+            found.append(Snapshot(subject, stage, "as given", *before, before, (), mesh))
     return found
 
 
