@@ -35,16 +35,22 @@ class Draw(ABC):
 
     takes_own_data: ClassVar[bool] = False
 
-    def __init__(self, free_size: int, seed: int = 0) -> None:
-        """`free_size`: what every free dimension of an input becomes."""
-        self._free, self.numbers = free_size, np.random.default_rng(seed)
+    def __init__(self, free_size: int, seed: int = 0, reach: int = 0) -> None:
+        """`free_size`: what every free dimension of an input becomes. `reach`: integers are drawn from -reach to reach;
+        zeros and ones where it is 0. Flags of an odd seed are the opposite of those of the even one below."""
+        self._free, self._seed, self._reach = free_size, seed, reach
+        self.numbers = np.random.default_rng(seed)
+        self._flags = np.random.default_rng(seed // 2)
 
     def shape(self, port: Port) -> tuple[int, ...]:
         return tuple(self._free if n == DYNAMIC else n for n in port.shape)
 
     def integers(self, port: Port) -> Value:
-        """Zeros and ones: they serve as indices, masks and flags alike."""
-        return (port.inside(self.numbers.integers(0, 2, self.shape(port))),)
+        """Zeros and ones, which serve as indices, masks and flags alike, or what `reach` allows."""
+        if port.element == "i1":
+            return (port.inside(self._flags.integers(0, 2, self.shape(port)) ^ self._seed % 2),)
+        low, high = (-self._reach, self._reach + 1) if self._reach else (0, 2)
+        return (port.inside(self.numbers.integers(low, high, self.shape(port))),)
 
     @abstractmethod
     def floats(self, port: Port) -> Value:

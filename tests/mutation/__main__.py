@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
 from tests.mutation.pool import results
 from tests.mutation.report import last_line, score, survivors, table, totals, write_survivors
 from tests.mutation.subjects import SUBJECTS
-from tests.mutation.worker import Mutant, Refused, Task, passes_of
+from tests.mutation.worker import FalseAlarm, Mutant, Refused, Task, passes_of
 
 FLOOR = 99.0
 SEED = 3
@@ -32,24 +31,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.exit(f"no subject's name contains '{options.subject}'; subjects: {', '.join(s.name for s in SUBJECTS)}")
     print(f"seed {options.seed}, {len(tasks)} programs after a pass")
     mutants: list[Mutant] = []
-    refused: Counter[str] = Counter()
+    refused: list[Refused] = []
+    alarms: list[FalseAlarm] = []
     with Progress(
         *Progress.get_default_columns(), MofNCompleteColumn(), TimeRemainingColumn(), disable=not sys.stderr.isatty()
     ) as bar:
         line = bar.add_task("mutants", total=sum(task.count for task in tasks))
         for found in results(tasks, options.jobs):
-            if isinstance(found, Refused):
-                refused[found.kind] += 1
-                continue
-            mutants.append(found)
-            bar.update(line, advance=1)
+            if isinstance(found, Mutant):
+                mutants.append(found)
+                bar.update(line, advance=1)
+            elif isinstance(found, FalseAlarm):
+                alarms.append(found)
+            else:
+                refused.append(found)
     mutants.sort(key=lambda m: (m.kind, m.subject, m.level, m.one, m.what))
     print(survivors(mutants))
-    print(f"{table(mutants)}\n\n{totals(mutants, refused)}")
+    print(f"{table(mutants)}\n\n{totals(mutants, len(refused))}")
+    for alarm in alarms:
+        print(f"false alarm: {alarm.what}")
     if options.survivors:
         print(f"{write_survivors(mutants, options.survivors)} survivors written to {options.survivors}")
     print(last_line(mutants))
-    return int(score(mutants) < FLOOR)
+    return int(bool(alarms) or score(mutants) < FLOOR)
 
 
 def tasks_of(mutants: int, seed: int, subject: str = "") -> list[Task]:

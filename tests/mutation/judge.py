@@ -2,8 +2,8 @@
 
 *Real*: in float64, on inputs of several kinds and at several sizes, the results differ from those of the program that
 was not broken, or a rule of execution is broken while it runs, or the edit breaks one by construction (`Edit.breaks`).
-*Noticed*: by what runs in ordinary use or with `verify=full`: the checks of the level, and comparison with the program
-before the pass in the exact field and within the rounding bound.
+*Noticed*: by what runs in ordinary use (the checks of the level) or with `verify=full` (`PassValidator`), on data and
+at sizes of its own.
 """
 
 from __future__ import annotations
@@ -11,23 +11,25 @@ from __future__ import annotations
 import copy
 import traceback
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from stratagem.api.compiling import load_target
+from stratagem.compiler import knobs
 from stratagem.compiler.checks.assurance import check_level
+from stratagem.compiler.checks.oracles import SymbolicOracle
+from stratagem.compiler.checks.pass_validation import PassValidator
 from stratagem.compiler.checks.verdicts import Finding, Verdict
-from stratagem.compiler.interpreter.api import compare, equal_in_field, reference, reference_with_bound, run_spmd
-from stratagem.compiler.interpreter.elements import is_float
+from stratagem.compiler.interpreter.api import reference, run_spmd
 from stratagem.compiler.interpreter.signature import arguments_of, results_of
 from stratagem.compiler.interpreter.violation import Violation
-from stratagem.compiler.ir import clone_module, find_function
+from stratagem.compiler.ir import clone_module, find_function, parse_module, to_text
 from stratagem.compiler.passes.base import PassContext
 from stratagem.compiler.passes.registry import parse
 from stratagem.compiler.program import Program
-from stratagem.runtime.errors import RuntimeInputError, StratagemError, UnsupportedError
+from stratagem.runtime.errors import StratagemError
 from tests.mutation.subjects import Array, Mesh, Snapshot, draw_inputs
 
 Results = list[dict[str, Array]]
@@ -45,12 +47,15 @@ RULES = {
     "failed:": "assertion",
 }
 """Words of a violation -> the rule, for the table."""
-WITNESS_SEED, JUDGE_SEED = 11, 101
+JUDGE_SEED = 101
 
 
 @dataclass
 class Court:
-    """What the mutants of one snapshot have in common: data, and the results of the unbroken program."""
+    """What the mutants of one snapshot have in common: data, and the results of the unbroken program.
+
+    `false_alarms`: checks that refute the unbroken program; they are no witnesses against mutants.
+    """
 
     snapshot: Snapshot
 
@@ -58,8 +63,8 @@ class Court:
         self.machine = load_target(self.snapshot.subject.machine)
         sound = self.snapshot.program()
         self._cases = list(self._judged(sound))
-        self._before = self.snapshot.program_before()
-        self.blind = [name for name, notice in self._noticers() if notice(self.snapshot.program())]
+        self._validator = _validator(self.snapshot, self.machine)
+        self.false_alarms = [name for name, notice in self._noticers() if notice(self.snapshot.program())]
 
     # ---- is it real?
 
@@ -98,18 +103,16 @@ class Court:
         """The first check that notices the mutant; empty where none does. Checks that notice the unbroken program too
         do not count."""
         for name, notice in self._noticers():
-            if name not in self.blind and (said := _said(notice, mutant)):
+            if name not in self.false_alarms and (said := _said(notice, mutant)):
                 return said
         return ""
 
     def _noticers(self) -> Iterator[tuple[str, Callable[[Program], str]]]:
-        checks = ("checks", self._refuted)
         if not self.snapshot.rest:
-            yield checks
-        yield "field", self._field
-        yield "bound", self._bound
+            yield "checks", self._refuted
+        yield "validation", self._compared
         if self.snapshot.rest:  # further passes have to run first: what is found without them is found sooner
-            yield checks
+            yield "checks", self._refuted
 
     def _refuted(self, mutant: Program) -> str:
         """What a compile says that goes on with the mutant to the end of the level."""
@@ -124,43 +127,43 @@ class Court:
         bad = next((f for f in findings if f.verdict is Verdict.REFUTED), None)
         return f"proof: {_obligation(bad)}" if bad else ""
 
-    def _inputs(self, program: Program) -> dict[str, Array]:
-        ports = arguments_of(find_function(program.module, "main"))
-        subject = self.snapshot.subject
-        return draw_inputs(subject, ports, subject.shapes[0], WITNESS_SEED)
-
-    def _field(self, mutant: Program) -> str:
-        ports = arguments_of(find_function(self._before.module, "main"))
-        names = {port.name for port in ports if not is_float(port.element)}
-        inputs = self._inputs(self._before)
+    def _compared(self, mutant: Program) -> str:
+        """What `verify=full` says of a pass that leaves the mutant."""
+        text = to_text(mutant.module)
         try:
-            found = equal_in_field(
-                self._before,
-                mutant,
-                shapes={name: a.shape for name, a in inputs.items()},
-                values={name: a for name, a in inputs.items() if name in names},
-                mesh=self.snapshot.mesh,
-            )
-        except Violation as problem:
-            return f"run: {_rule(problem)}"
-        except RuntimeInputError:
-            return "arguments of the programs"
-        except UnsupportedError:
+            findings = _fork(self._validator).after_pass(self.snapshot.level, self.snapshot.one, mutant, text)
+        except StratagemError as problem:
+            return f"run: {_reason(problem)}"
+        bad = next((f for f in findings if f.verdict is Verdict.REFUTED), None)
+        if bad is None:
             return ""
-        return "exact field" if found is not None else ""
+        is_result = bad.detail.startswith(("result '", "parameter '"))
+        return bad.obligation if is_result else f"run: {_rule(*bad.detail.split(': ', 1))}"
 
-    def _bound(self, mutant: Program) -> str:
-        inputs = self._inputs(self._before)
-        wanted = reference_with_bound(self._before, inputs)
-        names = [port.name for port in results_of(find_function(self._before.module, "main"))]
-        found = outcome_of(mutant, inputs, self.snapshot.mesh)
-        if isinstance(found, str):
-            return "" if found.startswith(("crash", "Unsupported")) else f"run: {found}"
-        for rank in found:
-            for name, (value, bound) in zip(names, wanted, strict=True):
-                if rank[name].shape != value.shape or compare(rank[name], value, bound).outcome == "outside bound":
-                    return "rounding bound"
-        return ""
+
+def _validator(snapshot: Snapshot, machine: Any) -> PassValidator:
+    """As it is before the pass; passes that make no parameters are left out, for they leave no trace in it."""
+    with knobs.scope(verify_seconds=10**6):
+        validator = PassValidator(machine.mesh)
+    # Where normal forms differ nothing is refuted: this oracle takes long and notices nothing that others do not.
+    validator._comparisons = [one for one in validator._comparisons if not isinstance(one.oracle, SymbolicOracle)]
+    first, *later = [Program(parse_module(text), store) for _, _, text, store in snapshot.history]
+    validator.start(first, snapshot.history[0][2])
+    stores = [*(store for _, _, _, store in snapshot.history), snapshot.parameters]
+    for number, (program, (level, one, text, store)) in enumerate(zip(later, snapshot.history[1:], strict=True), 1):
+        if store.keys() != stores[number - 1].keys() or store.keys() != stores[number + 1].keys():
+            validator.after_pass(level, one, program, text)
+    return validator
+
+
+def _fork(validator: PassValidator) -> PassValidator:
+    """A validator in the same state, for one mutant: what it learns of that one is forgotten."""
+    made = copy.copy(validator)
+    made._comparisons = [
+        replace(one, data=replace(one.data, values=dict(one.data.values)) if one.data else None)
+        for one in validator._comparisons
+    ]
+    return made
 
 
 def _said(notice: Callable[[Program], str], mutant: Program) -> str:
@@ -184,17 +187,21 @@ def outcome_of(program: Program, inputs: Mapping[str, Array], mesh: Mesh | None)
             return [dict(zip(names, reference(program, inputs), strict=True))]
         ranks = run_spmd(program, [inputs] * int(np.prod([size for _, size in mesh])), mesh)
         return [{name: np.asarray(v[0]) for name, v in zip(names, values, strict=True)} for values in ranks]
-    except Violation as problem:
-        return _rule(problem)
     except StratagemError as problem:
-        return f"{type(problem).__name__}: {problem.problem.split(':')[0]}"
+        return _reason(problem)
     except Exception as problem:  # a fault of the interpreter: no reference semantics says what the mutant means
         return f"crash: {type(problem).__name__}: {problem}"
 
 
-def _rule(problem: Violation) -> str:
+def _reason(problem: StratagemError) -> str:
+    if isinstance(problem, Violation):
+        return _rule(problem.operation, problem.problem)
+    return f"{type(problem).__name__}: {problem.problem.split(':')[0]}"
+
+
+def _rule(operation: str, problem: str) -> str:
     """The broken rule without names and numbers, so that a table has few rows."""
-    return next((rule for words, rule in RULES.items() if words in problem.problem), f"rule of {problem.operation}")
+    return next((rule for words, rule in RULES.items() if words in problem), f"rule of {operation}")
 
 
 def _first_difference(wanted: Results, found: Results) -> str | None:

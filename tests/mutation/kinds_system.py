@@ -168,7 +168,7 @@ def size_of_the_arena(program: Program) -> Iterator[Edit]:
     for i, dictionary in enumerate(attributes):
         if "physical.arena" in ir.DictAttr(dictionary):
             old = ir.IntegerAttr(ir.DictAttr(dictionary)["physical.arena"])
-            for size in (old.value - 64, old.value // 2, old.value + 64):
+            for size in (old.value - 64, old.value + 64):
                 new = ir.DictAttr.get({"physical.arena": ir.IntegerAttr.get(old.type, size)})
                 changed = ir.ArrayAttr.get([*attributes[:i], new, *attributes[i + 1 :]])
                 broken = "the runtime allocates what the attribute says"

@@ -9,7 +9,7 @@ from multiprocessing.connection import wait
 from typing import Any
 
 from tests.mutation.subjects import SUBJECTS
-from tests.mutation.worker import Found, Mutant, Task, serve
+from tests.mutation.worker import FalseAlarm, Found, Mutant, Task, serve
 
 
 @dataclass
@@ -81,6 +81,6 @@ def _received(worker: _Worker) -> Found | None:
     if found is None:
         worker.task = None
         return None
-    worker.tried += 1
+    worker.tried += not isinstance(found, FalseAlarm)
     worker.missing -= isinstance(found, Mutant)
     return found

@@ -44,7 +44,7 @@ def _killers(mine: list[Mutant]) -> str:
     return ", ".join(f"{name} {count}" for name, count in found.most_common())
 
 
-def totals(mutants: list[Mutant], refused: Counter[str]) -> str:
+def totals(mutants: list[Mutant], refused: int) -> str:
     """Levels, checks and what does not count."""
     lines = []
     for level in LEVELS:
@@ -55,7 +55,7 @@ def totals(mutants: list[Mutant], refused: Counter[str]) -> str:
     lines.append(f"noticed by the checks of a level, which every compile runs: {early}")
     false = sum(not m.real and bool(m.killer) for m in mutants)
     lines.append(f"equivalent for the judge, but noticed by a check: {false}; they do not count")
-    lines.append(f"no valid IR for MLIR's verifier: {sum(refused.values())} further edits; they do not count")
+    lines.append(f"no valid IR for MLIR's verifier: {refused} further edits; they do not count")
     return "\n".join(lines)
 
 

@@ -28,6 +28,8 @@ from tests.unit.upmem import programs as upmem
 
 Array = np.ndarray[Any, Any]
 Mesh = tuple[tuple[str, int], ...]
+Step = tuple[str, str, str, ParameterStore]
+"""Level, pass, text, parameters."""
 HERE = Path(__file__).parent
 TINY = str(HERE / "tiny-caches.yaml")
 
@@ -81,7 +83,7 @@ SUBJECTS = [
     Subject("two ranks, mlp", sharding.MLP, "two-hosts", "tensor"),
     Subject("two ranks, heads", sharding.HEADS, "two-hosts", "tensor"),
     Subject("two ranks, batch", sharding.MLP, str(HERE / "near-ranks.yaml"), "batch"),
-    Subject("near memory, matmul", upmem.matmul(17, 13, 11, "i32"), "cpu-upmem"),
+    Subject("near memory, matmul", upmem.matmul(7, 5, 6, "i32"), "cpu-upmem"),
     Subject("near memory, softmax", upmem.softmax(5, 13), "cpu-upmem"),
     Subject("near memory, sums", upmem.row_sums(19, 7, "i32"), "cpu-upmem"),
     Subject("gpu, f16 product", programs.product("f16", 17, 33, 19), "h100"),
@@ -91,10 +93,12 @@ SUBJECTS = [
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A program after one pass, as text, with the program before it to compare with.
+    """A program after one pass, as text.
 
-    `before` is the last one that a single device runs whole where the pass works on a part of a program. `rest`: the
-    passes that follow on this level; its checks hold after them.
+    Attributes:
+        history: the programs before it as (level, pass, text, parameters), the first one as given.
+        rest: the passes that follow on this level; its checks hold after them.
+        mesh: the ranks it is cut over, None for a program of one.
     """
 
     subject: Subject
@@ -102,7 +106,7 @@ class Snapshot:
     one: str
     text: str
     parameters: ParameterStore
-    before: tuple[str, ParameterStore]
+    history: tuple[Step, ...]
     rest: tuple[str, ...]
     mesh: Mesh | None
 
@@ -110,30 +114,26 @@ class Snapshot:
         """A new copy; in a context of its own unless one is given."""
         return Program(parse_module(self.text, context), copy.deepcopy(self.parameters))
 
-    def program_before(self) -> Program:
-        return Program(parse_module(self.before[0]), self.before[1])
-
 
 def snapshots(subject: Subject) -> list[Snapshot]:
-    """The program after every pass that changes it."""
+    """The program after every pass that changes it; of level `tensor` at least as it is given."""
     machine = load_target(subject.machine)
     program = start(subject)
-    before = _taken(program)
+    history: list[Step] = [("tensor", "as given", *_taken(program))]
     mesh: Mesh | None = None
     found: list[Snapshot] = []
     for stage, passes in with_strategy(subject.strategy):
-        level_began = len(found)
-        for number, one in enumerate(passes):
-            parse(one).apply(program, PassContext(machine))
+        if stage == "device" and not found:
+            found.append(Snapshot(subject, *history[0], (history[0],), (), None))
+        for number, text in enumerate(passes):
+            one = parse(text)
+            one.apply(program, PassContext(machine))
             now = _taken(program)
-            if now[0] == before[0] and now[1].keys() == before[1].keys():
+            if now[0] == history[-1][2] and now[1].keys() == history[-1][3].keys():
                 continue
-            if one.startswith("partition-program"):
-                mesh = tuple(machine.mesh)
-            found.append(Snapshot(subject, stage, parse(one).name, *now, before, passes[number + 1 :], mesh))
-            before = before if mesh else now
-        if stage == "tensor" and len(found) == level_began:  # the passes had nothing to do, the level is there all the same
-            found.append(Snapshot(subject, stage, "as given", *before, before, (), mesh))
+            mesh = tuple(machine.mesh) if one.name == "partition-program" else mesh
+            found.append(Snapshot(subject, stage, one.name, *now, tuple(history), passes[number + 1 :], mesh))
+            history.append((stage, one.name, *now))
     return found
 
 

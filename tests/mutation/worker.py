@@ -58,7 +58,14 @@ class Refused:
     kind: str
 
 
-Found = Mutant | Refused
+@dataclass(frozen=True)
+class FalseAlarm:
+    """A check that refutes a program that nobody has broken."""
+
+    what: str
+
+
+Found = Mutant | Refused | FalseAlarm
 
 
 @lru_cache(maxsize=2)
@@ -76,6 +83,8 @@ def work(task: Task, begin: int = 0) -> Iterator[Found]:
     for in all."""
     snapshot = _snapshots(task.subject)[task.number]
     court, context = Court(snapshot), new_context()
+    for name in court.false_alarms if not begin else ():
+        yield FalseAlarm(f"{name} of {snapshot.subject.name} after {snapshot.one}")
     for number, (kind, edit) in enumerate(_chosen(snapshot, task, context)):
         if number >= begin:
             yield _judged(court, kind, edit, context)

@@ -57,6 +57,8 @@ def run_collective(
     parts = here.meet(axis, signature, tuple(value), instruction.location)
     if kind == "all_gather":
         return _joined(parts, dim)
+    if reduction not in FLOAT_REDUCTIONS:
+        raise instruction.violation(f"{kind} with reduction '{reduction}', known are {', '.join(FLOAT_REDUCTIONS)}")
     total = _reduced(machine, reduction, element, parts)
     return total if kind == "all_reduce" else _own_part(instruction, total, dim, here.place(axis), len(parts))
 
