@@ -15,6 +15,7 @@ from torch_mlir import ir
 
 from stratagem.compiler.ir import new_context, parse_module, to_text
 from stratagem.compiler.program import Program
+from stratagem.runtime.errors import PassError
 from tests.mutation.judge import Court
 from tests.mutation.mutations import KINDS, edits_of
 from tests.mutation.subjects import SUBJECTS, Snapshot, Subject, snapshots
@@ -143,9 +144,9 @@ def _broken(snapshot: Snapshot, kind: str, number: int, context: Any) -> tuple[s
         with program.module.context, ir.Location.unknown():
             edit.apply()
         program.module.operation.verify()
-    except (ir.MLIRError, ValueError):
+        return edit.what, edit.breaks, Program(parse_module(to_text(program.module), context), program.parameters)
+    except (ir.MLIRError, PassError, ValueError):
         return None
-    return edit.what, edit.breaks, Program(parse_module(to_text(program.module), context), program.parameters)
 
 
 def _diff(snapshot: Snapshot, program: Program) -> str:
