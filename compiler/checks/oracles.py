@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from stratagem.compiler.checks.program_data import Draw, ProgramData
+from stratagem.compiler.checks.program_data import Draw, ProgramData, Sizes
 from stratagem.compiler.checks.verdicts import Verdict
 from stratagem.compiler.interpreter.compare import Bounded, compare
 from stratagem.compiler.interpreter.domains import Domain, ExactField, NativeFloat, RoundingBound, SymbolicReals
@@ -35,8 +35,8 @@ class Oracle(ABC):
     domain: Callable[[], Domain]
 
     @abstractmethod
-    def draw(self, free_size: int, reach: int) -> Draw:
-        """The inputs; `free_size` and `reach` as `Draw` takes them."""
+    def draw(self, sizes: Sizes) -> Draw:
+        """The inputs."""
 
     @abstractmethod
     def first(self, module: Any, data: ProgramData) -> Any:
@@ -49,8 +49,8 @@ class Oracle(ABC):
 
 
 class _Field(Draw):
-    def __init__(self, free_size: int, seed: int, reach: int) -> None:
-        super().__init__(free_size, seed, reach)
+    def __init__(self, sizes: Sizes, seed: int) -> None:
+        super().__init__(sizes, seed)
         self._field = ExactField(2**16 + seed)
 
     def floats(self, port: Port) -> Value:
@@ -67,8 +67,8 @@ class FieldOracle(Oracle):
         """Another seed is another order of the field's elements, too: what a maximum begins with shows in some."""
         self._seed, self.domain = seed, partial(ExactField, seed)
 
-    def draw(self, free_size: int, reach: int) -> Draw:
-        return _Field(free_size, self._seed, reach)
+    def draw(self, sizes: Sizes) -> Draw:
+        return _Field(sizes, self._seed)
 
     def first(self, module: Any, data: ProgramData) -> list[Value]:
         return run_main(module, data, self.domain, None)[0]
@@ -94,8 +94,8 @@ class _Numbers(Draw):
 
     takes_own_data = True
 
-    def __init__(self, free_size: int, kind: int, seed: int, reach: int) -> None:
-        super().__init__(free_size, seed, reach)
+    def __init__(self, sizes: Sizes, kind: int, seed: int) -> None:
+        super().__init__(sizes, seed)
         self._kind = kind
 
     def floats(self, port: Port) -> Value:
@@ -120,8 +120,8 @@ class BoundOracle(Oracle):
     def __init__(self, kind: int = NORMAL, seed: int = 0) -> None:
         self._kind, self._seed = kind, seed
 
-    def draw(self, free_size: int, reach: int) -> Draw:
-        return _Numbers(free_size, self._kind, self._seed, reach)
+    def draw(self, sizes: Sizes) -> Draw:
+        return _Numbers(sizes, self._kind, self._seed)
 
     def first(self, module: Any, data: ProgramData) -> list[Bounded]:
         machine = Machine(module, RoundingBound())
@@ -169,8 +169,8 @@ class SymbolicOracle(Oracle):
     obligation = "same expressions over the reals"
     domain = SymbolicReals
 
-    def draw(self, free_size: int, reach: int) -> Draw:
-        return _Symbols(free_size, reach=reach)
+    def draw(self, sizes: Sizes) -> Draw:
+        return _Symbols(sizes)
 
     def first(self, module: Any, data: ProgramData) -> list[Value]:
         return run_main(module, data, SymbolicReals, None)[0]

@@ -7,7 +7,7 @@ free ones. (The idea is that of Pnueli, Siegel and Singerman, 1998.)
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import product
@@ -15,7 +15,7 @@ from typing import Any
 
 from stratagem.compiler import knobs
 from stratagem.compiler.checks.oracles import FAR, TIES, BoundOracle, FieldOracle, Oracle, SymbolicOracle
-from stratagem.compiler.checks.program_data import ProgramData
+from stratagem.compiler.checks.program_data import ProgramData, Sizes
 from stratagem.compiler.checks.verdicts import Finding, Verdict
 from stratagem.compiler.interpreter.spmd import Mesh
 from stratagem.compiler.interpreter.values import Array
@@ -27,7 +27,9 @@ from stratagem.runtime.errors import RuntimeInputError, UnsupportedError
 FREE_SIZES = (7, 16, 5, 64, 224)
 """Sizes tried in turn for free dimensions, until a program's own assertions accept one: primes first."""
 REACHES = (7, 1, 0)
-"""Ranges of integer inputs for the further runs, in turn, the same way: some are indices, and must be in range."""
+SPREADS = (1, -1, 0)
+"""Ranges of integers and differences of free sizes for the further runs, in turn, the same way: some integers are
+indices and must be in range, some sizes must be equal."""
 ORACLES: tuple[Callable[[], Oracle], ...] = (FieldOracle, BoundOracle, SymbolicOracle)
 FURTHER: tuple[Callable[[], Oracle], ...] = (
     *(partial(FieldOracle, seed) for seed in (1, 2)),
@@ -85,7 +87,11 @@ class PassValidator:
         said = {f.obligation: f for one, f in found if not one.is_further}
         for one, finding in found:
             known = said.get(finding.obligation)
-            if one.is_further and finding.verdict is Verdict.REFUTED and (known is None or known.verdict is not Verdict.REFUTED):
+            if (
+                one.is_further
+                and finding.verdict is Verdict.REFUTED
+                and (known is None or known.verdict is not Verdict.REFUTED)
+            ):
                 said[finding.obligation] = finding
         return [*said.values(), *changed]
 
@@ -132,10 +138,16 @@ def _is_still(held: Array, now: Array | None) -> bool:
     return now.shape == held.shape and now.dtype == held.dtype and now.tobytes() == held.tobytes()
 
 
+def _sizes(is_further: bool) -> Iterator[Sizes]:
+    reaches, spreads = (REACHES, SPREADS) if is_further else ((0,), (0,))
+    for free, reach, spread in product(FREE_SIZES, reaches, spreads):
+        yield Sizes(free, spread, reach)
+
+
 def _begin(one: _Comparison, program: Program) -> None:
     """Finds sizes that the program accepts, and its results."""
-    for size, reach in product(FREE_SIZES, REACHES if one.is_further else (0,)):
-        one.data, one.problem = ProgramData(one.oracle.draw(size, reach), one.oracle.domain), ""
+    for sizes in _sizes(one.is_further):
+        one.data, one.problem = ProgramData(one.oracle.draw(sizes), one.oracle.domain), ""
         try:
             one.data.extend(program, None)
             one.first = one.oracle.first(program.module, one.data)

@@ -125,8 +125,11 @@ def _check_nesting(name: str, op: Any, tier: str, device: Device) -> None:
     while around.name != "func.func":
         outer = _text(around, "device.tier") if around.name == "scf.forall" else ""
         if outer in order and order.index(outer) >= order.index(tier):
-            raise PassError(f"kernel @{name}: scf.forall of tier '{tier}' stands in one of tier '{outer}', {device.name} "
-                            f"has {' around '.join(order)}")  # fmt: skip
+            nesting = " around ".join(order)
+            raise PassError(
+                f"kernel @{name}: scf.forall of tier '{tier}' stands in one of tier '{outer}', {device.name} has {nesting}",
+                location=location_text(op),
+            )
         around = around.parent.operation
 
 

@@ -1,4 +1,4 @@
-"""The physical contract: @main on buffers calls declared functions, each served by the runtime or by one member's kernel.
+"""The physical contract: @main on buffers calls declared functions; the runtime or one member's kernel serves each.
 
 Run after the level's passes and by the verifier; it trusts nothing but the IR and the hardware description.
 """

@@ -20,7 +20,7 @@ def check_iterators(op: Any) -> None:
         return
     kinds = [str(kind) for kind in ir.ArrayAttr(op.attributes["iterator_types"])]
     maps = [ir.AffineMapAttr(m).value for m in ir.ArrayAttr(op.attributes["indexing_maps"])]
-    inputs = list(ir.DenseI32ArrayAttr(op.attributes["operandSegmentSizes"]))[0]
+    inputs = next(iter(ir.DenseI32ArrayAttr(op.attributes["operandSegmentSizes"])))
     for number, found in enumerate(maps[inputs:]):
         loops = {str(expression) for expression in found.results}
         for loop, kind in enumerate(kinds):

@@ -77,7 +77,9 @@ def _received(worker: _Worker) -> Found | None:
         worker.process.join()
         worker.ended = True
         ended = f"the process ended with code {worker.process.exitcode}"
-        found = Mutant(SUBJECTS[task.subject].name, "", f"pass {task.number}", "crash", f"edit {worker.tried}", ended, "")
+        found = Mutant(
+            SUBJECTS[task.subject].name, "", f"pass {task.number}", "crash", f"edit {worker.tried}", ended, ""
+        )
     if found is None:
         worker.task = None
         return None

@@ -161,7 +161,12 @@ func.func @main(%x: tensor<29xi32> {model.input = "x"}, %y: tensor<29xi8> {model
 
 def product(dtype: str, m: int, k: int, n: int) -> str:
     """A product with sums in f32, a bias and a ReLU, rounded to `dtype`."""
-    a, b, c, f = f"tensor<{m}x{k}x{dtype}>", f"tensor<{k}x{n}x{dtype}>", f"tensor<{m}x{n}x{dtype}>", f"tensor<{m}x{n}xf32>"
+    a, b, c, f = (
+        f"tensor<{m}x{k}x{dtype}>",
+        f"tensor<{k}x{n}x{dtype}>",
+        f"tensor<{m}x{n}x{dtype}>",
+        f"tensor<{m}x{n}xf32>",
+    )
     return f"""
 #a = affine_map<(i, j, k) -> (i, k)>
 #b = affine_map<(i, j, k) -> (k, j)>

@@ -73,7 +73,8 @@ PLANTED = [
     Planted(
         "partition-program-loses-collective",
         sharding.MLP,
-        r"pass 'partition-program.*' of stage 'device' failed: .*result 'y': 128 of 128 elements differ, first \[0, 0\]",
+        r"pass 'partition-program.*' of stage 'device' failed: .*result 'y': 128 of 128 elements differ, "
+        r"first \[0, 0\]",
         target="two-hosts",
         strategy="tensor",
     ),
@@ -94,8 +95,8 @@ PLANTED = [
     Planted(
         "place-kernels-stays",
         upmem.matmul(7, 5, 6, "i32"),
-        r"system level, main: 'values where they are read' does not hold: func.return runs on 'host' and reads operand 0 "
-        r"on 'pim'",
+        r"system level, main: 'values where they are read' does not hold: func.return runs on 'host' and reads "
+        r"operand 0 on 'pim'",
         target="cpu-upmem",
         verify="fast",
     ),

@@ -226,3 +226,22 @@ def test_a_result_of_another_shape_is_refuted() -> None:
         1,
     )
     assert all("shape" in f.detail for f in after(wrong)) and Verdict.REFUTED in verdicts(after(wrong))
+
+
+def test_sizes_that_may_differ_do() -> None:
+    text = """
+func.func @main(%x: tensor<?xf32> {model.input = "x"}, %y: tensor<?xf32> {model.input = "y"})
+    -> (tensor<?xf32> {model.output = "z"}) {
+  %c0 = arith.constant 0 : index
+  %n = tensor.dim %x, %c0 : tensor<?xf32>
+  %m = tensor.dim %y, %c0 : tensor<?xf32>
+  %fits = arith.cmpi sle, %n, %m : index
+  cf.assert %fits, "y is shorter than x"
+  %part = tensor.extract_slice %y[0] [%n] [1] : tensor<?xf32> to tensor<?xf32>
+  return %part : tensor<?xf32>
+}"""
+    validator = PassValidator()
+    validator.start(Program(parse_module(text)), text)
+    wrong = text.replace("[%n] [1]", "[%m] [1]")
+    findings = validator.after_pass("tensor", "some-pass", Program(parse_module(wrong)), wrong)
+    assert findings[0].verdict is Verdict.REFUTED and "shape" in findings[0].detail

@@ -39,7 +39,7 @@ def test_a_placed_program_is_proved() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "obligation", "said"),
     [
-        ("@k(%w, %e)", "@k(%x, %e)", VALUES, 'the call of @k runs on \'pim\' and reads operand 0 on \'host\''),
+        ("@k(%w, %e)", "@k(%x, %e)", VALUES, "the call of @k runs on 'pim' and reads operand 0 on 'host'"),
         ("return %h", "return %y", VALUES, "func.return runs on 'host' and reads operand 0 on 'pim'"),
         ("return %h", "return %w", VALUES, "func.return runs on 'host' and reads operand 0 on 'pim'"),
         ('"system.transfer"(%y)', '"system.transfer"(%x)', VALUES, "a transfer from 'pim' of a value on 'host'"),
@@ -47,7 +47,12 @@ def test_a_placed_program_is_proved() -> None:
         ('source = "pim"', 'source = "host"', VALUES, "a transfer from 'host' to itself"),
         ('{system.member = "pim"} ', "", KERNELS, "the call of @k has no system.member"),
         ('member = "pim"', 'member = "moon"', KERNELS, "the call of @k runs on 'moon', the system has host, pim"),
-        ('member = "pim"', 'member = "host"', KERNELS, "the call of @k is for upmem-rank and runs on 'host', a generic"),
+        (
+            'member = "pim"',
+            'member = "host"',
+            KERNELS,
+            "the call of @k is for upmem-rank and runs on 'host', a generic",
+        ),
     ],
 )
 def test_what_is_in_the_wrong_place_is_refuted(old: str, new: str, obligation: str, said: str) -> None:

@@ -150,7 +150,9 @@ def test_number_of_inputs_must_fit_the_mesh() -> None:
 
 
 def test_a_shard_along_a_dimension_that_is_not_there_is_said() -> None:
-    text = SUM_OVER_RANKS.replace('model.input = "x", system.shard = "node:1"', 'model.input = "x", system.shard = "node:2"')
+    text = SUM_OVER_RANKS.replace(
+        'model.input = "x", system.shard = "node:1"', 'model.input = "x", system.shard = "node:2"'
+    )
     with pytest.raises(RuntimeInputError, match="'x' is cut along dimension 2, it has 2"):
         equal_in_field(parse_module(WHOLE), parse_module(text), mesh=MESH)
 
