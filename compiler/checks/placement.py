@@ -15,6 +15,7 @@ from torch_mlir import ir
 
 from stratagem.compiler.checks.verdicts import Finding, Verdict
 from stratagem.compiler.ir import find_function, functions, location_text, symbol_name
+from stratagem.compiler.levels.device import kernel_class
 
 LEVEL = "system"
 VIEWS = ("tensor.cast", "tensor.collapse_shape", "tensor.expand_shape", "tensor.extract_slice")
@@ -26,7 +27,7 @@ MEMBER, KERNEL = "system.member", "device.kernel"
 def check_placement(module: Any, machine: Any) -> list[Finding]:
     """Two findings for @main: kernels run on their devices, values are where they are read."""
     devices = {name: member.device.name for name, member in machine.members.items()}
-    classes = {symbol_name(f): _class(f) for f in functions(module) if KERNEL in f.attributes}
+    classes = {symbol_name(f): kernel_class(f) for f in functions(module) if KERNEL in f.attributes}
     walker = _Homes(devices, classes, machine.host)
     found = list(walker.block(find_function(module, "main").regions[0].blocks[0]))
     return [
@@ -39,11 +40,6 @@ def _finding(obligation: str, problems: list[_Problem]) -> Finding:
     if not problems:
         return Finding(LEVEL, "main", obligation, Verdict.PROVED)
     return Finding(LEVEL, "main", obligation, Verdict.REFUTED, problems[0].text, location_text(problems[0].op))
-
-
-def _class(function: Any) -> str:
-    claims = ir.DictAttr(function.attributes[KERNEL])
-    return str(ir.StringAttr(claims["class"]).value) if "class" in claims else ""
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,8 @@ def _check_main_op(op: Any) -> None:
 
 
 def check_kernel(name: str, function: Any, devices: dict[str, Device]) -> None:
-    """Raises PassError where a kernel is not one for the device of its claim, which must be among `devices`."""
+    """Raises PassError where a kernel is not one for the device of its claim, which must be among `devices`. A kernel
+    that another device refused is tiled for that one, and says so (`tiles`)."""
     entries = _claim(name, function)
     device = devices.get(entries.get("class", ""))
     if device is None:
@@ -68,9 +69,17 @@ def check_kernel(name: str, function: Any, devices: dict[str, Device]) -> None:
     phases = [op for op in _top_level(function) if op.name == "scf.forall"]
     if not phases and entries.get("function") != "sequential":
         raise PassError(f"kernel @{name} is '{entries.get('function', '')}' but has no scf.forall")
+    tiled_for = devices.get(entries.get("tiles", device.name))
+    if tiled_for is None:
+        raise PassError(f"kernel @{name} is tiled for '{entries['tiles']}', not for {', '.join(devices)}")
     for op in walk(function):
         check_iterators(op)
-        _check_loop(name, op, device)
+        _check_loop(name, op, tiled_for)
+
+
+def kernel_class(function: Any) -> str:
+    """The device class that a kernel claims to be for; empty where it claims none."""
+    return _claim(symbol_name(function), function).get("class", "")
 
 
 def _claim(name: str, function: Any) -> dict[str, str]:
@@ -127,7 +136,8 @@ def _check_nesting(name: str, op: Any, tier: str, device: Device) -> None:
         if outer in order and order.index(outer) >= order.index(tier):
             nesting = " around ".join(order)
             raise PassError(
-                f"kernel @{name}: scf.forall of tier '{tier}' stands in one of tier '{outer}', {device.name} has {nesting}",
+                f"kernel @{name}: scf.forall of tier '{tier}' stands in one of tier '{outer}'; "
+                f"{device.name} has {nesting}",
                 location=location_text(op),
             )
         around = around.parent.operation

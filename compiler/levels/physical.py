@@ -11,7 +11,7 @@ from torch_mlir import ir
 
 from stratagem.compiler.ir import argument_flags, find_function, functions, symbol_name, walk
 from stratagem.compiler.levels.border import check_border
-from stratagem.compiler.levels.device import check_kernel
+from stratagem.compiler.levels.device import check_kernel, kernel_class
 from stratagem.hwmodels import Machine
 from stratagem.runtime.errors import PassError
 
@@ -47,6 +47,7 @@ def _check_arena(main: Any) -> None:
 
 def _kernels(module: Any, machine: Machine) -> dict[str, Any]:
     """Every kernel by name, checked for the member whose module it stands in."""
+    devices = {member.device.name: member.device for member in machine.members.values()}
     found: dict[str, Any] = {}
     for view in module.body.operations:
         op = view.operation
@@ -55,12 +56,13 @@ def _kernels(module: Any, machine: Machine) -> dict[str, Any]:
         member = symbol_name(op) if "sym_name" in op.attributes else ""
         if member not in machine.members:
             raise PassError(f"kernels for member '{member}', the system has {', '.join(machine.members)}")
-        device = machine.members[member].device
         for function in (f for f in walk(op) if f.name == "func.func"):
-            name = symbol_name(function)
+            name, made_for = symbol_name(function), machine.members[member].device.name
             if name in found:
                 raise PassError(f"kernel @{name} has code for two members")
-            check_kernel(name, function, {device.name: device})
+            check_kernel(name, function, devices)
+            if kernel_class(function) != made_for:
+                raise PassError(f"kernel @{name} is for {kernel_class(function)}, member '{member}' is a {made_for}")
             found[name] = function
     return found
 

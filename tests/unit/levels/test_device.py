@@ -113,6 +113,6 @@ def test_loops_over_groups_stand_in_each_other_as_the_groups_do() -> None:
 
 @pytest.mark.parametrize(("outer", "inner"), [("tasklet", "dpu"), ("dpu", "dpu")])
 def test_other_nestings_are_refused(outer: str, inner: str) -> None:
-    message = f"scf.forall of tier '{inner}' stands in one of tier '{outer}', upmem-rank has dpu around tasklet"
+    message = f"scf.forall of tier '{inner}' stands in one of tier '{outer}'; upmem-rank has dpu around tasklet"
     with pytest.raises(PassError, match=message):
         nested(outer, inner)

@@ -44,6 +44,7 @@ WRONG = [
     (" attributes {llvm.emit_c_interface}", "", "@k is declared without llvm.emit_c_interface"),
     ("private @k(%x", "private @l(%x", "@k is declared, but no member has code for it"),
     ('class = "generic-avx512"', 'class = "h100"', "kernel @k is for 'h100', not for generic-avx512"),
+    ('"fma", function', '"fma", tiles = "h100", function', "kernel @k is tiled for 'h100', not for generic-avx512"),
     ('device.tier = "core"', 'device.tier = "lane"', "scf.forall of tier 'lane'"),
     ('kind = "all_reduce"', 'kind = "broadcast"', "claims collective 'broadcast', the runtime has all_reduce"),
     ('kind = "all_reduce"', 'kind = "all_gather"', "claims all_gather with reduction 'sum', it takes no reduction"),
