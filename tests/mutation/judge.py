@@ -9,6 +9,7 @@ at sizes of its own.
 from __future__ import annotations
 
 import copy
+import re
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -47,6 +48,8 @@ RULES = {
     "failed:": "assertion",
 }
 """Words of a violation -> the rule, for the table."""
+VIOLATION = re.compile(r"\b([a-z_]+\.[a-z_.]+|collective): (.*)")
+"""The operation and the rule, behind a location where there is one."""
 JUDGE_SEED = 101
 
 
@@ -137,8 +140,8 @@ class Court:
         bad = next((f for f in findings if f.verdict is Verdict.REFUTED), None)
         if bad is None:
             return ""
-        is_result = bad.detail.startswith(("result '", "parameter '"))
-        return bad.obligation if is_result else f"run: {_rule(*bad.detail.split(': ', 1))}"
+        broken = VIOLATION.search(bad.detail)
+        return f"run: {_rule(broken[1], broken[2])}" if broken else bad.obligation
 
 
 def _validator(snapshot: Snapshot, machine: Any) -> PassValidator:
@@ -196,7 +199,7 @@ def outcome_of(program: Program, inputs: Mapping[str, Array], mesh: Mesh | None)
 def _reason(problem: StratagemError) -> str:
     if isinstance(problem, Violation):
         return _rule(problem.operation, problem.problem)
-    return f"{type(problem).__name__}: {problem.problem.split(':')[0]}"
+    return type(problem).__name__
 
 
 def _rule(operation: str, problem: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -19,7 +20,8 @@ def score(mutants: Iterable[Mutant]) -> float:
 def last_line(mutants: list[Mutant]) -> str:
     real = sum(bool(m.real) for m in mutants)
     killed = sum(bool(m.real and m.killer) for m in mutants)
-    return f"mutation: {len(mutants)} mutants, {real} real, {killed} killed, score {score(mutants):.1f} %"
+    percent = math.floor(10 * score(mutants)) / 10  # never more than it is
+    return f"mutation: {len(mutants)} mutants, {real} real, {killed} killed, score {percent} %"
 
 
 def table(mutants: list[Mutant]) -> str:
@@ -40,8 +42,11 @@ def _numbers(mine: list[Mutant]) -> tuple[str, str, str]:
 
 
 def _killers(mine: list[Mutant]) -> str:
-    found = Counter(m.killer for m in mine if m.real and m.killer)
-    return ", ".join(f"{name} {count}" for name, count in found.most_common())
+    return _counted([m for m in mine if m.real and m.killer])
+
+
+def _counted(noticed: list[Mutant]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in Counter(m.killer for m in noticed).most_common())
 
 
 def totals(mutants: list[Mutant], refused: int) -> str:
@@ -53,8 +58,9 @@ def totals(mutants: list[Mutant], refused: int) -> str:
             lines.append(f"level {level}: {last_line(mine).removeprefix('mutation: ')}")
     early = sum(bool(m.real) and m.killer.startswith(("proof: ", "pass: ")) for m in mutants)
     lines.append(f"noticed by the checks of a level, which every compile runs: {early}")
-    false = sum(not m.real and bool(m.killer) for m in mutants)
-    lines.append(f"equivalent for the judge, but noticed by a check: {false}; they do not count")
+    strict = [m for m in mutants if not m.real and m.killer]
+    by = f" ({_counted(strict)})" if strict else ""
+    lines.append(f"equivalent for the judge, but noticed by a check: {len(strict)}{by}; they do not count")
     lines.append(f"no valid IR for MLIR's verifier: {refused} further edits; they do not count")
     return "\n".join(lines)
 
