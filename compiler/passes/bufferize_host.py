@@ -72,8 +72,8 @@ def member_of_kernels(module: Any) -> dict[str, str]:
         if callee not in names:
             continue
         if MEMBER not in op.attributes:
-            hint = "run place-kernels"
-            raise PassError(f"the call of @{callee} has no {MEMBER}", hint=hint, location=location_text(op))
+            problem = f"the call of @{callee} has no {MEMBER}; place-kernels gives it one"
+            raise PassError(problem, location=location_text(op))
         member = str(ir.StringAttr(op.attributes[MEMBER]).value)
         if placed.setdefault(callee, member) != member:
             problem = f"calls of @{callee} are placed on '{placed[callee]}' and on '{member}'"

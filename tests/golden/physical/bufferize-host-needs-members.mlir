@@ -2,7 +2,6 @@
 
 // Whose module a kernel goes to is never guessed.
 // CHECK: pass 'bufferize-host' of stage 'opt' failed: the call of @negate has no system.member
-// CHECK: run place-kernels
 #id = affine_map<(d0) -> (d0)>
 module attributes {stratagem.level = "system"} {
   func.func @main(%x: tensor<5xf32> {model.input = "x"}) -> (tensor<5xf32> {model.output = "y"}) {
