@@ -7,7 +7,9 @@ from typing import Any
 
 from stratagem.compiler.checks.capacity import check_capacity
 from stratagem.compiler.checks.collectives import check_collectives
+from stratagem.compiler.checks.deallocations import check_deallocations
 from stratagem.compiler.checks.memory_plan import check_memory_plan
+from stratagem.compiler.checks.placement import check_placement
 from stratagem.compiler.checks.premises import premises_of_calls, updated_destinations
 from stratagem.compiler.checks.templates import prove_template
 from stratagem.compiler.checks.verdicts import AssuranceReport, Finding, Verdict
@@ -75,8 +77,14 @@ def _device(module: Any, machine: Any) -> list[Finding]:
 
 
 def _system(module: Any, machine: Any) -> list[Finding]:
-    return check_collectives(module)
+    from stratagem.compiler.levels.device import check_device_level
+
+    contract = _contract("system", lambda: check_device_level(module, machine))
+    return [contract, *check_placement(module, machine), *check_collectives(module)]
 
 
 def _physical(module: Any, machine: Any) -> list[Finding]:
-    return check_memory_plan(module)
+    from stratagem.compiler.levels.physical import check_physical_level
+
+    contract = _contract("physical", lambda: check_physical_level(module, machine))
+    return [contract, *check_memory_plan(module), *check_deallocations(module)]

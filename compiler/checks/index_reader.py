@@ -79,12 +79,18 @@ class IndexReader:
         if op.name == "arith.constant":
             return str(ir.IntegerAttr(op.attributes["value"]).value)
         if op.name == "tensor.dim":
-            return self.size(op.operands[0], int(self.expression(op.operands[1])))
+            return self._dim(op)
         if op.name in ("affine.apply", "affine.min", "affine.max"):
             return self._affine(op)
         if op.name in ("arith.index_cast", "arith.index_castui"):
             return self.expression(op.operands[0])
         return self._arithmetic(op)
+
+    def _dim(self, op: Any) -> str:
+        dim, rank = self.expression(op.operands[1]), ir.RankedTensorType(op.operands[0].type).rank
+        if not dim.isdigit() or int(dim) >= rank:
+            raise NotAffine(f"dimension {dim} of a tensor of rank {rank}")
+        return self.size(op.operands[0], int(dim))
 
     def _arithmetic(self, op: Any) -> str:
         signs = {"arith.addi": "+", "arith.subi": "-"}

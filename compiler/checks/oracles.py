@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
 
-from stratagem.compiler.checks.program_data import Draw, ProgramData
+from stratagem.compiler.checks.program_data import Draw, ProgramData, Sizes
 from stratagem.compiler.checks.verdicts import Verdict
 from stratagem.compiler.interpreter.compare import Bounded, compare
 from stratagem.compiler.interpreter.domains import Domain, ExactField, NativeFloat, RoundingBound, SymbolicReals
@@ -31,10 +32,10 @@ class Oracle(ABC):
     """One number domain, and what agreement means in it. `obligation` is its name in reports."""
 
     obligation: ClassVar[str]
-    domain: ClassVar[type[Domain]]
+    domain: Callable[[], Domain]
 
     @abstractmethod
-    def draw(self, free_size: int) -> Draw:
+    def draw(self, sizes: Sizes) -> Draw:
         """The inputs."""
 
     @abstractmethod
@@ -48,9 +49,9 @@ class Oracle(ABC):
 
 
 class _Field(Draw):
-    def __init__(self, free_size: int) -> None:
-        super().__init__(free_size)
-        self._field = ExactField(2**16)
+    def __init__(self, sizes: Sizes, seed: int) -> None:
+        super().__init__(sizes, seed)
+        self._field = ExactField(2**16 + seed)
 
     def floats(self, port: Port) -> Value:
         return self._field.random(self.shape(port))
@@ -61,30 +62,50 @@ class FieldOracle(Oracle):
     for programs of tensors, Wu et al. 2025)."""
 
     obligation = "same results in the exact field"
-    domain = ExactField
 
-    def draw(self, free_size: int) -> Draw:
-        return _Field(free_size)
+    def __init__(self, seed: int = 0) -> None:
+        """Another seed is another order of the field's elements, too: what a maximum begins with shows in some."""
+        self._seed, self.domain = seed, partial(ExactField, seed)
+
+    def draw(self, sizes: Sizes) -> Draw:
+        return _Field(sizes, self._seed)
 
     def first(self, module: Any, data: ProgramData) -> list[Value]:
-        return run_main(module, data, ExactField, None)[0]
+        return run_main(module, data, self.domain, None)[0]
 
     def judge(self, first: Any, module: Any, data: ProgramData, mesh: Mesh | None) -> Judgement:
-        for results in run_main(module, data, other_draw, mesh):
+        for results in run_main(module, data, partial(other_draw, self._seed), mesh):
             for port, want, got in zip(results_of(find_function(module, "main")), first, results, strict=True):
-                found = difference(port.name, want, got, seed=0)
+                found = difference(port.name, want, got, self._seed)
                 if found is not None:
                     return Verdict.REFUTED, str(found)
         return Verdict.TESTED, ""
 
 
+NORMAL, TIES, FAR = range(3)
+"""Kinds of numbers: normal random ones; whole ones near 0, many of them equal; per input, all small, large or far below
+0, so that what a maximum begins with matters."""
+FAR_AWAY = ((1.0, 0.0), (0.01, 0.0), (10.0, 0.0), (1.0, -20.0), (0.01, -3.0))
+"""Scale and shift of an input."""
+
+
 class _Numbers(Draw):
-    """Normal random numbers, and a program's own parameters."""
+    """Random numbers of one kind, and a program's own parameters."""
 
     takes_own_data = True
 
+    def __init__(self, sizes: Sizes, kind: int, seed: int) -> None:
+        super().__init__(sizes, seed)
+        self._kind = kind
+
     def floats(self, port: Port) -> Value:
-        return NativeFloat().lift(self.numbers.standard_normal(self.shape(port)), port.element)
+        made = self.numbers.standard_normal(self.shape(port))
+        if self._kind == TIES:
+            made = np.clip(np.round(made), -1.0, 1.0)
+        if self._kind == FAR:
+            scale, shift = FAR_AWAY[self.numbers.integers(len(FAR_AWAY))]
+            made = made * scale + shift
+        return NativeFloat().lift(made, port.element)
 
     def parameter(self, port: Port, stored: Array) -> Value:
         return NativeFloat().lift(stored, port.element) if is_float(port.element) else (port.inside(stored),)
@@ -96,8 +117,11 @@ class BoundOracle(Oracle):
     obligation = "results within the derived bound"
     domain = NativeFloat
 
-    def draw(self, free_size: int) -> Draw:
-        return _Numbers(free_size)
+    def __init__(self, kind: int = NORMAL, seed: int = 0) -> None:
+        self._kind, self._seed = kind, seed
+
+    def draw(self, sizes: Sizes) -> Draw:
+        return _Numbers(sizes, self._kind, self._seed)
 
     def first(self, module: Any, data: ProgramData) -> list[Bounded]:
         machine = Machine(module, RoundingBound())
@@ -114,6 +138,8 @@ class BoundOracle(Oracle):
         ports = results_of(find_function(module, "main"))
         for results in run_main(module, data, NativeFloat, mesh):
             for port, want, got in zip(ports, first, results, strict=True):
+                if np.shape(got[0]) != np.shape(want.value):
+                    return Verdict.REFUTED, _shapes(port, got[0], want.value)
                 found = compare(port.outside(got), *want)
                 if found.outcome == "outside bound":
                     return Verdict.REFUTED, f"result '{port.name}': {found.detail}"
@@ -143,8 +169,8 @@ class SymbolicOracle(Oracle):
     obligation = "same expressions over the reals"
     domain = SymbolicReals
 
-    def draw(self, free_size: int) -> Draw:
-        return _Symbols(free_size)
+    def draw(self, sizes: Sizes) -> Draw:
+        return _Symbols(sizes)
 
     def first(self, module: Any, data: ProgramData) -> list[Value]:
         return run_main(module, data, SymbolicReals, None)[0]
@@ -153,13 +179,14 @@ class SymbolicOracle(Oracle):
         for results in run_main(module, data, SymbolicReals, mesh):
             for port, want, got in zip(results_of(find_function(module, "main")), first, results, strict=True):
                 if np.shape(want[0]) != np.shape(got[0]):
-                    return (
-                        Verdict.REFUTED,
-                        f"result '{port.name}' has shape {np.shape(got[0])}, not {np.shape(want[0])}",
-                    )
+                    return Verdict.REFUTED, _shapes(port, got[0], want[0])
                 if not np.all(want[0] == got[0]):
                     return Verdict.NOT_CHECKED, f"result '{port.name}': the normal forms differ, which proves nothing"
         return Verdict.PROVED_HERE, ""
+
+
+def _shapes(port: Port, got: Array, want: Array) -> str:
+    return f"result '{port.name}' has shape {np.shape(got)}, not {np.shape(want)}"
 
 
 def run_main(module: Any, data: ProgramData, domain: Callable[[], Domain], mesh: Mesh | None) -> Sequence[list[Value]]:

@@ -30,21 +30,46 @@ TOGETHER = 2**16
 """Values up to so many elements are compared whole, larger ones by as many samples, before all of them are."""
 
 
+@dataclass(frozen=True)
+class Sizes:
+    """What inputs of unknown size and range become.
+
+    Attributes:
+        free: the first free dimension. spread: by how much each further one is larger.
+        reach: integers are drawn from -reach to reach; zeros and ones where it is 0.
+    """
+
+    free: int
+    spread: int = 0
+    reach: int = 0
+
+
 class Draw(ABC):
     """How a domain's inputs are made. `takes_own_data`: parameters are the program's own, not made up."""
 
     takes_own_data: ClassVar[bool] = False
 
-    def __init__(self, free_size: int, seed: int = 0) -> None:
-        """`free_size`: what every free dimension of an input becomes."""
-        self._free, self.numbers = free_size, np.random.default_rng(seed)
+    def __init__(self, sizes: Sizes, seed: int = 0) -> None:
+        """Flags of an odd seed are the opposite of those of the even one below."""
+        self._sizes, self._seed = sizes, seed
+        self._free_before: dict[tuple[str, int], int] = {}
+        self.numbers = np.random.default_rng(seed)
+        self._flags = np.random.default_rng(seed // 2)
 
     def shape(self, port: Port) -> tuple[int, ...]:
-        return tuple(self._free if n == DYNAMIC else n for n in port.shape)
+        return tuple(self._free(port.name, d) if n == DYNAMIC else n for d, n in enumerate(port.shape))
+
+    def _free(self, name: str, dim: int) -> int:
+        before = self._free_before.setdefault((name, dim), len(self._free_before))
+        return max(1, self._sizes.free + self._sizes.spread * before)
 
     def integers(self, port: Port) -> Value:
-        """Zeros and ones: they serve as indices, masks and flags alike."""
-        return (port.inside(self.numbers.integers(0, 2, self.shape(port))),)
+        """Zeros and ones, which serve as indices, masks and flags alike, or what `reach` allows."""
+        if port.element == "i1":
+            return (port.inside(self._flags.integers(0, 2, self.shape(port)) ^ self._seed % 2),)
+        reach = self._sizes.reach
+        low, high = (-reach, reach + 1) if reach else (0, 2)
+        return (port.inside(self.numbers.integers(low, high, self.shape(port))),)
 
     @abstractmethod
     def floats(self, port: Port) -> Value:
@@ -118,7 +143,7 @@ class _Stored(Draw):
     takes_own_data = True
 
     def __init__(self, like: Draw, program: Program) -> None:
-        super().__init__(like._free)
+        super().__init__(like._sizes)
         self._domain, self._known = RoundingBound(), program.parameters
 
     def floats(self, port: Port) -> Value:

@@ -113,5 +113,8 @@ def store_results(instruction: Instruction, destinations: Sequence[Value], resul
     for destination, result in zip(destinations, results, strict=True):
         if not isinstance(destination, Buffer):
             raise instruction.violation("has neither results nor buffers to write to")
-        destination.store(result)
+        try:
+            destination.store(result)
+        except ValueError as problem:
+            raise instruction.violation(str(problem)) from None
     return ()

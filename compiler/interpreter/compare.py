@@ -83,12 +83,9 @@ def compare(actual: Array, value: Array, bound: Array) -> Verdict:
     loose = limit > VACUOUS * _scale(wanted)
     outside = (error > limit) & ~np.isinf(limit)
     checked = int(wanted.size - np.count_nonzero(loose))
-    ratio = float(
-        np.max(
-            np.where(loose | (error == 0.0), 0.0, error / np.maximum(limit, np.finfo(np.float64).tiny)),
-            initial=0.0,
-        )
-    )
+    with np.errstate(over="ignore"):  # an error outside a bound of 0
+        ratios = error / np.maximum(limit, np.finfo(np.float64).tiny)
+    ratio = float(np.max(np.where(loose | (error == 0.0), 0.0, ratios), initial=0.0))
     if not outside.any() and not loose.any():
         return Verdict("within bound", checked, wanted.size, ratio)
     excess = np.where(outside, error - limit, -np.inf) if outside.any() else loose

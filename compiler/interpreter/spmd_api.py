@@ -106,6 +106,8 @@ def local_part(port: Port, array: Array, rank: Rank) -> Array:
         return array
     axis, dim = port.shard
     count = len(rank.rendezvous.group(rank.number, axis))
+    if dim >= array.ndim:
+        raise RuntimeInputError(f"'{port.name}' is cut along dimension {dim}, it has {array.ndim}")
     if array.shape[dim] % count:
         size = array.shape[dim]
         raise RuntimeInputError(f"'{port.name}': dimension {dim} of size {size} cannot be cut into {count} parts")

@@ -1,4 +1,5 @@
-"""The device contract: `@main` calls destination-passing kernels; kernels are tiled for units that exist.
+"""The device contract: `@main` calls destination-passing kernels; kernels are tiled for units that exist. It holds at
+level `system`, too.
 
 Run after the level's passes and by the verifier; it trusts nothing but the IR and the hardware description.
 """
@@ -11,6 +12,8 @@ from typing import Any
 from torch_mlir import ir
 
 from stratagem.compiler.ir import find_function, functions, location_text, symbol_name, walk
+from stratagem.compiler.levels.border import check_border
+from stratagem.compiler.levels.structured import check_iterators
 from stratagem.hwmodels import Device, Machine
 from stratagem.runtime.errors import PassError
 
@@ -29,11 +32,12 @@ def check_device_level(module: Any, machine: Machine) -> None:
     """Raises PassError for the first thing that a program at level `device` may not contain."""
     devices = {member.device.name: member.device for member in machine.members.values()}
     main = find_function(module, "main")
+    check_border(main, machine)
     for op in walk(main):
         _check_main_op(op)
     kernels = {symbol_name(f): f for f in functions(module) if symbol_name(f) != "main"}
     for name, function in kernels.items():
-        _check_kernel(name, function, devices)
+        check_kernel(name, function, devices)
 
 
 def _check_main_op(op: Any) -> None:
@@ -52,19 +56,30 @@ def _check_main_op(op: Any) -> None:
     )
 
 
-def _check_kernel(name: str, function: Any, devices: dict[str, Device]) -> None:
+def check_kernel(name: str, function: Any, devices: dict[str, Device]) -> None:
+    """Raises PassError where a kernel is not one for the device of its claim, which must be among `devices`. A kernel
+    that another device refused is tiled for that one, and says so (`tiles`)."""
     entries = _claim(name, function)
     device = devices.get(entries.get("class", ""))
     if device is None:
-        raise PassError(f"kernel @{name} is for '{entries.get('class', '')}', the machine has {', '.join(devices)}")
+        raise PassError(f"kernel @{name} is for '{entries.get('class', '')}', not for {', '.join(devices)}")
     if entries.get("unit") and entries["unit"] not in {u.name for u in device.units}:
         raise PassError(f"kernel @{name} claims unit '{entries['unit']}', {device.name} has no such unit")
     _check_destinations(name, function)
     phases = [op for op in _top_level(function) if op.name == "scf.forall"]
     if not phases and entries.get("function") != "sequential":
         raise PassError(f"kernel @{name} is '{entries.get('function', '')}' but has no scf.forall")
+    tiled_for = devices.get(entries.get("tiles", device.name))
+    if tiled_for is None:
+        raise PassError(f"kernel @{name} is tiled for '{entries['tiles']}', not for {', '.join(devices)}")
     for op in walk(function):
-        _check_loop(name, op, device)
+        check_iterators(op)
+        _check_loop(name, op, tiled_for)
+
+
+def kernel_class(function: Any) -> str:
+    """The device class that a kernel claims to be for; empty where it claims none."""
+    return _claim(symbol_name(function), function).get("class", "")
 
 
 def _claim(name: str, function: Any) -> dict[str, str]:
@@ -102,6 +117,7 @@ def _check_loop(name: str, op: Any, device: Device) -> None:
         if tier not in {group.name for group in device.groups()}:
             raise PassError(f"kernel @{name}: scf.forall of tier '{tier}', {device.name} has "
                             f"{', '.join(g.name for g in device.groups()) or 'no groups'}")  # fmt: skip
+        _check_nesting(name, op, tier, device)
     if op.name == "scf.for" and "device.level" in op.attributes:
         level = _text(op, "device.level")
         if level not in {m.name for m in device.memories()}:
@@ -109,6 +125,22 @@ def _check_loop(name: str, op: Any, device: Device) -> None:
     for key in ("device.stage",):
         if key in op.attributes and _text(op, key) not in {m.name for m in device.memories()}:
             raise PassError(f"kernel @{name}: a tile is staged in '{_text(op, key)}', no memory of {device.name}")
+
+
+def _check_nesting(name: str, op: Any, tier: str, device: Device) -> None:
+    """Loops over groups stand in each other as the groups do."""
+    order = [group.name for group in device.groups()]
+    around = op.parent.operation
+    while around.name != "func.func":
+        outer = _text(around, "device.tier") if around.name == "scf.forall" else ""
+        if outer in order and order.index(outer) >= order.index(tier):
+            nesting = " around ".join(order)
+            raise PassError(
+                f"kernel @{name}: scf.forall of tier '{tier}' stands in one of tier '{outer}'; "
+                f"{device.name} has {nesting}",
+                location=location_text(op),
+            )
+        around = around.parent.operation
 
 
 def _text(op: Any, key: str) -> str:

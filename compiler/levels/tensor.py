@@ -23,6 +23,7 @@ from stratagem.compiler.ir import (
     symbol_name,
     walk,
 )
+from stratagem.compiler.levels.structured import check_iterators
 from stratagem.compiler.signatures import COMPLEX, STORED, UNSIGNED
 from stratagem.runtime.errors import UnsupportedError
 from stratagem.runtime.signature import SMALL_TYPES
@@ -90,13 +91,14 @@ NEAREST: dict[str, str] = {
 
 
 def check_tensor_level(module: Any) -> None:
-    """Raises UnsupportedError for the first thing outside the contract, with its location and the nearest
-    form.
+    """Raises UnsupportedError for the first thing outside the contract, with its location and the nearest form;
+    PassError for an operation that contradicts itself.
     """
     main = _only_function(module)
     _check_interface(main)
     for op in walk(main):
         _check_operation(op)
+        check_iterators(op)
         for value in op.results:
             _check_type(value.type, op)
         for region in op.regions:

@@ -21,6 +21,7 @@ from stratagem.compiler.ir import (
     find_function,
     functions,
     local_text,
+    location_text,
     parse_module,
     run_pipeline,
     set_level,
@@ -29,9 +30,10 @@ from stratagem.compiler.ir import (
 )
 from stratagem.compiler.passes.base import Pass, PassContext
 from stratagem.compiler.program import Program
+from stratagem.runtime.errors import PassError
 
 HOST = "host"
-COLLECTIVE = "physical.collective"
+COLLECTIVE, MEMBER = "physical.collective", "system.member"
 BUFFERIZE = (
     "builtin.module(one-shot-bufferize{bufferize-function-boundaries allow-return-allocs-from-loops "
     "function-boundary-type-conversion=identity-layout-map},drop-equivalent-buffer-results,canonicalize,cse)"
@@ -81,16 +83,23 @@ def _extent(value: Any, dimension: int) -> Any:
 
 
 def member_of_kernels(module: Any) -> dict[str, str]:
-    """Kernel name -> the member its calls are placed on, in the order of definition."""
+    """Kernel name -> the member its calls are placed on, in the order of definition; the host for what nobody calls.
+
+    Raises PassError when a call has no member, or calls of one kernel have several.
+    """
     placed: dict[str, str] = {}
-    for op in walk(module.operation):
-        if op.name == "func.call":
-            callee = str(ir.FlatSymbolRefAttr(op.attributes["callee"]).value)
-            member = (
-                str(ir.StringAttr(op.attributes["system.member"]).value) if "system.member" in op.attributes else HOST
-            )
-            placed[callee] = member
     names = [symbol_name(f) for f in functions(module) if "device.kernel" in f.attributes]
+    for op in walk(module.operation):
+        callee = str(ir.FlatSymbolRefAttr(op.attributes["callee"]).value) if op.name == "func.call" else ""
+        if callee not in names:
+            continue
+        if MEMBER not in op.attributes:
+            problem = f"the call of @{callee} has no {MEMBER}; place-kernels gives it one"
+            raise PassError(problem, location=location_text(op))
+        member = str(ir.StringAttr(op.attributes[MEMBER]).value)
+        if placed.setdefault(callee, member) != member:
+            problem = f"calls of @{callee} are placed on '{placed[callee]}' and on '{member}'"
+            raise PassError(problem, location=location_text(op))
     return {name: placed.get(name, HOST) for name in names}
 
 

@@ -46,7 +46,8 @@ def member_for(function: Any, machine: System) -> str:
     """The member that runs a kernel: the one of its class, or the host where that member's backend refuses
     it.
 
-    A refusal is written into the kernel's claims (`reason`), for the report.
+    A refusal is written into the kernel's claims: `reason`, for the report, and `tiles`, the device whose groups and
+    memories its loops are about. The host runs these loops as they are.
     """
     wanted = device_class(function)
     for name, member in machine.members.items():
@@ -64,6 +65,7 @@ def _move_to_host(function: Any, machine: System, reason: str) -> None:
     claims = ir.DictAttr(function.attributes["device.kernel"])
     entries = {claims[i].name: claims[i].attr for i in range(len(claims))}
     with function.context:
+        entries["tiles"], entries["unit"] = entries["class"], ir.StringAttr.get("")
         entries["class"] = ir.StringAttr.get(machine.host_device.name)
         entries["reason"] = ir.StringAttr.get(reason)
         function.attributes["device.kernel"] = ir.DictAttr.get(entries)

@@ -117,7 +117,8 @@ class ExactField(Domain):
     def reduce(self, function: str, element: str, value: Value, axes: tuple[int, ...], init: Value) -> Value:
         kept = [axis for axis in range(np.ndim(value[0])) if axis not in axes]
         shape = tuple(value[0].shape[axis] for axis in kept)
-        terms = tuple(np.transpose(plane, [*axes, *kept]).reshape((-1, *shape)) for plane in value)
+        count = math.prod(value[0].shape[axis] for axis in axes)
+        terms = tuple(np.transpose(plane, [*axes, *kept]).reshape((count, *shape)) for plane in value)
         if function == "add" and not residues.tagged(value):
             total = tuple(plane.sum(axis=0) % modulus for plane, modulus in zip(terms, MODULI, strict=True))
             return self.apply(function, element, total, init)

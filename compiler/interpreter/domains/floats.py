@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -116,7 +117,9 @@ class NativeFloat(Float64):
             reduced = REDUCERS[function].reduce(value[0].astype(storage(element)), axis=axes)
             return self.apply(function, element, (reduced.astype(np.float64),), init)
         kept = [axis for axis in range(np.ndim(value[0])) if axis not in axes]
-        terms = np.transpose(value[0], [*axes, *kept]).reshape(-1, *(np.shape(value[0])[axis] for axis in kept))
+        sizes = np.shape(value[0])
+        count = math.prod(sizes[axis] for axis in axes)
+        terms = np.transpose(value[0], [*axes, *kept]).reshape(count, *(sizes[axis] for axis in kept))
         total = np.broadcast_to(init[0], terms.shape[1:])
         for term in terms:
             total = self._round(FUNCTIONS[function](total, term), element)

@@ -13,7 +13,7 @@ from torch_mlir import ir
 
 from stratagem.compiler.interpreter.attributes import MixedList, integer_list, segments, static_shape
 from stratagem.compiler.interpreter.buffers import Arena, Buffer, unwritten
-from stratagem.compiler.interpreter.elements import is_float
+from stratagem.compiler.interpreter.elements import element_of, is_float
 from stratagem.compiler.interpreter.instructions import Frame, Instruction, operation
 from stratagem.compiler.interpreter.machine import Machine
 from stratagem.compiler.interpreter.ops.constants import array_constant
@@ -31,9 +31,19 @@ def allocate(machine: Machine, instruction: Instruction, frame: Frame, operands:
     return (unwritten(machine.domain, shape, instruction.element),)
 
 
-@operation("memref.dealloc", "memref.assume_alignment", "bufferization.dealloc_tensor")
-def release(machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Any]) -> Sequence[Any]:
+@operation("memref.assume_alignment", "bufferization.dealloc_tensor")
+def keep(machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Any]) -> Sequence[Any]:
     return operands[:1] if instruction.results else ()
+
+
+@operation("memref.dealloc")
+def release(machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Any]) -> Sequence[Any]:
+    """What was there is gone: whoever reads it afterwards reads memory that nobody wrote."""
+    buffer: Buffer = operands[0]
+    gone = unwritten(machine.domain, [len(buffer.base[0])], element_of(instruction.op.operands[0].type))
+    for plane, numbers in zip(buffer.base, gone, strict=True):
+        plane[...] = numbers
+    return ()
 
 
 @operation("memref.get_global")

@@ -19,6 +19,8 @@ from stratagem.compiler.interpreter.values import Array, Value, integer, map_pla
 from stratagem.runtime.errors import UnsupportedError
 
 FLOAT_REDUCTIONS = {"sum": "add", "max": "maximum", "min": "minimum", "prod": "mul"}
+RANK = "sg_rank"
+"""The runtime's function that says which rank this is."""
 INTEGER_REDUCTIONS = {"sum": "add", "max": "maxs", "min": "mins", "prod": "mul"}
 
 
@@ -57,6 +59,8 @@ def run_collective(
     parts = here.meet(axis, signature, tuple(value), instruction.location)
     if kind == "all_gather":
         return _joined(parts, dim)
+    if reduction not in FLOAT_REDUCTIONS:
+        raise instruction.violation(f"{kind} with reduction '{reduction}', known are {', '.join(FLOAT_REDUCTIONS)}")
     total = _reduced(machine, reduction, element, parts)
     return total if kind == "all_reduce" else _own_part(instruction, total, dim, here.place(axis), len(parts))
 
@@ -102,9 +106,13 @@ def _here(machine: Machine, instruction: Instruction) -> Rank:
 @operation(RUNTIME_CALL)
 def runtime_call(machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Any]) -> Sequence[Any]:
     """Calls of the physical level that the runtime serves: collectives on buffers, and the rank's number."""
+    name = callee(instruction)
+    declaration = machine.source(name)
+    is_collective = "physical.collective" in declaration.attributes
+    if not is_collective and name != RANK:
+        raise UnsupportedError(f"call of '{name}', which has no body in this module", location=instruction.location)
     here = _here(machine, instruction)
-    declaration = machine.source(callee(instruction))
-    if "physical.collective" not in declaration.attributes:
+    if not is_collective:
         return [integer(here.place(""))]
     claims = ir.DictAttr(declaration.attributes["physical.collective"])
     kind = str(ir.StringAttr(claims["kind"]).value)

@@ -76,7 +76,7 @@ def test_what_a_member_refuses_runs_on_the_host_and_says_so() -> None:
         compiled = sg.compile(module, (x,), target="upmem-rank", until="system")
     text = compiled.ir("system")
     assert 'system.member = "host"' in text and 'system.member = "device"' in text
-    assert 'reason = "device: ' in text
+    assert 'reason = "device: ' in text and 'tiles = "upmem-rank"' in text and 'unit = ""' in text
 
 
 def test_transfers_are_explicit_at_the_system_level() -> None:

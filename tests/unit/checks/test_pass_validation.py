@@ -143,3 +143,105 @@ def test_a_wrong_pass_ends_a_full_compile_and_leaves_a_reproducer(
     assert "pass 'tile-kernels' of stage 'device' failed" in str(caught.value)
     assert "same results in the exact field" in str(caught.value) and "stratagem opt" in str(caught.value)
     assert find_function(parse_module((tmp_path / "device-tile-kernels.mlir").read_text()), "main")
+
+
+BRANCHES = """
+func.func @main(%x: tensor<7xf32> {model.input = "x"}, %flag: tensor<i1> {model.input = "flag"},
+                %k: tensor<7xi32> {model.input = "k"}) -> (tensor<7xf32> {model.output = "y"}) {
+  %two = arith.constant 2.0 : f32
+  %zero = arith.constant 0 : i32
+  %p = tensor.extract %flag[] : tensor<i1>
+  %e = tensor.empty() : tensor<7xf32>
+  %one = affine_map_of_x
+  %y = scf.if %p -> tensor<7xf32> {
+    scf.yield %x : tensor<7xf32>
+  } else {
+    scf.yield %one : tensor<7xf32>
+  }
+  return %y : tensor<7xf32>
+}
+""".replace(
+    "%one = affine_map_of_x",
+    """%one = linalg.generic {indexing_maps = [affine_map<(i) -> (i)>, affine_map<(i) -> (i)>, affine_map<(i) -> (i)>],
+      iterator_types = ["parallel"]} ins(%x, %k : tensor<7xf32>, tensor<7xi32>) outs(%e : tensor<7xf32>) {
+  ^bb0(%a: f32, %b: i32, %o: f32):
+    %n = arith.cmpi slt, %b, %zero : i32
+    %d = arith.mulf %a, %two : f32
+    %s = arith.select %n, %a, %d : f32
+    linalg.yield %s : f32
+  } -> tensor<7xf32>""",
+)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("scf.yield %x", "scf.yield %one"),
+        ("scf.yield %one", "scf.yield %x"),
+        ("cmpi slt", "cmpi sle"),
+        ("select %n, %a, %d", "select %n, %d, %d"),
+    ],
+)
+def test_both_branches_and_negative_integers_are_reached(old: str, new: str) -> None:
+    validator = PassValidator()
+    assert not validator.start(Program(parse_module(BRANCHES)), BRANCHES)
+    assert old in BRANCHES
+    wrong = BRANCHES.replace(old, new)
+    findings = validator.after_pass("tensor", "some-pass", Program(parse_module(wrong)), wrong)
+    assert Verdict.REFUTED in verdicts(findings)
+    assert len(findings) == len({f.obligation for f in findings}) == 3
+
+
+def test_what_a_maximum_begins_with_shows_in_some_order() -> None:
+    text = """
+func.func @main(%x: tensor<2x9xf32> {model.input = "x"}) -> (tensor<2xf32> {model.output = "y"}) {
+  %low = arith.constant 0xFF800000 : f32
+  %e = tensor.empty() : tensor<2xf32>
+  %f = linalg.fill ins(%low : f32) outs(%e : tensor<2xf32>) -> tensor<2xf32>
+  %y = linalg.reduce {arith.maximumf} ins(%x : tensor<2x9xf32>) outs(%f : tensor<2xf32>) dimensions = [1]
+  return %y : tensor<2xf32>
+}"""
+    validator = PassValidator()
+    validator.start(Program(parse_module(text)), text)
+    wrong = text.replace("0xFF800000", "0.0")
+    findings = validator.after_pass("tensor", "some-pass", Program(parse_module(wrong)), wrong)
+    assert Verdict.REFUTED in verdicts(findings)
+
+
+def test_a_parameter_keeps_its_data() -> None:
+    validator, changed = PassValidator(), program()
+    validator.start(program(), PROGRAM)
+    changed.parameters = ParameterStore({"w": np.array([0.5, -1.0, 2.5], np.float32)})
+    (finding,) = validator.after_pass("tensor", "some-pass", changed, PROGRAM)
+    assert finding.verdict is Verdict.REFUTED and finding.detail == "parameter 'w' holds other data than before"
+
+
+def test_a_result_of_another_shape_is_refuted() -> None:
+    other = PROGRAM.replace("%d = tensor.dim %x, %c0", "%d = tensor.dim %x, %c1").replace(
+        "%c0 = arith.constant 0 : index", "%c1 = arith.constant 1 : index"
+    )
+    wrong = other.replace("ins(%x, %s", "ins(%cut, %s").replace(
+        "  %y =",
+        "  %cut = tensor.extract_slice %x[0, 0] [%d, 3] [1, 1] : tensor<?x3xf32> to tensor<?x3xf32>\n  %y =",
+        1,
+    )
+    assert all("shape" in f.detail for f in after(wrong)) and Verdict.REFUTED in verdicts(after(wrong))
+
+
+def test_sizes_that_may_differ_do() -> None:
+    text = """
+func.func @main(%x: tensor<?xf32> {model.input = "x"}, %y: tensor<?xf32> {model.input = "y"})
+    -> (tensor<?xf32> {model.output = "z"}) {
+  %c0 = arith.constant 0 : index
+  %n = tensor.dim %x, %c0 : tensor<?xf32>
+  %m = tensor.dim %y, %c0 : tensor<?xf32>
+  %fits = arith.cmpi sle, %n, %m : index
+  cf.assert %fits, "y is shorter than x"
+  %part = tensor.extract_slice %y[0] [%n] [1] : tensor<?xf32> to tensor<?xf32>
+  return %part : tensor<?xf32>
+}"""
+    validator = PassValidator()
+    validator.start(Program(parse_module(text)), text)
+    wrong = text.replace("[%n] [1]", "[%m] [1]")
+    findings = validator.after_pass("tensor", "some-pass", Program(parse_module(wrong)), wrong)
+    assert findings[0].verdict is Verdict.REFUTED and "shape" in findings[0].detail

@@ -88,3 +88,16 @@ def test_a_place_that_is_not_affine_is_not_checked() -> None:
     text = planted("  %b = ", "  %p = arith.muli %n, %m : index\n  %b = ").replace("into %a[%n, 0]", "into %a[%p, 0]")
     (found,) = findings(text)
     assert found.verdict is Verdict.NOT_CHECKED and found.detail.startswith("not affine")
+
+
+def test_a_kernel_that_returns_its_destination_unwritten_is_refuted() -> None:
+    assert set(refuted(JOIN.replace("return %b : tensor<?x3xf32>\n}\n", "return %out : tensor<?x3xf32>\n}\n"))) == {
+        "every element written"
+    }
+
+
+def test_a_size_of_a_computed_dimension_is_not_affine() -> None:
+    text = JOIN.replace(
+        "%m = tensor.dim %y, %c0 : tensor<?x3xf32>\n  %a", "%m = tensor.dim %y, %n : tensor<?x3xf32>\n  %a"
+    )
+    assert [f.verdict for f in findings(text)] == [Verdict.NOT_CHECKED]

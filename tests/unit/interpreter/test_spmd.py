@@ -7,7 +7,7 @@ import pytest
 
 from stratagem.compiler.interpreter.api import RoundingBound, Violation, equal_in_field, run_spmd
 from stratagem.compiler.ir import parse_module
-from stratagem.runtime.errors import UsageError
+from stratagem.runtime.errors import RuntimeInputError, UnsupportedError, UsageError
 
 WHOLE = """
 func.func @main(%x: tensor<3x8xf32> {model.input = "x"}, %w: tensor<8x5xf32> {model.param = "w"})
@@ -147,3 +147,36 @@ def test_failure_of_one_rank_is_the_failure_of_all() -> None:
 def test_number_of_inputs_must_fit_the_mesh() -> None:
     with pytest.raises(UsageError, match="a mesh of 2 ranks needs as many sets of inputs, got 1"):
         run_spmd(parse_module(SUM_OVER_RANKS), [[]], MESH)
+
+
+def test_a_shard_along_a_dimension_that_is_not_there_is_said() -> None:
+    text = SUM_OVER_RANKS.replace(
+        'model.input = "x", system.shard = "node:1"', 'model.input = "x", system.shard = "node:2"'
+    )
+    with pytest.raises(RuntimeInputError, match="'x' is cut along dimension 2, it has 2"):
+        equal_in_field(parse_module(WHOLE), parse_module(text), mesh=MESH)
+
+
+def test_a_runtime_collective_without_its_reduction_is_said() -> None:
+    text = """
+    func.func @main(%x: memref<4xf32> {model.input = "x"}) -> (memref<4xf32> {model.output = "y"}) {
+      %y = memref.alloc() : memref<4xf32>
+      call @meet(%x, %y) : (memref<4xf32>, memref<4xf32>) -> ()
+      return %y : memref<4xf32>
+    }
+    func.func private @meet(memref<4xf32>, memref<4xf32>)
+        attributes {physical.collective = {dtype = f32, kind = "all_reduce"}}"""
+    with pytest.raises(Violation, match="all_reduce with reduction '', known are sum, max, min, prod"):
+        run_spmd(parse_module(text), [{"x": np.ones(4, np.float32)}] * 2, MESH)
+
+
+def test_a_declared_function_that_the_runtime_has_not_is_said() -> None:
+    text = """
+    func.func @main(%x: memref<4xf32> {model.input = "x"}) -> (memref<4xf32> {model.output = "y"}) {
+      %y = memref.alloc() : memref<4xf32>
+      call @kernel(%x, %y) : (memref<4xf32>, memref<4xf32>) -> ()
+      return %y : memref<4xf32>
+    }
+    func.func private @kernel(memref<4xf32>, memref<4xf32>)"""
+    with pytest.raises(UnsupportedError, match="call of 'kernel', which has no body in this module"):
+        run_spmd(parse_module(text), [{"x": np.ones(4, np.float32)}] * 2, MESH)

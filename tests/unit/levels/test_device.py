@@ -35,6 +35,7 @@ WRONG = [
     ('device.tier = "core"', 'device.tier = "lane"', "scf.forall of tier 'lane'"),
     ("{device.tier", '{device.stage = "attic", device.tier', "staged in 'attic'"),
     ('function = "add"', 'function = "sequential"', ""),
+    ("%x: tensor<8xf32>)", '%x: tensor<8xf32> {system.shard = "node:0"})', "cut over axis 'node', the system has none"),
 ]
 
 
@@ -82,3 +83,36 @@ def test_a_staging_loop_names_a_memory() -> None:
   %r = scf.forall"""
     with pytest.raises(PassError, match=r"scf.for stages 'l9', generic-avx512 has no such memory"):
         check(GOOD.replace("  %r = scf.forall", loop, 1))
+
+
+NESTED = """  %r = scf.forall (%i) = (0) to (8) step (4) shared_outs(%s = %o) -> (tensor<8xf32>) {
+    %u = tensor.extract_slice %s[%i] [4] [1] : tensor<8xf32> to tensor<4xf32>
+    %v = scf.forall (%j) = (0) to (4) step (1) shared_outs(%q = %u) -> (tensor<4xf32>) {
+      %t = tensor.extract_slice %x[%j] [1] [1] : tensor<8xf32> to tensor<1xf32>
+      scf.forall.in_parallel {
+        tensor.parallel_insert_slice %t into %q[%j] [1] [1] : tensor<1xf32> into tensor<4xf32>
+      }
+    } {device.tier = "INNER"}
+    scf.forall.in_parallel {
+      tensor.parallel_insert_slice %v into %s[%i] [4] [1] : tensor<4xf32> into tensor<8xf32>
+    }
+  } {device.tier = "OUTER"}
+"""
+
+
+def nested(outer: str, inner: str) -> None:
+    start, end = GOOD.index("  %r = scf.forall"), GOOD.index("  return %r")
+    text = GOOD[:start] + NESTED.replace("OUTER", outer).replace("INNER", inner) + GOOD[end:]
+    text = text.replace('class = "generic-avx512", unit = "fma"', 'class = "upmem-rank", unit = "alu"')
+    check_device_level(parse_module(text), load_machine("cpu-upmem"))
+
+
+def test_loops_over_groups_stand_in_each_other_as_the_groups_do() -> None:
+    nested("dpu", "tasklet")
+
+
+@pytest.mark.parametrize(("outer", "inner"), [("tasklet", "dpu"), ("dpu", "dpu")])
+def test_other_nestings_are_refused(outer: str, inner: str) -> None:
+    message = f"scf.forall of tier '{inner}' stands in one of tier '{outer}'; upmem-rank has dpu around tasklet"
+    with pytest.raises(PassError, match=message):
+        nested(outer, inner)
