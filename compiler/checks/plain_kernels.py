@@ -61,7 +61,8 @@ def _check(function: Any, level: str, possible: Any, updated: frozenset[int]) ->
             judge(obligation, *outside)
     for number, output in enumerate(phase.outputs):
         if number not in updated and isinstance(output.type, ir.RankedTensorType):
-            judge("every element written", sets.box(output).subtract(_written(sets, output)), output.owner)
+            maker = function if isinstance(output.owner, ir.Block) else output.owner
+            judge("every element written", sets.box(output).subtract(_written(sets, output)), maker)
     return findings
 
 

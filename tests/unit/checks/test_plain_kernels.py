@@ -88,3 +88,12 @@ def test_a_place_that_is_not_affine_is_not_checked() -> None:
     text = planted("  %b = ", "  %p = arith.muli %n, %m : index\n  %b = ").replace("into %a[%n, 0]", "into %a[%p, 0]")
     (found,) = findings(text)
     assert found.verdict is Verdict.NOT_CHECKED and found.detail.startswith("not affine")
+
+
+def test_a_destination_handed_back_is_complete_when_it_is_empty() -> None:
+    """Where nothing is to be written, the result is the destination; with elements it is refuted, at the kernel."""
+    whole = planted("return %b", "return %out")
+    assert set(refuted(whole)) == {"every element written"}
+    empty = whole.replace("x3xf32", "x0xf32").replace(", 3]", ", 0]")
+    lines = [line for line in empty.splitlines() if "insert_slice" not in line]
+    assert not refuted("\n".join(lines))
