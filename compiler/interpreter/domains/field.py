@@ -117,7 +117,8 @@ class ExactField(Domain):
     def reduce(self, function: str, element: str, value: Value, axes: tuple[int, ...], init: Value) -> Value:
         kept = [axis for axis in range(np.ndim(value[0])) if axis not in axes]
         shape = tuple(value[0].shape[axis] for axis in kept)
-        terms = tuple(np.transpose(plane, [*axes, *kept]).reshape((-1, *shape)) for plane in value)
+        count = math.prod(value[0].shape[axis] for axis in axes)
+        terms = tuple(np.transpose(plane, [*axes, *kept]).reshape((count, *shape)) for plane in value)
         if function == "add" and not residues.tagged(value):
             total = tuple(plane.sum(axis=0) % modulus for plane, modulus in zip(terms, MODULI, strict=True))
             return self.apply(function, element, total, init)
@@ -144,7 +145,7 @@ class ExactField(Domain):
         if target in ("f16", "bf16", "f32", "f64"):
             return self._unknown(f"from_{source}", np.asarray(value[0], np.int64))
         dtype = storage(target)
-        return ((residues.mixed(value[0], self._key + 2) % (int(np.iinfo(dtype).max) + 1)).astype(dtype),)
+        return ((residues.mixed(value[0], self._key + 2) & int(np.iinfo(dtype).max)).astype(dtype),)
 
     def _finite(self, function: str, *operands: Value) -> Value:
         """The function on numbers; elements that are tags come out as nonsense and are overwritten by
