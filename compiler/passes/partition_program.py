@@ -86,6 +86,8 @@ def _note_shards(main: Any, axis: str, shards: dict[int, Sharded]) -> None:
     kind = ir.FunctionType(ir.TypeAttr(main.attributes["function_type"]).value)
     signature = ir.FunctionType.get([a.type for a in block.arguments], list(kind.results))
     main.attributes["function_type"] = ir.TypeAttr.get(signature)
+    if not shards:
+        return
     attributes = [ir.DictAttr(d) for d in ir.ArrayAttr(main.attributes["arg_attrs"])]
     for number, placement in shards.items():
         entries = {name: attributes[number][name] for name in _keys(attributes[number])}
