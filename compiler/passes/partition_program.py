@@ -71,10 +71,13 @@ def partition(module: Any, machine: System, axis: str, ranks: int, keep_whole: b
 
 
 def prices(machine: System) -> Prices:
-    """What computing and communicating costs on this system; raises HardwareError where the file gives no link."""
+    """What computing and communicating costs on this system; raises HardwareError where the file does not say."""
     link = next((t.link for t in machine.tiers if t.link.bandwidth), None)
     rate = machine.host_device.peak_rate(DTYPE)
-    if link is None or not link.bandwidth or not rate:
+    if not rate:
+        problem = f"device '{machine.host_device.name}' has no rate of {DTYPE} to price computing on ranks with"
+        raise HardwareError(problem, hint=f"give one of its units lanes or a rate for {DTYPE}")
+    if link is None or not link.bandwidth:
         hint = "give one of its tiers a link with a bandwidth"
         raise HardwareError(f"system '{machine.name}' has a mesh but no link to price communication with", hint=hint)
     return Prices(2.0 / rate, 1.0 / link.bandwidth, link.latency or 0.0)
