@@ -103,7 +103,8 @@ def _view(pointer: int, dtype: str, rank: int) -> Array:
     """The array behind a descriptor; of rank 0 behind the address of a scalar, which has rank -1."""
     if rank < 0:
         kind = NUMPY_TYPES[dtype]
-        return np.frombuffer((ctypes.c_char * kind.itemsize).from_address(pointer), kind).reshape(())
+        scalar: Any = (ctypes.c_char * kind.itemsize).from_address(pointer)
+        return np.frombuffer(scalar, kind).reshape(())
     size = descriptors.words(rank)
     memory: Any = (ctypes.c_int64 * size).from_address(pointer)
     words = np.frombuffer(memory, np.int64)

@@ -259,15 +259,14 @@ class PhasePrinter:
         if isinstance(known, Scalar):
             return Number(self._show(known), "index", known.constant)
         if isinstance(known, Number) and known.host is not None:
-            return self._argument(known)
+            return self._argument(known.host, known.element)
         return known if isinstance(known, Number) else self.shaped(value)
 
-    def _argument(self, known: Number) -> Number:
+    def _argument(self, host: Expression, element: str) -> Number:
         """A scalar argument; one of 16 bits travels as the f32 it is computed in."""
-        kind = element_type(known.element)
-        wide = element_type(computed_in(known.element))
-        name = self.writer.number(known.host, wide.signature)
-        return Number(name if kind == wide else f"{name}.to({kind.tl})", known.element)
+        kind, wide = element_type(element), element_type(computed_in(element))
+        name = self.writer.number(host, wide.signature)
+        return Number(name if kind == wide else f"{name}.to({kind.tl})", element)
 
     def _outer_lanes(self, value: Any) -> Lanes:
         known = self._operand(value)
