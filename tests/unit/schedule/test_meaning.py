@@ -3,6 +3,7 @@ devices."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -73,3 +74,23 @@ def test_a_result_sized_by_another_dimension_is_staged(target: str, size: int) -
     module = lowered(SQUARE, machine)
     assert equal_in_field(parse_module(SQUARE), module, shapes=[(size, size)]) is None
     assert target != "small" or 'device.level = "near"' in str(module)
+
+
+def test_results_that_start_from_one_tensor_have_destinations_of_their_own() -> None:
+    text = """
+    #ij = affine_map<(i, j) -> (i, j)>
+    #ji = affine_map<(i, j) -> (j, i)>
+    func.func @main(%x: tensor<9x9xf32> {model.input = "x"})
+        -> (tensor<9x9xf32> {model.output = "y"}, tensor<9x9xf32> {model.output = "z"}) {
+      %e = tensor.empty() : tensor<9x9xf32>
+      %r:2 = linalg.generic {indexing_maps = [#ij, #ij, #ji], iterator_types = ["parallel", "parallel"]}
+          ins(%x : tensor<9x9xf32>) outs(%e, %e : tensor<9x9xf32>, tensor<9x9xf32>) {
+      ^bb0(%a: f32, %o: f32, %p: f32):
+        %t = arith.addf %a, %a : f32
+        linalg.yield %t, %a : f32, f32
+      } -> (tensor<9x9xf32>, tensor<9x9xf32>)
+      return %r#0, %r#1 : tensor<9x9xf32>, tensor<9x9xf32>
+    }"""
+    module = lowered(text, "generic-avx512")
+    assert equal_in_field(parse_module(text), module) is None
+    assert re.search(r"shared_outs\(%\w+ = %arg1, %\w+ = %arg2\)", str(module))
