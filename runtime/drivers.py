@@ -33,7 +33,10 @@ class Driver(Protocol):
 
 @dataclass(frozen=True)
 class DriverKernel:
-    """A kernel as the host program knows it: its number, and the types behind its descriptors, inputs first."""
+    """A kernel as the host program knows it: its number, and the types behind its descriptors, inputs first.
+
+    `types` holds (element type, rank) of each argument; the rank of a scalar is -1.
+    """
 
     name: str
     member: str
@@ -97,6 +100,11 @@ class DriverTable:
 
 
 def _view(pointer: int, dtype: str, rank: int) -> Array:
+    """The array behind a descriptor; of rank 0 behind the address of a scalar, which has rank -1."""
+    if rank < 0:
+        kind = NUMPY_TYPES[dtype]
+        scalar: Any = (ctypes.c_char * kind.itemsize).from_address(pointer)
+        return np.frombuffer(scalar, kind).reshape(())
     size = descriptors.words(rank)
     memory: Any = (ctypes.c_int64 * size).from_address(pointer)
     words = np.frombuffer(memory, np.int64)

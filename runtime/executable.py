@@ -96,7 +96,7 @@ class Executable:
 
         Args:
             arguments: inputs, then destinations, in their own dtypes. results: how many destinations there are.
-            scalars: positions of arguments that are passed by value (sizes).
+            scalars: positions of arguments that are passed by value: sizes, and elements that kernels take as such.
 
         Returns the destinations. Raises ArtifactError for a kernel this program does not have, VerificationError when
         the kernel writes anything but its destinations.
@@ -109,7 +109,7 @@ class Executable:
         for block, copy in zip(blocks, copies, strict=True):
             descriptors.fill(block, copy.array)
         passed = [
-            ctypes.c_int64(int(c.array)) if i in scalars else ctypes.c_void_p(b.ctypes.data)
+            _by_value(c.array) if i in scalars else ctypes.c_void_p(b.ctypes.data)
             for i, (c, b) in enumerate(zip(copies, blocks, strict=True))
         ]
         function.restype = None
@@ -200,6 +200,16 @@ def _refuse_damage(name: str, copies: Sequence[Guarded], inputs: Sequence[Array]
     for number, (copy, array) in enumerate(zip(copies, inputs, strict=False)):
         if copy.array.tobytes() != np.asarray(array).tobytes():
             raise VerificationError(f"kernel '{name}' changed argument {number}, which it only reads")
+
+
+def _by_value(array: Array) -> Any:
+    """An array of one element as C passes a scalar of its dtype."""
+    if array.dtype.kind in "iub":
+        return ctypes.c_int64(int(array))
+    if array.dtype == np.float64:
+        return ctypes.c_double(float(array))
+    # A narrower float lies in the low bits of the register of an f32; the others are ones, as RISC-V asks.
+    return ctypes.c_float.from_buffer_copy(array.tobytes().ljust(4, b"\xff"))
 
 
 def _bound(parameters: Mapping[str, Array], spec: TensorSpec, rank: int) -> Array:

@@ -14,6 +14,7 @@ from torch_mlir import ir
 from stratagem.compiler.ir import find_function, functions, location_text, symbol_name, walk
 from stratagem.compiler.levels.border import check_border
 from stratagem.compiler.levels.structured import check_iterators
+from stratagem.compiler.levels.tensor import picks_a_tensor
 from stratagem.hwmodels import Device, Machine
 from stratagem.runtime.errors import PassError
 
@@ -44,7 +45,7 @@ def _check_main_op(op: Any) -> None:
     dialect, _, name = op.name.partition(".")
     if op.name in MAIN_CONTROL or (dialect == "tensor" and name in MAIN_TENSOR_OPS):
         return
-    if dialect == "system" or op.name == "arith.constant":
+    if dialect == "system" or op.name == "arith.constant" or picks_a_tensor(op):
         return
     tensors = any(isinstance(v.type, ir.RankedTensorType) for v in [*op.operands, *op.results])
     if dialect in SCALAR_DIALECTS and not tensors:

@@ -64,7 +64,7 @@ LINALG_FAMILIES = ("conv_", "depthwise_conv_", "pooling_")
 """Named linalg operations whose many layouts are all legal."""
 
 SCALAR_DIALECTS = frozenset(["arith", "math", "affine", "index"])
-"""Legal on scalars anywhere; on tensors only `arith.constant`."""
+"""Legal on scalars anywhere; on tensors only `arith.constant`, and `arith.select` by one condition for all."""
 
 NEAREST: dict[str, str] = {
     "tensor.insert": "tensor.insert_slice of a slice of one element",
@@ -204,8 +204,10 @@ def _check_operation(op: Any) -> None:
     dialect, _, name = op.name.partition(".")
     if op.name == "arith.constant":
         _check_constant(op)
+    elif op.name == "tm_tensor.topk":
+        _check_positions(op)
     elif dialect in SCALAR_DIALECTS:
-        if any(isinstance(v.type, ir.ShapedType) for v in [*op.operands, *op.results]):
+        if not picks_a_tensor(op) and any(isinstance(v.type, ir.ShapedType) for v in [*op.operands, *op.results]):
             raise _refuse(
                 f"{op.name} on tensors is not in the tensor contract",
                 op,
@@ -215,9 +217,24 @@ def _check_operation(op: Any) -> None:
         raise _refuse(f"operation {op.name} is not in the tensor contract", op, _instead(op.name))
 
 
+def picks_a_tensor(op: Any) -> bool:
+    """A selection between two tensors by one condition, as canonicalization makes of branches that only choose: no
+    element is touched, and the sizes may differ."""
+    if op.name != "arith.select" or str(op.operands[0].type) != "i1":
+        return False
+    return isinstance(op.results[0].type, ir.RankedTensorType)
+
+
 def _instead(name: str) -> str:
     form = nearest_form(name)
     return f"nearest supported form: {form}" if form else ""
+
+
+def _check_positions(op: Any) -> None:
+    """Upstream's loops count the positions of a topk in i32."""
+    kind = op.results[1].type
+    if str(ir.RankedTensorType(kind).element_type) != "i32":
+        raise _refuse(f"tm_tensor.topk gives positions of type {kind}", op, "positions are i32: convert them behind it")
 
 
 def _check_constant(op: Any) -> None:

@@ -19,6 +19,9 @@ from torch_mlir.dialects import arith, cf, tensor
 from stratagem.compiler.ir import DYNAMIC, find_function, run_pipeline
 from stratagem.compiler.passes.base import Pass, PassContext
 from stratagem.compiler.program import Program
+from stratagem.compiler.schedule import index
+from stratagem.compiler.schedule.extents import kept_dims, slice_parts
+from stratagem.compiler.schedule.index import Index
 from stratagem.compiler.schedule.structured import segment_sizes
 from stratagem.compiler.sharding.structure import indexing_maps, is_loop_nest, loops_in, plain_dims
 
@@ -60,6 +63,11 @@ def _assert_one(op: Any) -> bool:
             return _assert_concat(op)
         if op.name == "tensor.pad":
             return _assert_pad(op)
+        if op.name == "tensor.insert_slice":
+            inside = _assert_inside(op, op.operands[1], slice_parts(op, 2))
+            return _assert_insert(op) or inside
+        if op.name == "tensor.extract_slice":
+            return _assert_inside(op, op.operands[0], slice_parts(op, 1))
         return _assert_loops(op)
 
 
@@ -126,6 +134,56 @@ def _assert_pad(op: Any) -> bool:
     for amount in computed:
         cf.assert_(arith.cmpi(arith.CmpIPredicate.sge, amount, zero), f"a padding is negative{_where(op)}")
     return bool(computed)
+
+
+def _assert_insert(op: Any) -> bool:
+    """What is inserted has the sizes of the place it is inserted into."""
+    source, sizes = op.operands[0], slice_parts(op, 2)[1]
+    kind = ir.RankedTensorType(source.type)
+    pairs = [(dim, sizes[place]) for dim, place in enumerate(kept_dims(sizes, kind)) if kind.is_dynamic_dim(dim)]
+    for dim, size in pairs:
+        message = f"sizes do not fit together: dimension {dim} of what is inserted and of its place{_where(op)}"
+        _assert(_size((source, dim)), size, message)
+    return bool(pairs)
+
+
+def _assert_inside(op: Any, whole: Any, parts: tuple[list[Index], list[Index], list[Index]]) -> bool:
+    """A slice lies inside its tensor, as far as the types do not say so already."""
+    made = False
+    for dim, (offset, size, stride) in enumerate(zip(*parts, strict=True)):
+        numbers = all(isinstance(n, int) for n in (offset, size, stride))
+        if (numbers and not _is_free(whole, dim)) or _is_whole(offset, size, stride, (whole, dim)):
+            continue
+        for amount, what in ((offset, "offset"), (size, "size")):
+            if not isinstance(amount, int):
+                zero = arith.constant(ir.IndexType.get(), 0)
+                cf.assert_(
+                    arith.cmpi(arith.CmpIPredicate.sge, amount, zero), f"a slice's {what} is negative{_where(op)}"
+                )
+        inside = arith.cmpi(arith.CmpIPredicate.sle, _end(offset, size, stride), _size((whole, dim)))
+        cf.assert_(inside, f"a slice reaches past dimension {dim} of its tensor{_where(op)}")
+        made = True
+    return made
+
+
+def _end(offset: Index, size: Index, stride: Index) -> Any:
+    """The place behind a slice's last element."""
+    if isinstance(stride, int):
+        return index.as_value(index.combine([(offset, 1), (size, stride)], 1 - stride))
+    last = arith.muli(index.as_value(index.combine([(size, 1)], -1)), stride)
+    return index.as_value(index.combine([(offset, 1), (last, 1)], 1))
+
+
+def _is_whole(offset: Index, size: Index, stride: Index, place: Place) -> bool:
+    """Whether a slice takes a dimension as it is, which is what most do."""
+    if (offset, stride) != (0, 1) or isinstance(size, int) or isinstance(size.owner, ir.Block):
+        return False
+    op = size.owner
+    if op.name != "tensor.dim" or op.operands[0] != place[0]:
+        return False
+    at = op.operands[1].owner
+    constant = not isinstance(at, ir.Block) and at.name == "arith.constant"
+    return constant and ir.IntegerAttr(at.attributes["value"]).value == place[1]
 
 
 def _product(sizes: Sequence[Any]) -> Any:

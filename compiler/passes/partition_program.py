@@ -71,10 +71,13 @@ def partition(module: Any, machine: System, axis: str, ranks: int, keep_whole: b
 
 
 def prices(machine: System) -> Prices:
-    """What computing and communicating costs on this system; raises HardwareError where the file gives no link."""
+    """What computing and communicating costs on this system; raises HardwareError where the file does not say."""
     link = next((t.link for t in machine.tiers if t.link.bandwidth), None)
     rate = machine.host_device.peak_rate(DTYPE)
-    if link is None or not link.bandwidth or not rate:
+    if not rate:
+        problem = f"device '{machine.host_device.name}' has no rate of {DTYPE} to price computing on ranks with"
+        raise HardwareError(problem, hint=f"give one of its units lanes or a rate for {DTYPE}")
+    if link is None or not link.bandwidth:
         hint = "give one of its tiers a link with a bandwidth"
         raise HardwareError(f"system '{machine.name}' has a mesh but no link to price communication with", hint=hint)
     return Prices(2.0 / rate, 1.0 / link.bandwidth, link.latency or 0.0)
@@ -86,6 +89,8 @@ def _note_shards(main: Any, axis: str, shards: dict[int, Sharded]) -> None:
     kind = ir.FunctionType(ir.TypeAttr(main.attributes["function_type"]).value)
     signature = ir.FunctionType.get([a.type for a in block.arguments], list(kind.results))
     main.attributes["function_type"] = ir.TypeAttr.get(signature)
+    if not shards:
+        return
     attributes = [ir.DictAttr(d) for d in ir.ArrayAttr(main.attributes["arg_attrs"])]
     for number, placement in shards.items():
         entries = {name: attributes[number][name] for name in _keys(attributes[number])}

@@ -106,6 +106,19 @@ def slice_parts(op: Any, values: int) -> tuple[list[Index], list[Index], list[In
     return parts[0], parts[1], parts[2]
 
 
+def kept_dims(sizes: list[Index], kind: Any) -> list[int]:
+    """Which dimensions of a slice the smaller tensor of type `kind` has, in order; the others have size 1 (the rule of
+    MLIR's `computeRankReductionMask`: from the left, a size that agrees is kept)."""
+    kept: list[int] = []
+    for dim, size in enumerate(sizes):
+        if len(kept) == kind.rank:
+            break
+        static = None if kind.is_dynamic_dim(len(kept)) else int(kind.get_dim_size(len(kept)))
+        if static == (size if isinstance(size, int) else None):
+            kept.append(dim)
+    return kept
+
+
 def pad_amounts(op: Any) -> tuple[list[Index], list[Index]]:
     """Low and high padding of a tensor.pad, per dimension."""
     counts = segment_sizes(op)

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from stratagem.compiler.levels.tensor import picks_a_tensor
 from stratagem.compiler.schedule.dims import OpLoops
 from stratagem.compiler.schedule.fusion import may_share_kernel
 from stratagem.compiler.schedule.structured import is_contraction, is_fill, is_generic, owner, reads
@@ -41,12 +42,14 @@ MAIN_OPS = frozenset(
         "affine.max",
     ]
 )
-"""What stays in `@main` at the device level, besides arith, math and index ops on scalars."""
+"""What stays in `@main` at the device level, besides arith, math and index ops on scalars and selections of tensors."""
 
 
 def stays_in_main(op: Any) -> bool:
     """Whether an op is allowed outside kernels."""
     if op.name in MAIN_OPS or op.name == "arith.constant" or op.name.startswith("system."):
+        return True
+    if picks_a_tensor(op):
         return True
     return op.name.split(".")[0] in ("arith", "math", "index", "ub") and not _on_tensors(op)
 

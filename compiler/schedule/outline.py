@@ -184,12 +184,14 @@ def _copy_op(op: Any, mapping: Mapping, writes: dict[Any, Any]) -> None:
         _ready(reads(op), mapping)
         write_into(op, mapping, wanted)
         return
-    local = dict(mapping)
-    for init, target in zip(inits(op), wanted, strict=True):
-        local[init] = _init(op, init, target, mapping)
+    starts = [_init(op, init, target, mapping) for init, target in zip(inits(op), wanted, strict=True)]
+    local = {**mapping, **dict(zip(inits(op), starts, strict=True))}
     _ready([v for v in reads(op) if v not in local], mapping)
     local = {**mapping, **local}
-    clone(op, local)
+    copy = clone(op, local)
+    # By place, not by value: results that start from one and the same tensor go to destinations of their own.
+    for place, start in enumerate(starts, len(op.operands) - len(starts)):
+        copy.operands[place] = start
     for result in op.results:
         mapping[result] = local[result]
 

@@ -10,6 +10,7 @@ from torch_mlir.dialects import tensor
 
 from stratagem.compiler.ir import DYNAMIC
 from stratagem.compiler.schedule import index
+from stratagem.compiler.schedule.extents import extent
 from stratagem.compiler.schedule.index import Index
 from stratagem.compiler.schedule.structured import Access, Linear
 
@@ -34,6 +35,7 @@ def is_whole(region: Region) -> bool:
 def read_region(value: Any, access: Access, loops: list[Range]) -> Region:
     """What iterations `loops` of an op read of `value` through `access`: one range per dimension.
 
+    Sizes are read from values that stay: `value` itself may be replaced by what is being made of it.
     The range of `2*i + k` with i in [a, a+n) and k in [b, b+m) starts at 2a + b and has 2(n-1) + (m-1) + 1
     elements;
     where all but one loop are a single iteration, it is strided instead and has n elements.
@@ -43,7 +45,7 @@ def read_region(value: Any, access: Access, loops: list[Range]) -> Region:
 
 def _dimension_range(value: Any, position: int, result: Linear | None, loops: list[Range]) -> Range:
     if result is None or all(loops[loop].whole for loop, _ in result.terms):
-        return Range(0, index.dim(value, position), whole=True)
+        return Range(0, extent(value, position), whole=True)
     offset = index.combine([(loops[loop].offset, factor) for loop, factor in result.terms], result.constant)
     wide = wide_terms(result, loops)
     if len(wide) == 1:
@@ -72,15 +74,23 @@ def _local(result: Linear | None, loops: list[Range]) -> Linear | None:
     return Linear(tuple(wide)) if wide else Linear(((result.terms[0][0], 1),))
 
 
+def is_nothing(region: Region) -> bool:
+    """Whether a region is known to have no elements."""
+    return any(isinstance(r.size, int) and r.size == 0 for r in region)
+
+
 def tile_type(value: Any, region: Region) -> Any:
     sizes = [r.size if isinstance(r.size, int) else DYNAMIC for r in region]
     return ir.RankedTensorType.get(sizes, value.type.element_type)
 
 
 def extract(value: Any, region: Region) -> Any:
-    """`tensor.extract_slice` of a region; the value itself when that is all of it."""
+    """`tensor.extract_slice` of a region; the value itself when that is all of it. A slice of no elements is no slice:
+    MLIR refuses one at the end of its tensor."""
     if is_whole(region):
         return value
+    if is_nothing(region):
+        return empty(value, region)
     parts = _parts(region)
     return tensor.ExtractSliceOp(tile_type(value, region), value, *parts).result
 
@@ -92,6 +102,8 @@ def empty(value: Any, region: Region) -> Any:
 
 def insert(tile: Any, target: Any, region: Region) -> Any:
     """`tensor.insert_slice` of `tile` at `region` of `target`."""
+    if is_nothing(region):
+        return target
     return tensor.InsertSliceOp(tile, target, *_parts(region)).result
 
 

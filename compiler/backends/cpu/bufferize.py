@@ -7,6 +7,7 @@ from typing import Any
 from torch_mlir import ir
 from torch_mlir.dialects import memref
 
+from stratagem.compiler.backends.cpu.complete_scans import complete_scans
 from stratagem.compiler.ir import functions, run_pipeline, symbol_name, walk
 from stratagem.runtime.errors import PassError
 
@@ -30,6 +31,7 @@ def bufferize_kernels(module: Any) -> None:
     """
     with module.context, ir.Location.unknown():
         destinations = {symbol_name(f): _mark_arguments(f) for f in functions(module)}
+    complete_scans(module)
     run_pipeline(module, _PREPARE)
     _declare_fresh(module)
     run_pipeline(module, _BUFFERIZE)

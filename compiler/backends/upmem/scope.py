@@ -52,6 +52,7 @@ class Scope:
         self._indent = 1
         self._frames: list[dict[Any, Any]] = [{}]
         self._numbers: dict[str, Iterator[int]] = {}
+        self._data: set[str] = set()
         self.costs: list[str] = []
         """Counters of the scalar operations written since the list was last cleared."""
 
@@ -114,6 +115,8 @@ class Scope:
         if op is None:
             return self._argument_index(value)
         operands = list(op.operands)
+        if any(self._depends_on_data(o) for o in operands):
+            return self._from_data(op)
         if op.name == "arith.constant":
             return Index(int(ir.IntegerAttr(op.attributes["value"]).value))
         if op.name == "tensor.dim":
@@ -122,8 +125,6 @@ class Scope:
             return self._affine(op, [self.index(o) for o in operands])
         if op.name in ("arith.index_cast", "arith.index_castui"):
             return self.index(operands[0])
-        if op.name == "arith.select":
-            return self._looked_up(op)
         return self._arithmetic(op, [self.index(o) for o in operands])
 
     def _argument_index(self, value: Any) -> Index:
@@ -170,10 +171,26 @@ class Scope:
             f"{op.name} cannot be part of a slice or loop bound on a DPU", location=location_text(op)
         )
 
-    def _looked_up(self, op: Any) -> Index:
-        """A number that depends on data, such as a clamped index of a gather: nothing is known of it."""
+    def _depends_on_data(self, value: Any) -> bool:
+        """Whether elements of tensors decide a value, not loops and sizes alone."""
+        found = self.find(value)
+        if isinstance(found, Index):
+            return any(variable.name in self._data for variable, _ in found.terms)
+        if found is not None:
+            return isinstance(found, Scalar)
+        op = defining_op(value)
+        return op is not None and any(self._depends_on_data(o) for o in op.operands)
+
+    def _from_data(self, op: Any) -> Index:
+        """A number that depends on data, such as a clamped index of a gather: nothing is known of it, not even its
+        sign, and on the way to it all 64 bits of an index may matter."""
         operation = scalar_operation(op, [self.scalar(o) for o in op.operands], dtype_of(op.results[0].type))
-        return self.define("n", operation.text, None, None)
+        if operation.cost:
+            self.costs.append(operation.cost)
+        name = self.fresh("n")
+        self._data.add(name)
+        self.line(f"const int64_t {name} = {operation.text};")
+        return Index.of(Variable(name))
 
     def multiply(self, a: Index, b: Index) -> Index:
         if a.is_constant or b.is_constant:

@@ -145,7 +145,7 @@ class ExactField(Domain):
         if target in ("f16", "bf16", "f32", "f64"):
             return self._unknown(f"from_{source}", np.asarray(value[0], np.int64))
         dtype = storage(target)
-        return ((residues.mixed(value[0], self._key + 2) % (int(np.iinfo(dtype).max) + 1)).astype(dtype),)
+        return ((residues.mixed(value[0], self._key + 2) & int(np.iinfo(dtype).max)).astype(dtype),)
 
     def _finite(self, function: str, *operands: Value) -> Value:
         """The function on numbers; elements that are tags come out as nonsense and are overwritten by

@@ -162,6 +162,8 @@ def _reduced(
     sizes: tuple[int, ...],
 ) -> Value:
     term = broadcast(frame.slots[combiner.term], sizes)
+    if any(sizes[d] == 0 for d in structure.reduction):  # an extreme of nothing has no value to begin with
+        return broadcast(init, tuple(n for d, n in enumerate(sizes) if d not in structure.reduction))
     if is_float(combiner.element):
         return machine.domain.reduce(combiner.function, combiner.element, term, structure.reduction, init)
     return reduce_values(combiner.function, term, structure.reduction, init)

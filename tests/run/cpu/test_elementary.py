@@ -102,6 +102,18 @@ def test_other_types(dtype: str) -> None:
     assert (np.abs(got - exact) <= 1.01 * unit * np.abs(exact)).all()
 
 
+@pytest.mark.parametrize("vector_bits", [128, 512])
+@pytest.mark.parametrize("name", ["expm1", "log1p"])
+def test_f64_near_zero(name: str, vector_bits: int) -> None:
+    body = f"%y = math.{name} %x0 : f64\nlinalg.yield %y : f64"
+    kernels = Kernels(
+        structured(["?xf64"], "?xf64", ["(i)->(i)"] * 2, "p", body, name=name), this_machine(vector_bits // 8)
+    )
+    x = np.concatenate([np.geomspace(1e-300, 0.5, 45), -np.geomspace(1e-300, 0.5, 45), [0.0, 3.0]])
+    got, exact = kernels.guarded(name, x, np.zeros_like(x))[0], REFERENCES[name](x)
+    assert (np.abs(got - exact) <= max_ulp(name, "f64") * np.spacing(np.abs(exact))).all()
+
+
 def test_the_table_covers_every_formula() -> None:
     assert set(NAMES) <= set(MAX_ULP_F32)
 

@@ -151,3 +151,11 @@ def test_unknown_numbers_lie_on_both_sides_of_the_known_ones(field: ExactField) 
     zero = field.sort_order(field.constant(np.asarray(0.0), "f32"))
     share = float(np.mean(rank > zero))
     assert 0.45 < share < 0.55
+
+
+@pytest.mark.parametrize("target", ["i16", "i32", "i64"])
+def test_bits_are_integers_of_their_width(field: ExactField, target: str) -> None:
+    source = {"i16": "f16", "i32": "f32", "i64": "f64"}[target]
+    (bits,) = field.same_bits(field.random((50,)), source, target)
+    assert str(bits.dtype) == target.replace("i", "int") and len(np.unique(bits)) > 40
+    assert (bits >= 0).all()

@@ -314,3 +314,22 @@ def test_unknown_operations_are_refused_with_their_place() -> None:
     text += " return %x : f32\n}"
     with pytest.raises(UnsupportedError, match=r"-:2:7: vector.broadcast has no reference semantics"):
         reference(parse_module(text), [np.float32(1)])  # type: ignore[list-item]
+
+
+@pytest.mark.parametrize(("combiner", "start"), [("maximumf", "0xFF800000"), ("minimumf", "2.0"), ("addf", "2.0")])
+def test_a_reduction_of_nothing_is_where_it_starts(combiner: str, start: str) -> None:
+    text = f"""
+    func.func @main(%x: tensor<3x?xf32>) -> tensor<3xf32> {{
+      %s = arith.constant {start} : f32
+      %e = tensor.empty() : tensor<3xf32>
+      %i = linalg.fill ins(%s : f32) outs(%e : tensor<3xf32>) -> tensor<3xf32>
+      %r = linalg.reduce {{ arith.{combiner} }} ins(%x : tensor<3x?xf32>) outs(%i : tensor<3xf32>) dimensions = [1]
+      return %r : tensor<3xf32>
+    }}"""
+    module, nothing = parse_module(text), np.zeros((3, 0), np.float32)
+    wanted = np.full(3, -np.inf if start.startswith("0x") else 2.0)
+    np.testing.assert_array_equal(reference(module, [nothing])[0], wanted)
+    value, bound = reference_with_bound(module, [nothing])[0]
+    np.testing.assert_array_equal(value, wanted)
+    assert not bound.any()
+    assert equal_in_field(module, module, shapes=[(3, 0)]) is None

@@ -36,6 +36,14 @@ def test_scalar_arithmetic_and_loops_are_legal() -> None:
     check_tensor_level(parse_module(main(body)))
 
 
+def test_one_condition_may_select_a_whole_tensor() -> None:
+    body = """
+      %p = arith.constant true
+      %r = arith.select %p, %x, %x : tensor<?x3xf32>
+      return %r : tensor<?x3xf32>"""
+    check_tensor_level(parse_module(main(body)))
+
+
 OPERATION_RULES = {
     "insert": (
         "%c0 = arith.constant 0 : index %v = arith.constant 1.0 : f32 "
@@ -51,6 +59,18 @@ OPERATION_RULES = {
     "arithmetic on tensors": (
         "%r = arith.addf %x, %x : tensor<?x3xf32> return %r : tensor<?x3xf32>",
         ["arith.addf on tensors", "linalg.generic with arith.addf inside"],
+    ),
+    "a selection by a tensor": (
+        "%p = arith.constant dense<true> : tensor<2x3xi1> %k = arith.constant dense<1.0> : tensor<2x3xf32> "
+        "%r = arith.select %p, %k, %k : tensor<2x3xi1>, tensor<2x3xf32> return %x : tensor<?x3xf32>",
+        ["arith.select on tensors", "linalg.generic with arith.select inside"],
+    ),
+    "positions of the k largest": (
+        "%v = arith.constant dense<1.0> : tensor<2x3xf32> %i = arith.constant dense<0> : tensor<2x3xi64> "
+        "%r:2 = tm_tensor.topk dimension(1) ins(%v : tensor<2x3xf32>) outs(%v, %i : tensor<2x3xf32>, tensor<2x3xi64>) {"
+        "^bb0(%a: f32, %b: f32): %s = arith.cmpf ogt, %a, %b : f32 tm_tensor.yield %s : i1 } "
+        "-> tensor<2x3xf32>, tensor<2x3xi64> return %x : tensor<?x3xf32>",
+        ["gives positions of type tensor<2x3xi64>", "positions are i32: convert them behind it"],
     ),
     "branches": ("cf.br ^next ^next: return %x : tensor<?x3xf32>", ["cf.br", "scf.if"]),
     "complex": (

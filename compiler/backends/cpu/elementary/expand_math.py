@@ -8,6 +8,7 @@ from typing import Any
 from torch_mlir import ir
 
 from stratagem.compiler.backends.cpu.elementary import formulas, trigonometry
+from stratagem.compiler.backends.cpu.elementary.library import library_call
 from stratagem.compiler.backends.cpu.elementary.values import Real
 from stratagem.compiler.backends.cpu.loops.access import element_of
 from stratagem.compiler.ir import run_pipeline, walk
@@ -38,18 +39,18 @@ def expand_math(module: Any) -> None:
     run_pipeline(module, "builtin.module(func.func(math-extend-to-supported-types))")
     with module.context, ir.Location.unknown():
         for op in [one for one in walk(module.operation) if one.name.startswith("math.")]:
-            replacement = _expansion(op)
+            replacement = _expansion(op, module)
             if replacement is not None:
                 op.results[0].replace_all_uses_with(replacement)
                 op.erase()
     run_pipeline(module, _REST)
 
 
-def _expansion(op: Any) -> Any:
-    """The value of the operation by a formula; None where there is none."""
-    if str(element_of(op.operands[0].type)) != "f32":
-        return None
+def _expansion(op: Any, module: Any) -> Any:
+    """The value of the operation by a formula or a call; None where upstream lowers it well."""
     with ir.InsertionPoint(op):
+        if str(element_of(op.operands[0].type)) != "f32":
+            return library_call(op, module)
         if op.name == "math.powf":
             return _power(op)
         formula = FORMULAS.get(op.name)

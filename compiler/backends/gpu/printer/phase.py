@@ -13,7 +13,7 @@ from stratagem.compiler.backends.gpu.expressions import Expression
 from stratagem.compiler.backends.gpu.printer import memory, reshapes
 from stratagem.compiler.backends.gpu.printer.body import Lanes, constant_number, number_lanes
 from stratagem.compiler.backends.gpu.printer.contraction import dot_roles, is_contraction, print_dot
-from stratagem.compiler.backends.gpu.printer.element_types import element_type
+from stratagem.compiler.backends.gpu.printer.element_types import computed_in, element_type
 from stratagem.compiler.backends.gpu.printer.extents import tile_shape
 from stratagem.compiler.backends.gpu.printer.function_writer import FunctionWriter
 from stratagem.compiler.backends.gpu.printer.gather import print_gather
@@ -259,8 +259,14 @@ class PhasePrinter:
         if isinstance(known, Scalar):
             return Number(self._show(known), "index", known.constant)
         if isinstance(known, Number) and known.host is not None:
-            return Number(self.writer.number(known.host, element_type(known.element).signature), known.element)
+            return self._argument(known.host, known.element)
         return known if isinstance(known, Number) else self.shaped(value)
+
+    def _argument(self, host: Expression, element: str) -> Number:
+        """A scalar argument; one of 16 bits travels as the f32 it is computed in."""
+        kind, wide = element_type(element), element_type(computed_in(element))
+        name = self.writer.number(host, wide.signature)
+        return Number(name if kind == wide else f"{name}.to({kind.tl})", element)
 
     def _outer_lanes(self, value: Any) -> Lanes:
         known = self._operand(value)

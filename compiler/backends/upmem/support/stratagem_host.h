@@ -43,7 +43,7 @@ static inline void sg_close(void) {
 
 /* The set has at least `wanted` DPUs (or all there are) and runs `program`; `name` is the identity of the program. */
 static inline int sg_open(int64_t wanted, const char *name, const char *program) {
-  const uint32_t count = (uint32_t)sg_min(wanted, SG_NR_DPUS);
+  const uint32_t count = wanted < 1 ? 1 : (uint32_t)sg_min(wanted, SG_NR_DPUS); /* empty tensors: nothing runs */
   if (sg_set_size < count) {
     sg_close();
     const int status = (int)dpu_alloc(count, NULL, &sg_set);
