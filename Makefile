@@ -3,6 +3,7 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+MODELS := $(VENV)/.models
 # The CPU build of torch is enough for every command here; a plain `torch` would fetch gigabytes of GPU libraries.
 TORCH ?= torch==2.13.0
 SOURCES := stratagem compiler dialects hwmodels runtime tests examples benchmarks
@@ -38,7 +39,11 @@ lint: $(STAMP) ## Check style, types and the layering of imports
 bench: $(STAMP) ## Measure compile and run times beside the frameworks
 	env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE $(BIN)/python benchmarks/models.py
 
-conformance: $(STAMP) ## Run the suites of other projects (hours; ARGS="onnx-node --every 20" for less)
+$(MODELS): $(STAMP)
+	$(BIN)/python -m pip install --quiet $(TORCH) --no-build-isolation -e ".[models]"
+	@touch $@
+
+conformance: $(MODELS) ## Run the suites of other projects (hours; ARGS="onnx-node --every 20" for less)
 	$(BIN)/python -m tests.conformance $(ARGS)
 
 mutation: $(STAMP) ## Break programs at every level and count how many breaks the checks notice
