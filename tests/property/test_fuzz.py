@@ -187,7 +187,7 @@ def test_failures_decide_the_last_line() -> None:
 
 def test_every_edit_gives_other_programs() -> None:
     seen = {edit.__name__: 0 for edit in EDITS}
-    for seed in range(12):
+    for seed in range(24):
         program = draw_program(seed)
         for edit in EDITS:
             copies = list(edit(program))
