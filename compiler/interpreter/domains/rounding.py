@@ -84,6 +84,7 @@ class RoundingBound(Domain):
         v = np.asarray(value[0], np.float64)
         exact = np.abs(v) <= 1.0 / FLOATS[element].unit
         e = np.where(exact, 0.0, 2 * FLOATS[element].unit * np.abs(v))
+        e = np.where(np.abs(v) + e > FLOATS[element].largest, np.inf, e)
         doubt = doubt_of(value)
         return v, (e if doubt is None else np.where(doubt, np.inf, e))
 

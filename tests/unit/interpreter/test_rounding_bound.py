@@ -171,3 +171,9 @@ def test_integers_of_numbers_beyond_their_range_are_in_doubt(number: float, cert
     domain = RoundingBound()
     value = domain.to_integer(domain.lift(np.asarray(number), "f32"), "i8")
     assert (len(value) == 1) is certain
+
+
+@pytest.mark.parametrize(("number", "finite"), [(2048, True), (60000, True), (70000, False), (-(2**40), False)])
+def test_an_integer_above_every_f16_has_no_bound(number: int, finite: bool) -> None:
+    value, bound = RoundingBound().from_integer((np.array([number]),), "f16")
+    assert value[0] == number and bool(np.isfinite(bound[0])) == finite
