@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from stratagem.compiler.checks.assurance import check_level
+from stratagem.compiler.checks.verdicts import Verdict
 from stratagem.compiler.ir import parse_module
 from stratagem.compiler.levels.device import check_device_level
 from stratagem.hwmodels import load_machine
@@ -83,6 +85,12 @@ def test_a_staging_loop_names_a_memory() -> None:
   %r = scf.forall"""
     with pytest.raises(PassError, match=r"scf.for stages 'l9', generic-avx512 has no such memory"):
         check(GOOD.replace("  %r = scf.forall", loop, 1))
+
+
+def test_a_broken_contract_is_a_finding_before_any_proof() -> None:
+    text = GOOD.replace("[4] [1] : tensor<8xf32> to", '[4] [1] {device.stage = "attic"} : tensor<8xf32> to')
+    (finding,) = check_level("device", parse_module(text), load_machine("generic-avx512"))
+    assert finding.verdict is Verdict.REFUTED and "a tile is staged in 'attic'" in finding.detail
 
 
 NESTED = """  %r = scf.forall (%i) = (0) to (8) step (4) shared_outs(%s = %o) -> (tensor<8xf32>) {
