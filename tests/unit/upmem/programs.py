@@ -121,13 +121,14 @@ def strided_convolution(size: int, dtype: str) -> str:
 
 
 def gather(rows: int, columns: int, count: int) -> str:
-    """Row `index[i]` of a table, negative indices from the end."""
+    """Row `index[i]` of a table, negative indices from the end; clamped, so that no other kernel compares them."""
     t, i, o = f"tensor<{rows}x{columns}xf32>", f"tensor<{count}xi64>", f"tensor<{count}x{columns}xf32>"
     two, row = "affine_map<(d0, d1) -> (d0, d1)>", "affine_map<(d0, d1) -> (d0)>"
     return _module(
         f'%i: {i} {{model.input = "i"}}, %t: {t} {{model.input = "t"}}',
         o,
         f"""  %rows = arith.constant {rows} : i64
+  %last = arith.constant {rows - 1} : i64
   %zero = arith.constant 0 : i64
   %e = tensor.empty() : {o}
   %r = linalg.generic {{indexing_maps = [{row}, {two}], iterator_types = ["parallel", "parallel"]}}
@@ -136,7 +137,9 @@ def gather(rows: int, columns: int, count: int) -> str:
     %c = arith.cmpi slt, %x, %zero : i64
     %w = arith.addi %x, %rows : i64
     %s = arith.select %c, %w, %x : i64
-    %n = arith.index_cast %s : i64 to index
+    %low = arith.maxsi %s, %zero : i64
+    %inside = arith.minsi %low, %last : i64
+    %n = arith.index_cast %inside : i64 to index
     %m = linalg.index 1 : index
     %v = tensor.extract %t[%n, %m] : {t}
     linalg.yield %v : f32
