@@ -13,9 +13,9 @@ from tests.conformance.outcome import Outcome, Verdict
 from tests.conformance.pool import outcomes
 from tests.conformance.suites import onnx_node
 
-LEAST_RIGHT = 1640
+LEAST_RIGHT = 1750
 """Of some 1,880; the rest are strings, sequences, random numbers and results of unknown number."""
-LEAST_COMPILED = 100
+LEAST_COMPILED = 155
 SECONDS = 300
 """For one case, on a machine that does other things as well."""
 
