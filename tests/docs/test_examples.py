@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -28,7 +29,7 @@ def test_hardware_that_does_not_exist() -> None:
     for level in ("tensor", "device", "system", "physical"):
         assert f"level {level}" in shown
     assert "matmul on tile-engine-2031/matrix" in shown
-    assert "kernels proved safe for all sizes; code not run; all 9 obligations checked" in shown
+    assert re.search(r"kernels proved safe for all sizes; code not run; all \d+ obligations checked", shown)
 
 
 def test_two_ranks(tmp_path: Path) -> None:
