@@ -1,6 +1,7 @@
 """Runs suites that others wrote through the whole compiler and prints what passed, was refused, wrong or crashed.
 
     python -m tests.conformance [SUITE ...] [--every K] [--filter TEXT] [--jobs N] [--log FILE] [--write-docs]
+    python -m tests.conformance --tell LOG ...
 
 Ends with status 1 when a case is wrong or crashed, or a suite that ran whole passes less than its floor.
 """
@@ -30,8 +31,7 @@ BEGIN, END = "<!-- begin of results -->", "<!-- end of results -->"
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     warnings.simplefilter("ignore")  # the suites compute their data with overflows on purpose
-    cases = _cases(options)
-    found = list(_run(cases, options))
+    found = _read(options.tell) if options.tell else list(_run(_cases(options), options))
     text = f"{table(found)}\n\n{reasons(found)}"
     print(text)
     for outcome in found:
@@ -57,6 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="worker processes")
     parser.add_argument("--timeout", type=float, default=120, metavar="SECONDS", help="for one case")
     parser.add_argument("--log", type=Path, metavar="FILE", help="write one JSON line per case")
+    parser.add_argument("--tell", type=Path, nargs="+", metavar="LOG", help="run nothing: tell what these logs hold")
     parser.add_argument("--write-docs", action="store_true", help=f"put the table into docs/{PAGE.name}")
     return parser
 
@@ -87,9 +88,19 @@ def _run(cases: list[Case], options: argparse.Namespace) -> list[Outcome]:
     return sorted(found, key=lambda o: order[o.suite, o.case])
 
 
+def _read(logs: Sequence[Path]) -> list[Outcome]:
+    """The outcomes of earlier runs; of a case that ran several times, the last one."""
+    found: dict[Case, Outcome] = {}
+    for line in (line for log in logs for line in log.read_text().splitlines()):
+        entry = json.loads(line)
+        one = Outcome(**{**entry, "verdict": Verdict(entry["verdict"])})
+        found[one.suite, one.case] = one
+    return list(found.values())
+
+
 def _below_floor(found: list[Outcome], options: argparse.Namespace) -> list[str]:
     """Suites that ran whole and passed too little; a part says nothing about the share."""
-    if options.filter or options.cases or options.every > 1:
+    if options.filter or options.cases or options.every > 1 or options.tell:
         return []
     return [name for name in dict.fromkeys(o.suite for o in found) if share(found, name) < suite(name).FLOOR]
 

@@ -13,15 +13,16 @@ COLUMNS = (Verdict.PASSED, Verdict.REFUSED, Verdict.WRONG, Verdict.CRASHED)
 
 
 def table(outcomes: Sequence[Outcome]) -> str:
-    """Markdown; the share counts cases that have an answer."""
+    """Markdown; the share counts cases that have an answer. A suite that ran in part says of how many cases."""
     lines = [
         "| suite | cases | passed | refused | wrong | crashed | passed of all | no fixed answer |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for name in dict.fromkeys(o.suite for o in outcomes):
         count = Counter(o.verdict for o in outcomes if o.suite == name)
-        total = sum(count[v] for v in COLUMNS)
-        cells = [suite(name).TITLE, total, *(count[v] for v in COLUMNS), f"{share(outcomes, name):.1%}"]
+        total, whole = sum(count[v] for v in COLUMNS), len(suite(name).names())
+        ran = f"{total} (a sample of {whole})" if count.total() < whole else total
+        cells = [suite(name).TITLE, ran, *(count[v] for v in COLUMNS), f"{share(outcomes, name):.1%}"]
         lines.append("| " + " | ".join(map(str, [*cells, count[Verdict.EXCLUDED]])) + " |")
     return "\n".join(lines)
 
