@@ -19,7 +19,7 @@ SECONDS = 600
 
 
 def package_file(package: str, version: str, name: str, sha256: str) -> Path:
-    """The file called `name` in any folder of the package, kept in the user's cache folder.
+    """The file whose path in the package is `name` or ends with it after a slash, kept in the user's cache folder.
 
     Raises Excluded when it cannot be fetched, ValueError when it is not the file with this hash.
     """
@@ -27,7 +27,7 @@ def package_file(package: str, version: str, name: str, sha256: str) -> Path:
     path = folder / name
     if not path.exists():
         data = _fetched(package, version, name)
-        folder.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
     found = hashlib.sha256(path.read_bytes()).hexdigest()
     if found != sha256:
@@ -54,14 +54,18 @@ def _fetched(package: str, version: str, name: str) -> bytes:
 
 
 def member(archive: Path, name: str) -> bytes | None:
-    """The first file called `name` in a wheel or source archive."""
+    """The first file in a wheel or source archive whose path is `name` or ends with it."""
     if archive.suffix in (".whl", ".zip"):
         with zipfile.ZipFile(archive) as wheel:
-            path = next((p for p in wheel.namelist() if p.rpartition("/")[2] == name), None)
+            path = next((p for p in wheel.namelist() if _is(p, name)), None)
             return None if path is None else wheel.read(path)
     with tarfile.open(archive) as source:
         for entry in source:
-            stream = source.extractfile(entry) if entry.isfile() and entry.name.rpartition("/")[2] == name else None
+            stream = source.extractfile(entry) if entry.isfile() and _is(entry.name, name) else None
             if stream is not None:
                 return stream.read()
     return None
+
+
+def _is(path: str, name: str) -> bool:
+    return path == name or path.endswith(f"/{name}")

@@ -28,6 +28,8 @@ def test_members_of_wheels_and_source_archives(tmp_path: Path) -> None:
     for archive in ("p.whl", "p.tar.gz"):
         assert packages.member(tmp_path / archive, "m.onnx") == DATA
         assert packages.member(tmp_path / archive, "x.onnx") is None
+        assert packages.member(tmp_path / archive, "p-2/m.onnx") is None
+    assert packages.member(tmp_path / "p.whl", "models/m.onnx") == DATA
 
 
 def test_another_file_than_the_catalogue_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
