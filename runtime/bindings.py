@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
@@ -37,7 +37,8 @@ class Runtime:
 
     def _declare(self) -> None:
         library = self._library
-        library.sg_call.argtypes = [ctypes.c_void_p, ctypes.c_void_p]
+        library.sg_call_returning.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64]
+        library.sg_held_bytes.restype = ctypes.c_size_t
         library.sg_error.restype = ctypes.c_char_p
         library.sg_free.argtypes = [ctypes.c_void_p]
         library.sg_set_driver.argtypes = [ctypes.c_void_p, ctypes.c_void_p]
@@ -58,14 +59,25 @@ class Runtime:
         """The raw C functions, for parts that need more than this class offers."""
         return self._library
 
-    def call(self, entry: int, arguments: int) -> None:
-        """Runs `entry(arguments)`; raises ExecutionError with the message when the program fails."""
-        if self._library.sg_call(entry, arguments):
+    def call(self, entry: int, arguments: int, results: Sequence[int] | None = None) -> None:
+        """Runs `entry(arguments)`; raises ExecutionError with the message when the program fails.
+
+        `results`: addresses of the descriptors of buffers that the entry returns. Their memory is the caller's, to be
+        given to `free`; whatever else the run took and did not give back is given back here. Without it, all of that is
+        the caller's.
+        """
+        known = results or ()
+        pointers = (ctypes.c_void_p * len(known))(*known)
+        if self._library.sg_call_returning(entry, arguments, pointers, -1 if results is None else len(known)):
             message = (self._library.sg_error() or b"").decode(errors="replace")
             raise ExecutionError(f"the program stopped: {message}")
 
     def free(self, pointer: int) -> None:
         self._library.sg_free(pointer)
+
+    def held_bytes(self) -> int:
+        """Bytes of blocks that the runtime holds, in use or kept for the next run."""
+        return int(self._library.sg_held_bytes())
 
     def set_threads(self, count: int) -> None:
         """Threads of the pool, the caller included; 0 means one per processor this process may use."""

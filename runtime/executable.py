@@ -136,7 +136,7 @@ class Executable:
         for part, array in zip(self._inputs, arrays, strict=True):
             descriptors.fill(part, array)
         with self._drivers.active(self._runtime):
-            self._runtime.call(self._entry, self._pointers.ctypes.data)
+            self._runtime.call(self._entry, self._pointers.ctypes.data, [p.ctypes.data for p in self._outputs])
         borrowed = {int(a.ctypes.data) for a in (*arrays, *self._parameters)}
         return [
             self._take(part, spec, borrowed) for part, spec in zip(self._outputs, self.signature.outputs, strict=True)

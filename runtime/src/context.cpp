@@ -82,7 +82,9 @@ void sg_assert_failed(const char *message) {
 
 const char *sg_error(void) { return current_context().error.c_str(); }
 
-int sg_call(void (*entry)(void **), void **args) {
+int sg_call(void (*entry)(void **), void **args) { return sg_call_returning(entry, args, nullptr, -1); }
+
+int sg_call_returning(void (*entry)(void **), void **args, void *const *const *results, int64_t count) {
   sg_context &context = current_context();
   {
     std::lock_guard<std::mutex> lock(context.mutex);
@@ -94,7 +96,13 @@ int sg_call(void (*entry)(void **), void **args) {
   run_to_end_or_failure(entry, args);
   track_blocks(outer);
   const bool failed = !context.error.empty();
-  empty_blocks(blocks, failed);
+  if (failed || count < 0) {
+    empty_blocks(blocks, failed);
+  } else {
+    std::vector<void *> kept;
+    for (int64_t i = 0; i < count; ++i) kept.push_back(*results[i]);
+    release_other_blocks(blocks, kept);
+  }
   sg_scratch_release(mark);
   return failed ? 1 : 0;
 }

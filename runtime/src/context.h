@@ -5,6 +5,7 @@
 #include <map>
 #include <mutex>
 #include <string>
+#include <vector>
 
 #include "stratagem/runtime.h"
 
@@ -43,6 +44,8 @@ struct BlockList {
 BlockList *track_blocks(BlockList *list);
 // Ends a run: frees what is left in the list, or leaves it to the caller of the run.
 void empty_blocks(BlockList &list, bool release);
+// Ends a run: frees what is left in the list, but for the blocks in `kept`, which are the caller's.
+void release_other_blocks(BlockList &list, const std::vector<void *> &kept);
 
 // Writes the first error of a run; later ones are consequences and are dropped.
 void record_error(sg_context &context, const char *message);

@@ -1,4 +1,5 @@
 // Blocks by size class, the blocks of a run, and the per-thread scratch stack.
+#include <algorithm>
 #include <array>
 #include <cstdlib>
 #include <mutex>
@@ -17,6 +18,8 @@ using Header = stratagem::BlockHeader;
 using stratagem::BlockList;
 
 Header *header_of(void *block) { return reinterpret_cast<Header *>(static_cast<char *>(block) - kAlignment); }
+
+void *block_of(Header *header) { return reinterpret_cast<char *>(header) + kAlignment; }
 
 thread_local BlockList *tracking = nullptr;
 
@@ -72,6 +75,15 @@ class Cache {
     }
   }
 
+  // Empties the list: blocks that `kept` names are left to whoever holds them, the others are freed.
+  void release_others(BlockList &list, const std::vector<void *> &kept) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    while (Header *header = list.first) {
+      disown(header);
+      if (std::find(kept.begin(), kept.end(), block_of(header)) == kept.end()) keep(header);
+    }
+  }
+
   size_t trim() {
     std::lock_guard<std::mutex> lock(mutex_);
     size_t freed = 0;
@@ -104,7 +116,7 @@ class Cache {
     header->next = tracking ? tracking->first : nullptr;
     if (header->next) header->next->previous = header;
     if (tracking) tracking->first = header;
-    return reinterpret_cast<char *>(header) + kAlignment;
+    return block_of(header);
   }
 
   static void disown(Header *header) {
@@ -193,6 +205,8 @@ BlockList *track_blocks(BlockList *list) {
 }
 
 void empty_blocks(BlockList &list, bool release) { cache().empty(list, release); }
+
+void release_other_blocks(BlockList &list, const std::vector<void *> &kept) { cache().release_others(list, kept); }
 
 }  // namespace stratagem
 

@@ -337,7 +337,13 @@ int sg_program_run(sg_program *program, const sg_tensor *inputs, sg_tensor *outp
       case Kind::parameter: args.push_back(&p.parameter_descriptors[argument.index]); break;
       case Kind::arena: args.push_back(&p.arena_descriptor); break;
     }
-  if (sg_call(p.entry, args.data()) != 0) return 1;
+  std::vector<void *const *> blocks;
+  int64_t *word = p.results.data();
+  for (const auto &output : p.outputs) {
+    blocks.push_back(reinterpret_cast<void *const *>(word));
+    word += words(output->info.rank);
+  }
+  if (sg_call_returning(p.entry, args.data(), blocks.data(), static_cast<int64_t>(blocks.size())) != 0) return 1;
   return p.take(outputs) ? 0 : 1;
 }
 

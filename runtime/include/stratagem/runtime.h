@@ -58,6 +58,9 @@ void sg_assert_failed(const char *message);
 /* Runs entry(args); returns 0, or 1 when sg_fail was called on the way, here or in a worker. Blocks that the calling
  * thread took with sg_alloc on the way and did not free are the caller's after success; after a failure they are freed. */
 int sg_call(void (*entry)(void **args), void **args);
+/* The same for an entry that returns `count` buffers: results[i] points to the i-th one's memref descriptor, which begins
+ * with its block. These blocks are the caller's after success; all others of the run are freed. */
+int sg_call_returning(void (*entry)(void **args), void **args, void *const *const *results, int64_t count);
 /* Message of the last failure in this thread's context, "" when there was none. Valid until the next sg_call. */
 const char *sg_error(void);
 

@@ -11,10 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+import stratagem as sg
 from stratagem.compiler.backends.cpu.compile import compile_host, compile_kernels, emit_text, link
 from stratagem.compiler.entry import RUNTIME_DECLARATIONS, entry_text, stub_text
 from stratagem.compiler.ir import find_function, parse_module
-from stratagem.runtime.bindings import ExecutionError
+from stratagem.compiler.program import Program
+from stratagem.runtime.bindings import ExecutionError, load_runtime
 from stratagem.runtime.descriptors import fill
 from stratagem.runtime.shared_object import open_shared_object
 from tests.run.cpu.harness import Array, runtime, this_machine
@@ -63,7 +65,7 @@ def code() -> bytes:
     return link([compile_host(host, device), compile_kernels(parse_module(DOUBLE), device), glue])
 
 
-class Program:
+class Compiled:
     """The program above, called with arrays."""
 
     def __init__(self, code: bytes) -> None:
@@ -93,14 +95,14 @@ def test_a_run_calls_its_kernels_and_drivers(code: bytes) -> None:
         return True
 
     a = np.arange(11, dtype=np.float32)
-    got = Program(code)(a, serve)
+    got = Compiled(code)(a, serve)
     assert got.tolist() == [99.0, *(2 * a[1:]).tolist()]
     assert launches == [(0, 2, 11)]
 
 
 @pytest.mark.parametrize("size, message", [(5, "the input needs 7 elements"), (400, "unit 10 must not run")])
 def test_failed_assertions_name_their_reason(code: bytes, size: int, message: str) -> None:
-    program = Program(code)
+    program = Compiled(code)
     with pytest.raises(Exception, match=message):
         program(np.ones(size, np.float32), lambda *_: True)
     assert program(np.ones(9, np.float32), lambda *_: True)[1] == 2.0
@@ -109,7 +111,7 @@ def test_failed_assertions_name_their_reason(code: bytes, size: int, message: st
 @pytest.mark.parametrize("fault", ["an assertion of a kernel", "a driver"])
 def test_failing_runs_keep_no_memory(code: bytes, fault: str) -> None:
     """Each of these runs has allocated its result when it fails."""
-    program = Program(code)
+    program = Compiled(code)
     program.runtime.functions.sg_held_bytes.restype = ctypes.c_size_t
     held = []
     for _ in range(20):
@@ -122,7 +124,7 @@ def test_failing_runs_keep_no_memory(code: bytes, fault: str) -> None:
 
 def test_a_failing_driver_stops_the_program(code: bytes) -> None:
     with pytest.raises(Exception, match="driver failed on kernel 0 with status 1"):
-        Program(code)(np.ones(9, np.float32), lambda *_: False)
+        Compiled(code)(np.ones(9, np.float32), lambda *_: False)
 
 
 class Tensor(ctypes.Structure):
@@ -197,3 +199,36 @@ def test_files_that_are_no_artifacts_are_refused(tmp_path: Path, code: bytes) ->
         archive.writestr("code/entry.tsv", "arena\t0\n")
     assert not functions.sg_program_load(str(tmp_path / "packed.sgm").encode())
     assert b"is compressed" in functions.sg_error()
+
+
+LEAKING = """
+func.func @main(%x: tensor<?xf32> {model.input = "x"}, %c: tensor<i1> {model.input = "c"})
+    -> (tensor<?xf32> {model.output = "y"}) {
+  %c0 = arith.constant 0 : index
+  %n = tensor.dim %x, %c0 : tensor<?xf32>
+  %p = tensor.extract %c[] : tensor<i1>
+  %a = scf.if %p -> (tensor<?xf32>) {
+    %e = tensor.empty(%n) : tensor<?xf32>
+    %r = linalg.exp ins(%x : tensor<?xf32>) outs(%e : tensor<?xf32>) -> tensor<?xf32>
+    scf.yield %r : tensor<?xf32>
+  } else {
+    scf.yield %x : tensor<?xf32>
+  }
+  %e = tensor.empty(%n) : tensor<?xf32>
+  %y = linalg.negf ins(%a : tensor<?xf32>) outs(%e : tensor<?xf32>) -> tensor<?xf32>
+  return %y : tensor<?xf32>
+}
+"""
+
+
+@pytest.mark.parametrize("condition", [True, False])
+def test_what_branches_hand_on_is_given_back(condition: bool) -> None:
+    """A buffer of a branch that is no output of the program: its run ends, and so does its memory."""
+    program = sg.compile(Program(parse_module(LEAKING)))
+    x = np.linspace(-1, 1, 10007, dtype=np.float32)
+    wanted = -np.exp(x) if condition else -x
+    held = []
+    for _ in range(8):
+        np.testing.assert_allclose(program(x, np.array(condition)), wanted, rtol=1e-6)
+        held.append(load_runtime().held_bytes())
+    assert held[-1] == held[1]
