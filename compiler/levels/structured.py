@@ -25,6 +25,8 @@ def check_iterators(op: Any) -> None:
         loops = {str(expression) for expression in found.results}
         for loop, kind in enumerate(kinds):
             is_parallel, names_result = "parallel" in kind, f"d{loop}" in loops
+            if is_parallel and not names_result and _is_the_same(op, number, loop):
+                continue
             if is_parallel != names_result:
                 what = "is parallel, but all its iterations write" if is_parallel else "is summed over, but writes"
                 places = "to one element" if is_parallel else "to many elements"
@@ -33,3 +35,24 @@ def check_iterators(op: Any) -> None:
                     hint="a loop is parallel exactly if every output map has it as a result",
                     location=location_text(op),
                 )
+
+
+def _is_the_same(op: Any, result: int, loop: int) -> bool:
+    """Whether every iteration of a loop writes the same value to a result: it is computed from other counters alone."""
+    block = op.regions[0].blocks[0]
+    pending, seen = [list(block.operations)[-1].operation.operands[result]], set()
+    while pending:
+        value = pending.pop()
+        if value in seen:
+            continue
+        seen.add(value)
+        if isinstance(value.owner, ir.Block):
+            if value.owner == block:
+                return False
+            continue
+        made_by = value.owner.operation
+        if made_by.name == "linalg.index" and ir.IntegerAttr(made_by.attributes["dim"]).value == loop:
+            return False
+        if made_by.block == block:
+            pending.extend(made_by.operands)
+    return True
