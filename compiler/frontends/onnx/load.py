@@ -32,7 +32,7 @@ from stratagem.compiler.frontends.onnx.simplify import simplify
 from stratagem.compiler.frontends.onnx.weights import STORED, Weights
 from stratagem.compiler.frontends.onnx.worker import import_to_folder, program_from_folder
 from stratagem.compiler.frontends.torch_unsigned import widen_unsigned
-from stratagem.compiler.ir import new_context, run_pipeline
+from stratagem.compiler.ir import new_context, run_pipeline, walk
 from stratagem.compiler.program import Program
 from stratagem.runtime.errors import PassError
 from stratagem.runtime.parameters import ParameterStore
@@ -214,4 +214,15 @@ def _run(module: Any, pipeline: str, graph: Graph, source: str) -> None:
     try:
         run_pipeline(module, pipeline)
     except PassError as error:
-        raise explain(graph, source, error.problem.removeprefix(pipeline)) from None
+        refused = explain(graph, source, error.problem.removeprefix(pipeline))
+        if not refused.operator and (left := _left_over(module)):
+            refused = explain(graph, source, left)
+        raise refused from None
+
+
+def _left_over(module: Any) -> str:
+    """What a failed lowering left: it may have spoken of a constant that only this operation needs."""
+    for op in walk(module.operation):
+        if op.name.startswith("torch.") and not op.name.startswith("torch.constant."):
+            return f"failed to legalize operation '{op.name}': {op.location}"
+    return ""
