@@ -12,7 +12,7 @@ from typing import Any
 from stratagem.runtime.errors import ArtifactError, StratagemError, UsageError
 from stratagem.runtime.library import find_library
 
-ABI_VERSION = 1
+ABI_VERSION = 2
 
 _DRIVER = ctypes.CFUNCTYPE(
     ctypes.c_int, ctypes.c_void_p, ctypes.c_int64, ctypes.POINTER(ctypes.c_void_p), ctypes.c_int64

@@ -13,7 +13,7 @@
 extern "C" {
 #endif
 
-#define SG_ABI_VERSION 1
+#define SG_ABI_VERSION 2
 int sg_abi_version(void);
 
 /* ---- threads ------------------------------------------------------------------------------------------------- */
