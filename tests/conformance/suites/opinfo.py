@@ -12,6 +12,7 @@ from functools import cache
 from itertools import islice
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 
 from stratagem.runtime.errors import UnsupportedError
@@ -137,4 +138,6 @@ def _array(value: Any) -> Array:
         return np.asarray(value)
     if value.dtype is torch.complex32:  # numpy has none
         value = torch.view_as_real(value)
+    if value.dtype is torch.bfloat16:
+        return value.detach().contiguous().view(torch.int16).numpy().view(ml_dtypes.bfloat16)
     return np.asarray(value.detach().resolve_conj().resolve_neg().numpy())
