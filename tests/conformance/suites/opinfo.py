@@ -139,5 +139,5 @@ def _array(value: Any) -> Array:
     if value.dtype is torch.complex32:  # numpy has none
         value = torch.view_as_real(value)
     if value.dtype is torch.bfloat16:
-        return value.detach().contiguous().view(torch.int16).numpy().view(ml_dtypes.bfloat16)
+        return np.asarray(value.detach().contiguous().view(torch.int16).numpy()).view(ml_dtypes.bfloat16)
     return np.asarray(value.detach().resolve_conj().resolve_neg().numpy())
