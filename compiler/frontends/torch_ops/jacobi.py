@@ -85,10 +85,15 @@ def _identity(a: Tensor) -> Tensor:
     return torch.eye(n, dtype=a.dtype).expand(*a.shape[:-2], n, n).clone()
 
 
+def _symmetric(a: Tensor) -> Tensor:
+    """The symmetric matrix that has the lower triangle of `a`: the other one is never read, as in LAPACK."""
+    triangle = torch.tril(a)
+    return triangle + torch.tril(triangle, -1).mT
+
+
 @decomposes(aten._linalg_eigh.default)
 def eigh(a: Tensor, uplo: str = "L", compute_v: bool = True) -> tuple[Tensor, Tensor]:
-    triangle = torch.tril(a) if uplo.upper() == "L" else torch.triu(a).mT
-    values, vectors = eigen(triangle + torch.tril(triangle, -1).mT)
+    values, vectors = eigen(_symmetric(a if uplo.upper() == "L" else a.mT))
     return values, vectors if compute_v else torch.empty((0,), dtype=a.dtype)
 
 
@@ -117,6 +122,8 @@ def pinv(a: Tensor, *, atol: Tensor | None = None, rtol: Tensor | None = None, h
     m, n = a.shape[-2:]
     if m == 0 or n == 0:
         return a.mT.clone()
+    if hermitian:
+        a = _symmetric(a)
     if m < n:
         return pinv(a.mT, atol=atol, rtol=rtol).mT.clone()
     scaled, lengths, v = singular(a)

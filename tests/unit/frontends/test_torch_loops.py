@@ -88,6 +88,14 @@ def test_factors_of_any_matrix(shape: tuple[int, ...]) -> None:
     agree(lambda a: torch.linalg.pinv(a), a, tolerance=1e-3)
 
 
+@pytest.mark.parametrize("n", [1, 5])
+def test_of_a_symmetric_matrix_the_lower_triangle_is_read(n: int) -> None:
+    a = matrices(n, n)  # not symmetric: what stands above the diagonal does not count
+    agree(lambda a: torch.linalg.pinv(a, hermitian=True), a, tolerance=1e-3)
+    agree(lambda a: torch.linalg.eigvalsh(a), a, tolerance=1e-4)
+    agree(lambda a: torch.linalg.eigvalsh(a, UPLO="U"), a, tolerance=1e-4)
+
+
 def test_singular_vectors_give_the_matrix_back() -> None:
     a = matrices(4, 3) @ torch.diag(torch.tensor([1.0, 2.0, 0.0]))  # of rank 2
     u, s, vh = emulate(load_torch(lambda a: torch.linalg.svd(a, full_matrices=True), (a,)), [a.numpy()])
