@@ -100,9 +100,17 @@ def _check_collective(name: str, kinds: list[Any], claims: Any) -> None:
     if not source.element_type == target.element_type == dtype:
         raise PassError(f"@{name} claims elements of {dtype} for buffers {_list(kinds)}")
     one, other = (source.shape, target.shape) if kind != "reduce_scatter" else (target.shape, source.shape)
-    grows = one[1:] == other[1:] and (ir.ShapedType.get_dynamic_size() in (one[0], other[0]) or other[0] % one[0] == 0)
-    if one != other if kind == "all_reduce" else one == other or not grows:
+    if one != other if kind == "all_reduce" else one == other or not _is_part(one, other):
         raise PassError(f"@{name} claims {kind} from and to buffers {_list(kinds)}")
+
+
+def _is_part(part: list[int], whole: list[int]) -> bool:
+    """Whether buffers of one shape, side by side in dimension 0, make one of the other shape."""
+    if not part or not whole or part[1:] != whole[1:]:
+        return False
+    if ir.ShapedType.get_dynamic_size() in (part[0], whole[0]):
+        return True
+    return whole[0] % part[0] == 0 if part[0] else not whole[0]
 
 
 def _plain(kind: Any) -> tuple[Any, ...]:

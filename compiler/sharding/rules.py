@@ -34,6 +34,8 @@ def cuts(
         have: present placement of each operand (inputs, then initial values); None means any placement is free.
     """
     whole = Cut(None, (REPLICATED,) * len(structure.dims_of), REPLICATED)
+    if 0 in extents:
+        return [whole]  # no work to share out
     found = [whole]
     for loop in sorted(structure.free_loops):
         extent, outer = extents[loop], _outer(structure, loop, have)

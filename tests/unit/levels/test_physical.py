@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from stratagem.compiler.ir import parse_module
-from stratagem.compiler.levels.physical import check_physical_level
+from stratagem.compiler.levels.physical import _is_part, check_physical_level
 from stratagem.hwmodels import load_machine
 from stratagem.runtime.errors import PassError
 
@@ -81,3 +81,18 @@ def test_a_body_beside_main_is_refused() -> None:
     text = GOOD + "\nfunc.func private @extra(%x: memref<8xf32>) {\n  return\n}"
     with pytest.raises(PassError, match="function @extra has a body beside @main"):
         check(text)
+
+
+@pytest.mark.parametrize(
+    ("part", "whole", "is_part"),
+    [
+        ([4, 3], [8, 3], True),
+        ([3], [8], False),
+        ([4, 3], [8, 5], False),
+        ([], [], False),
+        ([0], [0], True),
+        ([0], [8], False),
+    ],
+)
+def test_which_buffers_are_parts(part: list[int], whole: list[int], is_part: bool) -> None:
+    assert _is_part(part, whole) is is_part
