@@ -38,7 +38,8 @@ def reasons(outcomes: Sequence[Outcome], most: int = 12) -> str:
     """For each suite, what was refused and how often, most frequent first."""
     parts = []
     for name in dict.fromkeys(o.suite for o in outcomes):
-        count = Counter(kind_of(o.reason) for o in outcomes if o.suite == name and o.verdict is Verdict.REFUSED)
+        refused = [o for o in outcomes if o.suite == name and o.verdict is Verdict.REFUSED]
+        count = Counter(kind_of(o.reason.removeprefix(f"{o.case}: ")) for o in refused)
         if count:
             rows = [f"| {number} | {reason} |" for reason, number in count.most_common(most)]
             rest = sum(count.values()) - sum(n for _, n in count.most_common(most))
@@ -51,7 +52,8 @@ def kind_of(reason: str) -> str:
     """A reason without the names, types and numbers of its case, so that equal reasons count together."""
     first = reason.split("\n")[0]
     first = re.sub(r"tensor<[^>]*>+", "tensor", first)
-    first = re.sub(r"loc\(.*?\)|\(at .*?\)|%[\w#:]+", "", first)
+    first = re.sub(r"loc\(.*?\)|\(at .*?\)|%[\w#:]+|^\S+:\d+(:\d+)?: ", "", first)
+    first = re.sub(r"'[^']*'", "'...'", first)
     return re.sub(r"\d+", "N", first)[:140].replace("|", "/").strip()
 
 
