@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from torch_mlir import ir
-from torch_mlir.dialects import arith, linalg, scf, tensor
+from torch_mlir.dialects import arith, scf
 
+from stratagem.compiler.frontends.elementwise import elementwise
 from stratagem.compiler.ir import walk
 
 
@@ -23,31 +24,9 @@ def lower_choices(function: Any) -> None:
 
 
 def _elementwise(condition: Any, first: Any, second: Any) -> Any:
-    kind = first.type
-    given = [condition] if isinstance(condition.type, ir.RankedTensorType) else []
-    inputs = [*given, first, second]
-    identity = ir.AffineMapAttr.get(ir.AffineMap.get_identity(kind.rank))
-    parallel = ir.Attribute.parse("#linalg.iterator_type<parallel>")
-    generic = linalg.GenericOp(
-        [kind],
-        inputs,
-        [tensor.EmptyOp([_size(first, d) for d in range(kind.rank)], kind.element_type).result],
-        ir.ArrayAttr.get([identity] * (len(inputs) + 1)),
-        ir.ArrayAttr.get([parallel] * kind.rank),
-    )
-    elements = [*(v.type.element_type for v in inputs), kind.element_type]
-    block = generic.regions[0].blocks.append(*elements, arg_locs=[ir.Location.current] * len(elements))
-    with ir.InsertionPoint(block):
-        which = block.arguments[0] if given else condition
-        one, two = list(block.arguments)[len(given) : len(given) + 2]
-        linalg.YieldOp([arith.SelectOp(which, one, two).result])
-    return generic.results[0]
-
-
-def _size(value: Any, dimension: int) -> Any:
-    if not value.type.is_dynamic_dim(dimension):
-        return int(value.type.get_dim_size(dimension))
-    return tensor.DimOp(value, arith.ConstantOp(ir.IndexType.get(), dimension).result).result
+    if isinstance(condition.type, ir.RankedTensorType):
+        return elementwise([condition, first, second], first.type, arith.select)
+    return elementwise([first, second], first.type, lambda one, two: arith.select(condition, one, two))
 
 
 def _branch(condition: Any, first: Any, second: Any) -> Any:
