@@ -27,7 +27,7 @@ from stratagem.compiler.ir import DYNAMIC, find_function
 from stratagem.compiler.program import Program
 
 TOGETHER = 2**16
-"""Values up to so many elements are compared whole, larger ones by as many samples, before all of them are."""
+"""The first so many elements are compared first: nearly every candidate is ruled out by them."""
 
 
 @dataclass(frozen=True)
