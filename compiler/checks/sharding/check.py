@@ -1,0 +1,71 @@
+"""The finding: every result of the program on a rank is the whole result of the uncut program, and it asserts the same.
+
+Both programs become expressions on whole tensors (`program.py`), in a normal form that does not depend on how loops are
+cut. No rule of the partitioner is used: what a rank computes is read from its program alone. This is translation
+validation by normal forms (Necula, 2000).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from stratagem.compiler.checks.sharding.arguments import SignatureError, rank_arguments, whole_arguments
+from stratagem.compiler.checks.sharding.expressions import Expressions
+from stratagem.compiler.checks.sharding.program import AxisError, MisplacedError, Reader, UnreadableError
+from stratagem.compiler.checks.sharding.sizes import Size
+from stratagem.compiler.checks.sharding.witness import Known, Witness, first_wrong_step, misplaced, wrong_result
+from stratagem.compiler.checks.verdicts import Finding, Verdict
+from stratagem.compiler.ir import find_function, location_text, run_pipeline
+
+OBLIGATION = "ranks compute what the uncut program does"
+SIMPLIFY = "builtin.module(canonicalize,cse)"
+"""Both programs are compared after it, so that what MLIR simplifies in one of them is no difference."""
+
+
+def check_partition(uncut: Any, cut: Any, mesh: Any) -> list[Finding]:
+    """One finding for @main; none where the mesh has no axis, or several, of more than one rank.
+
+    Args:
+        uncut: the module before it was cut; it is simplified in place.
+        cut: the module that each rank runs, in the same context.
+        mesh: (axis, ranks) pairs.
+    """
+    axes = [(axis, ranks) for axis, ranks in mesh if ranks > 1]
+    if len(axes) != 1:
+        return []
+    run_pipeline(uncut, SIMPLIFY)
+    try:
+        with uncut.context:
+            problem = _difference(find_function(uncut, "main"), find_function(cut, "main"), *axes[0])
+    except UnreadableError as missing:
+        return [Finding("system", "main", OBLIGATION, Verdict.NOT_CHECKED, str(missing))]
+    if problem is None:
+        return [Finding("system", "main", OBLIGATION, Verdict.PROVED, f"{axes[0][1]} ranks")]
+    where = location_text(problem.op) if problem.op is not None else ""
+    return [Finding("system", "main", OBLIGATION, Verdict.REFUTED, problem.text, where)]
+
+
+def _difference(uncut: Any, cut: Any, axis: str, ranks: int) -> Witness | None:
+    table = Expressions()
+    before = Reader(table)
+    given = whole_arguments(table, uncut)
+    wanted = before.program(uncut, given)
+    known = Known(table, len(table), axis, Size(ranks))
+    after = Reader(table, axis, Size(ranks))
+    try:
+        found = after.program(cut, rank_arguments(given, uncut, cut, axis, Size(ranks)))
+    except SignatureError as problem:
+        return Witness(None, str(problem))
+    except AxisError as problem:
+        return Witness(problem.op, str(problem))
+    except MisplacedError as problem:
+        return first_wrong_step(known, after.steps) or misplaced(known, problem)
+    if wanted == found and before.effects == after.effects:
+        return None
+    step = first_wrong_step(known, after.steps)
+    if step is not None:
+        return step
+    for number, (value, whole) in enumerate(zip(found, wanted, strict=True)):
+        if value != whole:
+            return wrong_result(known, cut, number, value, whole)
+    return Witness(None, f"{len(after.effects)} assertions, of which the uncut program has {len(before.effects)}")

@@ -1,0 +1,100 @@
+"""What a program computes, as expressions on whole tensors; equal ones are one object."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from torch_mlir import ir
+
+from stratagem.compiler.checks.sharding.layouts import Factor, Factors, Terms, added, extent
+from stratagem.compiler.checks.sharding.sizes import ONE, Size, symbol
+from stratagem.compiler.ir import location_text
+
+
+class Expression:
+    """One whole tensor or number. `key` says what it is; `op` is the operation that was first seen to compute it."""
+
+    __slots__ = ("key", "number", "op")
+
+    def __init__(self, key: tuple[Any, ...], number: int, op: Any) -> None:
+        self.key, self.number, self.op = key, number, op
+
+    def __str__(self) -> str:
+        if self.op is None:
+            return " ".join(str(part) for part in self.key)
+        name = str(self.op.name)
+        where = location_text(self.op)
+        return name if where == "unknown" else f"{name} at {where}"
+
+
+class Value(NamedTuple):
+    """A value of a program: on rank r, the elements of `expression` that `dims` and r times `bound` reach."""
+
+    expression: Expression
+    dims: tuple[Factors, ...] = ()
+    bound: Terms = ()
+
+
+class Expressions:
+    """All expressions of two programs, numbered in the order in which they are first seen."""
+
+    def __init__(self) -> None:
+        self._by_key: dict[tuple[Any, ...], Expression] = {}
+        self._all: list[Expression] = []
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    def make(self, key: tuple[Any, ...], op: Any = None) -> Expression:
+        found = self._by_key.get(key)
+        if found is None:
+            found = self._by_key[key] = Expression(key, len(self._all), op)
+            self._all.append(found)
+        return found
+
+    def results(self, node: Expression, op: Any) -> list[Expression]:
+        """One expression for each result of an operation."""
+        if len(op.results) == 1:
+            return [node]
+        return [self.make(("result", node, i), op) for i in range(len(op.results))]
+
+    def as_it_is(self, expression: Expression, kind: Any) -> Value:
+        """A value of type `kind` that is the whole of an expression."""
+        if not isinstance(kind, ir.RankedTensorType):
+            return Value(expression)
+        sizes = [self._size(expression, kind, dim) for dim in range(kind.rank)]
+        return Value(expression, tuple(whole_dim(size, dim) for dim, size in enumerate(sizes)))
+
+    def _size(self, expression: Expression, kind: Any, dim: int) -> Size:
+        if kind.is_dynamic_dim(dim):
+            return symbol(self.make(("dim", expression, dim), expression.op).number)
+        return Size(kind.get_dim_size(dim))
+
+    def size_of(self, value: Value) -> Size:
+        """The size that an index stands for."""
+        what, *rest = value.expression.key
+        if what == "constant" and isinstance(rest[0], ir.IntegerAttr):
+            return Size(rest[0].value)
+        return rest[0] if what == "size" else symbol(value.expression.number)
+
+    def index_of(self, size: Size, like: Any) -> Expression:
+        """The index whose size that is; `like` is the type."""
+        if not size.symbols and isinstance(size.number, int):
+            return self.make(("constant", ir.IntegerAttr.get(like, size.number)))
+        if size.number == 1 and len(size.symbols) == 1 and size.symbols[0][1] == 1:
+            return self._all[size.symbols[0][0]]
+        return self.make(("size", size))
+
+
+def whole_dim(size: Size, dim: int) -> Factors:
+    return () if size == ONE else (Factor(size, ((dim, ONE),)),)
+
+
+def is_empty(value: Value) -> bool:
+    """Whether it has no elements."""
+    return any(extent(factors).number == 0 for factors in value.dims)
+
+
+def on_rank(value: Value, terms: Terms) -> Value:
+    """The value where a count, which was a factor with these terms, is the rank."""
+    return value._replace(bound=added(value.bound, terms))
