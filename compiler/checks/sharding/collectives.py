@@ -8,17 +8,14 @@ from torch_mlir import ir
 
 from stratagem.compiler.checks.sharding.expressions import Expressions, Value, on_rank
 from stratagem.compiler.checks.sharding.layouts import Factor, extent, merged, split
-from stratagem.compiler.checks.sharding.nests import folded_over_ranks
+from stratagem.compiler.checks.sharding.nests import IDEMPOTENT, folded_over_ranks
 from stratagem.compiler.checks.sharding.sizes import ONE, Size
 from stratagem.compiler.ir import DYNAMIC
 
-IDEMPOTENT = ("max", "min")
-
-
 def reduced(table: Expressions, value: Value, reduction: str, ranks: Size) -> Value | None:
     """The `reduction` of all ranks' values."""
-    if not value.bound:
-        return value if reduction in IDEMPOTENT else None
+    if not value.bound and reduction in IDEMPOTENT:
+        return value
     return folded_over_ranks(table, value, reduction, ranks)
 
 
@@ -43,6 +40,9 @@ def cut(value: Value, dim: int, ranks: Size) -> Value | None:
     return on_rank(value._replace(dims=(*value.dims[:dim], inner, *value.dims[dim + 1 :])), outer[0].terms)
 
 
+FIELDS = ("offsets", "sizes", "strides")
+
+
 def own_slice(op: Any, operands: list[Value], ranks: Size, size_of: Any) -> Value | None:
     """`tensor.extract_slice` of one place of a dimension of `ranks` places: the place is the rank, all else is whole."""
     source, rest = operands[0], operands[1:]
@@ -60,6 +60,3 @@ def own_slice(op: Any, operands: list[Value], ranks: Size, size_of: Any) -> Valu
         if not (is_whole or is_own):
             return None
     return cut(source, offsets.index(DYNAMIC), ranks)
-
-
-FIELDS = ("offsets", "sizes", "strides")

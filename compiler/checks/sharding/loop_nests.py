@@ -127,12 +127,12 @@ class NestReader:
     # ---- results that are
 
     def _nest(self, block: Any) -> tuple[Nest, list[Place | None]]:
-        axes, places = normal_axes(self.axes)
+        reduction, init = self._fold(block)
+        axes, places = normal_axes(self.axes, reduction)
         solids = tuple(Solid(loop, self._is_folded(loop), self._extent(loop)) for loop in self.solid)
         solids = tuple(sorted(solids, key=lambda s: (s.is_folded, s.loop)))
         arguments = tuple((i, self.operands[i].expression) for i in self.used)
         windows = tuple(self._windows(i) for i in self.used)
-        reduction, init = self._fold(block)
         yields = tuple(v.expression for v in self.yields)
         return Nest(yields, arguments, axes, solids, windows, reduction, init), places
 

@@ -18,7 +18,9 @@ from stratagem.compiler.checks.sharding.layouts import Factor, Factors, Terms, m
 from stratagem.compiler.checks.sharding.sizes import ONE, Size
 
 NEUTRAL = {"sum": 0, "prod": 1}
-"""Reduction -> what may be folded in once per rank; extremes take anything that is the same on every rank."""
+"""Reduction -> what may be folded in once per rank."""
+IDEMPOTENT = ("max", "min")
+"""Reductions that anything may be folded in again."""
 
 
 class Axis(NamedTuple):
@@ -27,10 +29,6 @@ class Axis(NamedTuple):
     size: Size
     is_folded: bool
     terms: tuple[Terms, ...]
-
-    @property
-    def moves(self) -> bool:
-        return any(self.terms)
 
 
 class Solid(NamedTuple):
@@ -74,9 +72,9 @@ class Place(NamedTuple):
     stride: Size
 
 
-def normal_axes(axes: Sequence[Axis]) -> tuple[tuple[Axis, ...], list[Place | None]]:
+def normal_axes(axes: Sequence[Axis], reduction: str) -> tuple[tuple[Axis, ...], list[Place | None]]:
     """The axes in normal form, and where each one went: None where the result does not depend on it."""
-    groups = [([i], a) for i, a in enumerate(axes) if a.size != ONE and (a.moves or a.is_folded)]
+    groups = [([i], a) for i, a in enumerate(axes) if a.size != ONE and _matters(a, reduction)]
     while (pair := _neighbours([axis for _, axis in groups])) is not None:
         outer, inner = (groups[i] for i in pair)
         joined = inner[1]._replace(size=outer[1].size.times(inner[1].size))
@@ -89,6 +87,11 @@ def normal_axes(axes: Sequence[Axis]) -> tuple[tuple[Axis, ...], list[Place | No
             places[member] = Place(number, stride)
             stride = stride.times(axes[member].size)
     return tuple(axis for _, axis in groups), places
+
+
+def _matters(axis: Axis, reduction: str) -> bool:
+    """The same number folded in again matters, but not to an extreme."""
+    return any(axis.terms) or (axis.is_folded and reduction not in IDEMPOTENT)
 
 
 def _neighbours(axes: list[Axis]) -> tuple[int, int] | None:
@@ -113,50 +116,71 @@ def folded_over_ranks(table: Expressions, value: Value, reduction: str, ranks: S
     """The `reduction` of a nest's results over the ranks, as one nest that folds the axis of the ranks, too. None where
     that is not the same: another reduction, an initial value that every rank folds in, or no nest."""
     what = value.expression.key
-    if what[0] != "nest" or len(value.bound) != 1:
+    if what[0] != "nest" or what[1].reduction != reduction:
         return None
     nest: Nest = what[1]
-    dim, stride = value.bound[0]
-    solid = sum(not s.is_folded for s in nest.solids)
-    if dim < solid or nest.reduction != reduction:
+    cut = _cut(nest, value.bound, ranks)
+    if cut is None or not _may_fold(nest, cut.axes[cut.ranks]):
         return None
-    axis = nest.axes[dim - solid]
-    span = stride.times(ranks)
-    if not axis.size.is_multiple_of(span) or not _may_fold(nest, axis):
-        return None
-    parts = [
-        Axis(axis.size.over(span), False, tuple(scaled(t, span) for t in axis.terms)),
-        Axis(ranks, True, tuple(scaled(t, stride) for t in axis.terms)),
-        Axis(stride, False, axis.terms),
-    ]
-    axes, places = normal_axes([*nest.axes[: dim - solid], *parts, *nest.axes[dim - solid + 1 :]])
+    axes, places = normal_axes(cut.axes, reduction)
     made = nest._replace(axes=axes)
-    dims = [_moved(made, factors, _Cut(dim, solid, span, stride), places) for factors in value.dims]
-    if any(d is None for d in dims):
+    dims = tuple(_moved(factors, cut, places) for factors in value.dims)
+    if None in dims:
         return None
     return Value(table.make(("nest", made), value.expression.op), tuple(d for d in dims if d is not None))
 
 
+class _Cut(NamedTuple):
+    """The axes of a nest with one for the ranks, the `ranks`-th, behind `solid` other dimensions. The axis that was in its
+    place is cut in three: steps of `span`, the ranks, steps below `stride`."""
+
+    axes: list[Axis]
+    ranks: int
+    solid: int
+    span: Size
+    stride: Size
+
+    def place(self, dim: int, stride: Size, size: Size) -> tuple[int, Size] | None:
+        """Which axis a factor of dimension `dim` moves through now, and its stride there; None where it moves through
+        the ranks as well."""
+        number = dim - self.solid
+        if number != self.ranks - 1 or self.span == ONE:
+            return number + (2 if number > self.ranks - 1 else 0), stride
+        if stride.is_multiple_of(self.span):
+            return number, stride.over(self.span)
+        return (number + 2, stride) if self.stride.is_multiple_of(stride.times(size)) else None
+
+
+def _cut(nest: Nest, bound: Terms, ranks: Size) -> _Cut | None:
+    """None where the ranks are not one count along one axis."""
+    solid = sum(not s.is_folded for s in nest.solids)
+    if not bound:  # every rank folds in the same
+        again = Axis(ranks, True, ((),) * len(nest.arguments))
+        return _Cut([*nest.axes, again], len(nest.axes), solid, ONE, ONE)
+    dim, stride = bound[0]
+    if len(bound) > 1 or dim < solid:
+        return None
+    at, span = dim - solid, stride.times(ranks)
+    axis = nest.axes[at]
+    if not axis.size.is_multiple_of(span):
+        return None
+    outer = Axis(axis.size.over(span), False, tuple(scaled(t, span) for t in axis.terms))
+    over_ranks = Axis(ranks, True, tuple(scaled(t, stride) for t in axis.terms))
+    inner = Axis(stride, False, axis.terms)
+    return _Cut([*nest.axes[:at], outer, over_ranks, inner, *nest.axes[at + 1 :]], at + 1, solid, span, stride)
+
+
 def _may_fold(nest: Nest, axis: Axis) -> bool:
     """Whether the initial value may be folded in once per rank."""
-    if nest.reduction not in NEUTRAL:
+    if nest.reduction in IDEMPOTENT:
         return not axis.terms[nest.init]
     what, *rest = nest.arguments[nest.init][1].key
     is_number = what == "constant" and isinstance(rest[0], ir.FloatAttr | ir.IntegerAttr)
     return bool(is_number and rest[0].value == NEUTRAL[nest.reduction])
 
 
-class _Cut(NamedTuple):
-    """Axis `dim` of a result in three: steps of `span`, the ranks, steps below `stride`."""
-
-    dim: int
-    solid: int
-    span: Size
-    stride: Size
-
-
-def _moved(nest: Nest, factors: Factors, cut: _Cut, places: list[Place | None]) -> Factors | None:
-    """A dimension after the axis was cut; None where it moves through the ranks' axis as well."""
+def _moved(factors: Factors, cut: _Cut, places: list[Place | None]) -> Factors | None:
+    """A dimension of the result in terms of the new nest's; None where it moves through the ranks as well."""
     found = []
     for factor in factors:
         terms = list[tuple[int, Size]]()
@@ -164,18 +188,11 @@ def _moved(nest: Nest, factors: Factors, cut: _Cut, places: list[Place | None]) 
             if dim < cut.solid:
                 terms.append((dim, stride))
                 continue
-            number = dim - cut.solid
-            if dim > cut.dim:
-                number += 2
-            elif dim == cut.dim:
-                if stride.is_multiple_of(cut.span):
-                    stride = stride.over(cut.span)
-                elif cut.stride.is_multiple_of(stride.times(factor.size)):
-                    number += 2
-                else:
-                    return None
-            place = places[number]
+            at = cut.place(dim, stride, factor.size)
+            if at is None:
+                return None
+            place = places[at[0]]
             if place is not None:
-                terms.append((place.axis + cut.solid, stride.times(place.stride)))
+                terms.append((place.axis + cut.solid, at[1].times(place.stride)))
         found.append(Factor(factor.size, tuple(sorted(terms))))
     return merged(found)

@@ -11,34 +11,67 @@ from typing import TYPE_CHECKING, Any
 from torch_mlir import ir
 
 from stratagem.compiler.checks.sharding.collectives import cut, gathered, own_slice, reduced
-from stratagem.compiler.checks.sharding.expressions import Value, is_empty
+from stratagem.compiler.checks.sharding.expressions import Expression, Value, is_empty
 from stratagem.compiler.checks.sharding.layouts import Factor, Factors, expanded, extent, merged
-from stratagem.compiler.checks.sharding.sizes import ONE, Size
+from stratagem.compiler.checks.sharding.sizes import ONE, Size, product
 from stratagem.compiler.ir import DYNAMIC
 
 if TYPE_CHECKING:
     from stratagem.compiler.checks.sharding.program import Reader
 
+NO_BRACKETS = str.maketrans("", "", "[]")
+"""The text of a dense constant without its shape: MLIR folds reshapes of constants."""
 Rule = Callable[["Reader", Any, list[Value]], list[Value] | None]
 
 
 def _constant(reader: Reader, op: Any, operands: list[Value]) -> list[Value] | None:
-    """Numbers, and tensors that hold one number everywhere."""
+    """Numbers, tensors that hold one number everywhere, and others, whose shape is a view of their elements."""
     attribute, kind = op.attributes["value"], op.results[0].type
     if not isinstance(kind, ir.RankedTensorType):
         return [Value(reader.table.make(("constant", attribute), op))]
-    if not isinstance(attribute, ir.DenseElementsAttr) or not ir.DenseElementsAttr(attribute).is_splat:
+    if not isinstance(attribute, ir.DenseElementsAttr):
         return None
-    number = ir.DenseElementsAttr(attribute).get_splat_value()
-    sizes = [Size(kind.get_dim_size(i)) for i in range(kind.rank)]
-    return [Value(reader.table.make(("constant", number), op), tuple(merged([Factor(n)]) for n in sizes))]
+    dense = ir.DenseElementsAttr(attribute)
+    if dense.is_splat:
+        return [_everywhere(Value(reader.table.make(("constant", dense.get_splat_value()), op)), _known_sizes(kind))]
+    elements = str(dense).rpartition(" : ")[0].translate(NO_BRACKETS)
+    key = ("elements", kind.element_type, elements)
+    return [_in_rows(reader.table.make(key, op), _known_sizes(kind))]
+
+
+def _elements(reader: Reader, op: Any, operands: list[Value]) -> list[Value] | None:
+    reader.same_everywhere(op, operands)
+    kind = op.results[0].type
+    key = ("elements", kind.element_type, tuple(operands))
+    return [_in_rows(reader.table.make(key, op), _known_sizes(kind))]
+
+
+def _splat(reader: Reader, op: Any, operands: list[Value]) -> list[Value] | None:
+    sizes = _sizes(reader, op.results[0].type, iter(operands[1:]))
+    return [_everywhere(operands[0], sizes)]
+
+
+def _everywhere(number: Value, sizes: list[Size]) -> Value:
+    return number._replace(dims=tuple(merged([Factor(n)]) for n in sizes))
+
+
+def _in_rows(elements: Expression, sizes: list[Size]) -> Value:
+    """A list of elements, row by row, as a tensor."""
+    if any(n.number == 0 for n in sizes):
+        return Value(elements, tuple((Factor(n),) for n in sizes))
+    strides = [product(sizes[i + 1 :]) for i in range(len(sizes))]
+    return Value(elements, tuple(merged([Factor(n, ((0, s),))]) for n, s in zip(sizes, strides, strict=True)))
+
+
+def _known_sizes(kind: Any) -> list[Size]:
+    return [Size(kind.get_dim_size(i)) for i in range(kind.rank)]
 
 
 def _empty(reader: Reader, op: Any, operands: list[Value]) -> list[Value] | None:
     """Memory that nobody has written is the same everywhere: nothing may depend on it."""
     reader.same_everywhere(op, operands)
     sizes = _sizes(reader, op.results[0].type, iter(operands))
-    return [Value(reader.table.make(("unwritten",), op), tuple(merged([Factor(n)]) for n in sizes))]
+    return [_everywhere(Value(reader.table.make(("unwritten",), op)), sizes)]
 
 
 def _sizes(reader: Reader, kind: Any, given: Iterator[Value]) -> list[Size]:
@@ -141,6 +174,8 @@ def _together(reader: Reader, op: Any, operand: Value) -> list[Value]:
 
 RULES: dict[str, Rule] = {
     "arith.constant": _constant,
+    "tensor.from_elements": _elements,
+    "tensor.splat": _splat,
     "tensor.empty": _empty,
     "tensor.dim": _dim,
     "tensor.cast": _cast,

@@ -37,6 +37,9 @@ class UnreadableError(Exception):
     """The program holds what the check has no reading of."""
 
 
+COMPUTED = ("nest", "op", "result", "reduced over ranks")
+
+
 class Step(NamedTuple):
     """An operation that computes something new."""
 
@@ -83,7 +86,7 @@ class Reader:
             results = self.unknown(op, operands)
         for value, known in zip(op.results, results, strict=True):
             self.values[value] = known
-        if not self.depth and results and not all(r in operands for r in results):
+        if not self.depth and any(r.expression.key[0] in COMPUTED for r in results):
             self.steps.append(Step(op, operands, results))
 
     def unknown(self, op: Any, operands: list[Value]) -> list[Value]:

@@ -13,6 +13,7 @@ from stratagem.compiler.checks.sharding.program import MisplacedError, Step
 from stratagem.compiler.checks.sharding.sizes import Size
 from stratagem.compiler.ir import location_text
 
+COLLECTIVES = ("system.all_reduce", "system.reduce_scatter")
 REDUCTIONS = ("sum", "max", "min", "prod")
 
 
@@ -65,7 +66,7 @@ def first_wrong_step(known: Known, steps: Sequence[Step]) -> Witness | None:
 def _step(known: Known, step: Step) -> str:
     name = _name(step.op)
     missing = _missing(known, step.operands)
-    if step.op.name.startswith("system."):
+    if step.op.name in COLLECTIVES:
         reduction = f"({step.op.attributes['reduction'].value})" if "reduction" in step.op.attributes else ""
         return f"{name} is an {step.op.name.partition('.')[2]}{reduction} of {known.placement(step.operands[0])}"
     if missing:
