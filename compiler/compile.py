@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from stratagem.compiler import knobs
-from stratagem.compiler.checks.assurance import check_level, refuse_refuted
-from stratagem.compiler.checks.verdicts import AssuranceReport
+from stratagem.compiler.checks.assurance import check_level, check_pass, refuse_refuted
+from stratagem.compiler.checks.verdicts import AssuranceReport, Finding, Verdict
 from stratagem.compiler.codegen import Code, generate_code
-from stratagem.compiler.driver import PassRecord, StageRunner
+from stratagem.compiler.driver import AfterPass, PassRecord, StageRunner
 from stratagem.compiler.passes.base import PassContext
 from stratagem.compiler.pipeline import stage_names, with_strategy
 from stratagem.compiler.program import Program
@@ -86,8 +86,8 @@ def compile_program(
             progress(stage, "checks")
         check(stage, now)
 
-    compare = _after_pass(program, machine, report, progress) if knobs.current().verify == "full" else None
-    runner = StageRunner(PassContext(machine), progress, after_stage=finish_stage, after_pass=compare)
+    after_pass = _after_pass(program, machine, report, progress)
+    runner = StageRunner(PassContext(machine), progress, after_stage=finish_stage, after_pass=after_pass)
     runner.run(program, with_strategy(strategy), until)
     # A level may compute parameters anew or in another layout; every level that is kept stays runnable.
     program.parameters.keep_only(named)
@@ -112,7 +112,26 @@ def compile_program(
 
 def _after_pass(
     program: Program, machine: System, report: AssuranceReport, progress: Progress | None
-) -> Callable[[str, str, Program], None]:
+) -> AfterPass | None:
+    """Checks each pass, as far as knob `verify` asks for it; a refuted obligation ends the compile."""
+    verify = knobs.current().verify
+    if verify == "off":
+        return None
+    compare = _comparison(program, machine, report, progress) if verify == "full" else None
+
+    def check(stage: str, name: str, before: str, now: Program) -> None:
+        findings = check_pass(name, before, now.module, machine)
+        if compare is not None and not any(f.verdict is Verdict.REFUTED for f in findings):
+            findings += compare(stage, name, now)
+        report.add(*findings)
+        refuse_refuted(findings)
+
+    return check
+
+
+def _comparison(
+    program: Program, machine: System, report: AssuranceReport, progress: Progress | None
+) -> Callable[[str, str, Program], list[Finding]]:
     """Compares the program after each pass with what it is now."""
     from stratagem.compiler.checks.pass_validation import PassValidator
     from stratagem.compiler.ir import to_text
@@ -122,12 +141,10 @@ def _after_pass(
         progress("tensor", "reference runs")
     report.add(*validator.start(program, to_text(program.module)))
 
-    def compare(stage: str, name: str, now: Program) -> None:
+    def compare(stage: str, name: str, now: Program) -> list[Finding]:
         if progress:
             progress(stage, f"compare after {name}")
-        findings = validator.after_pass(stage, name, now, to_text(now.module))
-        report.add(*findings)
-        refuse_refuted(findings)
+        return validator.after_pass(stage, name, now, to_text(now.module))
 
     return compare
 

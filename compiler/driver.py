@@ -24,8 +24,8 @@ from stratagem.hwmodels.dump import dump
 from stratagem.runtime.errors import PassError, ResourceError, StratagemError, VerificationError
 
 Progress = Callable[[str, str], None]
-AfterPass = Callable[[str, str, Program], None]
-"""(stage, pass, the program after it); raises VerificationError where the pass did wrong."""
+AfterPass = Callable[[str, str, str, Program], None]
+"""(stage, pass, the program before it as text, and after it); raises VerificationError where the pass did wrong."""
 
 
 @dataclass
@@ -71,7 +71,7 @@ class StageRunner:
             _verify(program, one)
             seconds = time.perf_counter() - started
             if self.after_pass:
-                self.after_pass(stage, one.name, program)
+                self.after_pass(stage, one.name, before, program)
         except (PassError, VerificationError) as error:
             raise self._with_reproducer(error, stage, one, before) from None
         except StratagemError:

@@ -11,6 +11,7 @@ from stratagem.compiler.checks.deallocations import check_deallocations
 from stratagem.compiler.checks.memory_plan import check_memory_plan
 from stratagem.compiler.checks.placement import check_placement
 from stratagem.compiler.checks.premises import premises_of_calls, updated_destinations
+from stratagem.compiler.checks.sharding.check import check_partition
 from stratagem.compiler.checks.templates import prove_template
 from stratagem.compiler.checks.verdicts import AssuranceReport, Finding, Verdict
 from stratagem.compiler.ir import functions, symbol_name
@@ -22,6 +23,13 @@ def check_level(level: str, module: Any, machine: Any) -> list[Finding]:
     """The findings of one level's IR."""
     checks = {"tensor": _tensor, "device": _device, "system": _system, "physical": _physical}
     return checks[level](module, machine) if level in checks else []
+
+
+def check_pass(name: str, before: str, module: Any, machine: Any) -> list[Finding]:
+    """What is proved of one pass from its input, as text, and its output alone; nothing for most passes."""
+    if name != "partition-program" or machine is None:
+        return []
+    return check_partition(before, module, machine.mesh)
 
 
 def refuse_refuted(findings: list[Finding]) -> None:

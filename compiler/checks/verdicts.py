@@ -18,6 +18,9 @@ class Verdict(Enum):
     REFUTED = "refuted"
 
 
+_WAY_DOWN = ("tensor", "device", "system", "physical", "code")
+
+
 @dataclass(frozen=True)
 class Finding:
     """One obligation of one subject.
@@ -84,12 +87,17 @@ class AssuranceReport:
     def summary(self, most: int = 8) -> list[str]:
         """Lines for a page about the program: verdicts by level, then what was not checked, and why."""
         lines = []
-        for level in dict.fromkeys(f.level for f in self.findings):
+        for level in self._levels():
             count = Counter(f.verdict for f in self.findings if f.level == level)
             lines.append(f"{level:10s} " + ", ".join(f"{count[v]} {v.value}" for v in Verdict if count[v]))
         lost = [f for f in self.findings if f.verdict is Verdict.NOT_CHECKED]
         lines += [f"not checked: {f.subject}: {f.obligation}: {f.detail}" for f in lost[:most]]
         return lines + ([f"not checked: {len(lost) - most} more (`stratagem verify`)"] if len(lost) > most else [])
+
+    def _levels(self) -> list[str]:
+        """In the order of the way down, whichever was checked first."""
+        found = {f.level for f in self.findings}
+        return [level for level in _WAY_DOWN if level in found] + sorted(found.difference(_WAY_DOWN))
 
     def _count(self, verdict: Verdict, level: str | None = None) -> int:
         return sum(f.verdict is verdict and level in (None, f.level) for f in self.findings)
@@ -108,7 +116,7 @@ class AssuranceReport:
     def to_text(self) -> str:
         """A table by level and subject, then the sentence."""
         lines = []
-        for level in dict.fromkeys(f.level for f in self.findings):
+        for level in self._levels():
             lines.append(f"{level}")
             for subject in dict.fromkeys(f.subject for f in self.findings if f.level == level):
                 mine = [f for f in self.findings if (f.level, f.subject) == (level, subject)]

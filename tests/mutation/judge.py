@@ -19,7 +19,7 @@ import numpy as np
 
 from stratagem.api.compiling import load_target
 from stratagem.compiler import knobs
-from stratagem.compiler.checks.assurance import check_level
+from stratagem.compiler.checks.assurance import check_level, check_pass
 from stratagem.compiler.checks.oracles import SymbolicOracle
 from stratagem.compiler.checks.pass_validation import PassValidator
 from stratagem.compiler.checks.verdicts import Finding, Verdict
@@ -111,11 +111,19 @@ class Court:
         return ""
 
     def _noticers(self) -> Iterator[tuple[str, Callable[[Program], str]]]:
+        yield "check of the pass", self._of_pass
         if not self.snapshot.rest:
             yield "checks", self._refuted
         yield "validation", self._compared
         if self.snapshot.rest:  # further passes have to run first: what is found without them is found sooner
             yield "checks", self._refuted
+
+    def _of_pass(self, mutant: Program) -> str:
+        """What every compile says of a pass that leaves the mutant."""
+        snapshot = self.snapshot
+        findings = check_pass(snapshot.one, snapshot.history[-1][2], mutant.module, self.machine)
+        bad = next((f for f in findings if f.verdict is Verdict.REFUTED), None)
+        return f"proof: {bad.obligation}" if bad else ""
 
     def _refuted(self, mutant: Program) -> str:
         """What a compile says that goes on with the mutant to the end of the level."""

@@ -7,6 +7,7 @@ validation by normal forms (Necula, 2000).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from stratagem.compiler.checks.sharding.arguments import SignatureError, rank_arguments, whole_arguments
@@ -15,24 +16,25 @@ from stratagem.compiler.checks.sharding.program import AxisError, MisplacedError
 from stratagem.compiler.checks.sharding.sizes import Size
 from stratagem.compiler.checks.sharding.witness import Known, Witness, first_wrong_step, misplaced, wrong_result
 from stratagem.compiler.checks.verdicts import Finding, Verdict
-from stratagem.compiler.ir import find_function, location_text, run_pipeline
+from stratagem.compiler.ir import find_function, location_text, parse_module, run_pipeline
 
 OBLIGATION = "ranks compute what the uncut program does"
 SIMPLIFY = "builtin.module(canonicalize,cse)"
 """Both programs are compared after it, so that what MLIR simplifies in one of them is no difference."""
 
 
-def check_partition(uncut: Any, cut: Any, mesh: Any) -> list[Finding]:
+def check_partition(before: str, cut: Any, mesh: Sequence[tuple[str, int]]) -> list[Finding]:
     """One finding for @main; none where the mesh has no axis, or several, of more than one rank.
 
     Args:
-        uncut: the module before it was cut; it is simplified in place.
-        cut: the module that each rank runs, in the same context.
+        before: the module before it was cut, as text.
+        cut: the module that each rank runs.
         mesh: (axis, ranks) pairs.
     """
     axes = [(axis, ranks) for axis, ranks in mesh if ranks > 1]
     if len(axes) != 1:
         return []
+    uncut = parse_module(before, cut.context)
     run_pipeline(uncut, SIMPLIFY)
     try:
         with uncut.context:
