@@ -6,6 +6,7 @@ from typing import Any
 
 from torch_mlir import ir
 
+from stratagem.compiler.checks.sharding.collectives import cut
 from stratagem.compiler.checks.sharding.expressions import Expressions, Value
 from stratagem.compiler.checks.sharding.sizes import Size
 from stratagem.compiler.ir import argument_attributes
@@ -19,15 +20,13 @@ class SignatureError(Exception):
 
 def whole_arguments(table: Expressions, main: Any) -> list[Value]:
     """Each argument as a whole tensor of its own."""
+    names = zip(*(argument_attributes(main, key) for key in ("model.input", "model.param")), strict=True)
     found = []
-    for i, argument in enumerate(main.regions[0].blocks[0].arguments):
-        found.append(table.as_it_is(table.make((f"argument {i}{_name(main, i)}",)), argument.type))
+    for i, (argument, (given, stored)) in enumerate(zip(_arguments(main), names, strict=True)):
+        name = given or stored
+        symbol = table.make((f"argument {i}" + (f" ('{name}')" if name else ""),))
+        found.append(table.as_it_is(symbol, argument.type))
     return found
-
-
-def _name(main: Any, number: int) -> str:
-    names = [argument_attributes(main, key)[number] for key in ("model.input", "model.param")]
-    return "".join(f" ('{name}')" for name in names if name)
 
 
 def rank_arguments(whole: list[Value], uncut: Any, main: Any, axis: str, ranks: Size) -> list[Value]:
@@ -48,13 +47,15 @@ def rank_arguments(whole: list[Value], uncut: Any, main: Any, axis: str, ranks: 
 
 
 def _part(value: Value, what: str, before: Any, after: Any, shard: str, axis: str, ranks: Size) -> Value:
-    from stratagem.compiler.checks.sharding.collectives import cut
-
     over, _, dim = shard.rpartition(":")
     part = cut(value, int(dim), ranks) if over == axis and int(dim) < len(value.dims) else None
-    if part is None or _shape(after) != [n // int(ranks.number) if i == int(dim) else n for i, n in enumerate(_shape(before))]:
+    if part is None or _shape(after) != _shape_of_part(before, int(dim), int(ranks.number)):
         raise SignatureError(f"{what} is {before}; cut over {ranks} ranks as '{shard}' it is not {after}")
     return part
+
+
+def _shape_of_part(kind: Any, dim: int, ranks: int) -> list[int]:
+    return [n // ranks if i == dim else n for i, n in enumerate(_shape(kind))]
 
 
 def _shape(kind: Any) -> list[int]:

@@ -12,6 +12,7 @@ from stratagem.compiler.checks.sharding.nests import IDEMPOTENT, folded_over_ran
 from stratagem.compiler.checks.sharding.sizes import ONE, Size
 from stratagem.compiler.ir import DYNAMIC
 
+
 def reduced(table: Expressions, value: Value, reduction: str, ranks: Size) -> Value | None:
     """The `reduction` of all ranks' values."""
     if not value.bound and reduction in IDEMPOTENT:

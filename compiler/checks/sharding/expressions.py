@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from torch_mlir import ir
 
 from stratagem.compiler.checks.sharding.layouts import Factor, Factors, Terms, added, extent
+from stratagem.compiler.checks.sharding.linalg_maps import Maps
 from stratagem.compiler.checks.sharding.sizes import ONE, Size, symbol
 from stratagem.compiler.ir import location_text
 
@@ -36,9 +37,13 @@ class Value(NamedTuple):
 
 
 class Expressions:
-    """All expressions of two programs, numbered in the order in which they are first seen."""
+    """All expressions of two programs, numbered in the order in which they are first seen.
+
+    `maps`: what was read of affine maps, by maps and types of results.
+    """
 
     def __init__(self) -> None:
+        self.maps: dict[tuple[Any, ...], Maps | None] = {}
         self._by_key: dict[tuple[Any, ...], Expression] = {}
         self._all: list[Expression] = []
 

@@ -94,6 +94,8 @@ def expanded(factors: Factors, sizes: Sequence[Size | None]) -> list[Factors] | 
 def refined(lists: Sequence[Sequence[Factor]]) -> list[tuple[Size, tuple[Terms, ...]]] | None:
     """The same count in one division that fits all the lists: (size, terms in each list), outermost first. None where
     there is none."""
+    if len(lists) == 1:
+        return [(f.size, (f.terms,)) for f in lists[0]]
     left = [list(factors) for factors in lists]
     found: list[tuple[Size, tuple[Terms, ...]]] = []
     while any(left):

@@ -5,33 +5,45 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from stratagem.compiler.sharding.structure import indexing_maps, loops_in, plain_dims
+from torch_mlir import ir
+
+from stratagem.compiler.sharding.structure import loops_in, plain_dims
 
 
 @dataclass(frozen=True)
 class Maps:
     """`dims[i][d]`: the loop that indexes dimension d of operand i, None for any other expression, whose text is
-    `texts[i][d]`. `windowed`: the loops of such expressions. `results[i]`: the loops of result i."""
+    `texts[i][d]`. `windowed`: the loops of such expressions. `results[i]`: the loops of result i,
+    None for a dimension of one place that no loop indexes."""
 
     loops: int
     dims: tuple[tuple[int | None, ...], ...]
     texts: tuple[tuple[str, ...], ...]
     windowed: frozenset[int]
-    results: tuple[tuple[int, ...], ...]
+    results: tuple[tuple[int | None, ...], ...]
 
 
-def maps_of(op: Any) -> Maps | None:
-    """The maps of a linalg operation; None where it has none, or results that are not indexed by loops alone."""
-    maps = indexing_maps(op)
-    if maps is None:
-        return None
+def maps_of(op: Any, maps: list[Any]) -> Maps | None:
+    """The affine maps of a linalg operation, read; None where a result is not indexed by loops alone."""
     dims = plain_dims(maps)
-    results = tuple(tuple(d for d in one if d is not None) for one in dims[len(maps) - len(op.results) :])
-    is_plain = all(len(set(one)) == len(maps[i - len(results)].results) for i, one in enumerate(results))
-    if not is_plain or len({frozenset(one) for one in results}) != 1:
+    results = dims[len(maps) - len(op.results) :]
+    if not all(
+        _is_plain(one, loops, r.type) for one, loops, r in zip(maps[-len(results) :], results, op.results, strict=True)
+    ):
+        return None
+    if len({frozenset(loops) - {None} for loops in results}) != 1:
         return None
     texts = tuple(tuple(str(e) for e in one.results) for one in maps)
     return Maps(maps[0].n_dims, dims, texts, _windowed(maps, dims), results)
+
+
+def _is_plain(one: Any, loops: tuple[int | None, ...], kind: Any) -> bool:
+    """Whether each iteration that differs in the loops of a result writes another element, and all elements."""
+    indexed = [loop for loop in loops if loop is not None]
+    rest = [(e, d) for d, (e, loop) in enumerate(zip(one.results, loops, strict=True)) if loop is None]
+    return len(set(indexed)) == len(indexed) and all(
+        str(e) == "0" and ir.RankedTensorType(kind).get_dim_size(d) == 1 for e, d in rest
+    )
 
 
 def _windowed(maps: list[Any], dims: tuple[tuple[int | None, ...], ...]) -> frozenset[int]:

@@ -61,7 +61,9 @@ class NestReader:
             bound = factor_at(nest, self.ranks, places[-1]).terms
         node = self.table.make(("nest", nest), self.op)
         expressions = self.table.results(node, self.op)
-        made = [self._value(nest, e, places, dims, bound) for e, dims in zip(expressions, self.maps.results, strict=True)]
+        made = [
+            self._value(nest, e, places, dims, bound) for e, dims in zip(expressions, self.maps.results, strict=True)
+        ]
         return [one if one is not None else two for one, two in zip(simple, made, strict=True)]
 
     # ---- loops
@@ -119,9 +121,14 @@ class NestReader:
     def _arranged(self, number: int, source: Value, argument: int | None) -> Value:
         dims = []
         for loop in self.maps.results[number]:
-            axes = [self.axes[i] for i in self.at.get(loop, ())]
-            factors = [Factor(a.size, a.terms[argument] if argument is not None else ()) for a in axes]
-            dims.append(merged(factors if loop in self.at else [Factor(self._extent(loop))]))
+            if loop is None:
+                factors = []
+            elif loop in self.at:
+                axes = [self.axes[i] for i in self.at[loop]]
+                factors = [Factor(a.size, a.terms[argument] if argument is not None else ()) for a in axes]
+            else:
+                factors = [Factor(self._extent(loop))]
+            dims.append(merged(factors))
         return Value(source.expression, tuple(dims), source.bound)
 
     # ---- results that are
@@ -161,12 +168,14 @@ class NestReader:
         return COMBINERS.get(last.operation.name, ""), self.used.index(self.inputs)
 
     def _value(
-        self, nest: Nest, expression: Expression, places: list[Place | None], dims: tuple[int, ...], bound: Terms
+        self, nest: Nest, expression: Expression, places: list[Place | None], dims: tuple[int | None, ...], bound: Terms
     ) -> Value:
         whole = [s.loop for s in nest.solids if not s.is_folded]
         found = []
         for loop in dims:
-            if loop in self.at:
+            if loop is None:
+                factors = []
+            elif loop in self.at:
                 factors = [factor_at(nest, self.axes[i].size, places[i]) for i in self.at[loop]]
             else:
                 factors = [Factor(self._extent(loop), ((whole.index(loop), ONE),))]

@@ -137,6 +137,12 @@ def _slice(reader: Reader, op: Any, operands: list[Value]) -> list[Value] | None
     return None if found is None else [found]
 
 
+def _index(reader: Reader, op: Any, operands: list[Value]) -> list[Value] | None:
+    loop = ir.IntegerAttr(op.attributes["dim"]).value
+    reader.counted.add(loop)
+    return [Value(reader.table.make(("number of loop", loop)))]
+
+
 def _rank(reader: Reader, op: Any, operands: list[Value]) -> list[Value] | None:
     reader.on_axis(op)
     return [Value(reader.table.make(("rank",), op), (), ((0, ONE),))]
@@ -182,6 +188,7 @@ RULES: dict[str, Rule] = {
     "tensor.expand_shape": _expand,
     "tensor.collapse_shape": _collapse,
     "tensor.extract_slice": _slice,
+    "linalg.index": _index,
     "system.rank": _rank,
     "system.all_reduce": _all_reduce,
     "system.all_gather": _all_gather,

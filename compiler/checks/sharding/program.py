@@ -9,12 +9,11 @@ from typing import Any, NamedTuple
 from torch_mlir import ir
 
 from stratagem.compiler.checks.sharding.expressions import Expression, Expressions, Value
-from stratagem.compiler.checks.sharding.linalg_maps import maps_of
+from stratagem.compiler.checks.sharding.linalg_maps import Maps, maps_of
 from stratagem.compiler.checks.sharding.loop_nests import NestReader
 from stratagem.compiler.checks.sharding.operations import RULES
 from stratagem.compiler.checks.sharding.sizes import ONE, Size
-from stratagem.compiler.ir import walk
-from stratagem.compiler.sharding.structure import is_loop_nest
+from stratagem.compiler.sharding.structure import indexing_maps, is_loop_nest
 
 
 class MisplacedError(Exception):
@@ -55,6 +54,7 @@ class Reader:
     Attributes:
         axis, ranks: the mesh axis that it is cut over; one rank for the uncut program.
         effects: what its assertions compare, in order.
+        counted: loops whose number the body that is being read asks for.
     """
 
     table: Expressions
@@ -62,6 +62,7 @@ class Reader:
     ranks: Size = ONE
     values: dict[Any, Value] = field(default_factory=dict)
     effects: list[Expression] = field(default_factory=list)
+    counted: set[int] = field(default_factory=set)
     steps: list[Step] = field(default_factory=list)
     depth: int = 0
 
@@ -145,13 +146,22 @@ class Reader:
         return found
 
     def _nest(self, op: Any, operands: list[Value]) -> list[Value] | None:
-        maps = maps_of(op)
+        maps = self._maps_of(op)
         if maps is None:
             return None
+        outside, self.counted = self.counted, set()
         _, yields, effects, symbols = self._region(op.regions[0], 0)
         if effects:
             raise UnreadableError(f"assertions inside {op.name}")
-        counted = {ir.IntegerAttr(i.attributes["dim"]).value for i in walk(op) if i.name == "linalg.index"}
-        return NestReader(
-            self.table, op, maps, operands, symbols, yields, frozenset(counted), self.ranks
-        ).results()
+        counted, self.counted = frozenset(self.counted), outside
+        return NestReader(self.table, op, maps, operands, symbols, yields, counted, self.ranks).results()
+
+    def _maps_of(self, op: Any) -> Maps | None:
+        """Maps are read once for all operations that have the same."""
+        maps = indexing_maps(op)
+        if maps is None:
+            return None
+        key = (*maps, *(r.type for r in op.results))
+        if key not in self.table.maps:
+            self.table.maps[key] = maps_of(op, maps)
+        return self.table.maps[key]

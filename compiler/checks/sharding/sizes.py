@@ -23,6 +23,8 @@ class Size(NamedTuple):
 
     def over(self, other: Size) -> Size:
         """The exact quotient; `other` is not zero."""
+        if not self.symbols and not other.symbols and self.number % other.number == 0:
+            return Size(self.number // other.number)
         powers = Counter(dict(self.symbols))
         for symbol, power in other.symbols:
             powers[symbol] -= power
@@ -30,6 +32,8 @@ class Size(NamedTuple):
 
     def is_multiple_of(self, other: Size) -> bool:
         """Whether `other` certainly divides it, for every value of the symbols."""
+        if not self.symbols and not other.symbols:
+            return self.number % other.number == 0
         quotient = self.over(other)
         return isinstance(quotient.number, int) and all(power > 0 for _, power in quotient.symbols)
 
