@@ -30,8 +30,10 @@ def whole_arguments(table: Expressions, main: Any) -> list[Value]:
 
 
 def rank_arguments(whole: list[Value], uncut: Any, main: Any, axis: str, ranks: Size) -> list[Value]:
-    """What a rank holds of each argument. Raises SignatureError where names, results or shapes are not those of the uncut
-    program."""
+    """What a rank holds of each argument.
+
+    Raises SignatureError where names, results or shapes are not those of the uncut program.
+    """
     _same_signature(uncut, main)
     found = []
     shards = argument_attributes(main, SHARD)

@@ -12,7 +12,7 @@ from typing import Any
 
 from stratagem.compiler.checks.sharding.arguments import SignatureError, rank_arguments, whole_arguments
 from stratagem.compiler.checks.sharding.expressions import Expressions
-from stratagem.compiler.checks.sharding.program import AxisError, MisplacedError, Reader, UnreadableError
+from stratagem.compiler.checks.sharding.program import CollectiveError, MisplacedError, Reader, UnreadableError
 from stratagem.compiler.checks.sharding.sizes import Size
 from stratagem.compiler.checks.sharding.witness import Known, Witness, first_wrong_step, misplaced, wrong_result
 from stratagem.compiler.checks.verdicts import Finding, Verdict
@@ -58,7 +58,7 @@ def _difference(uncut: Any, cut: Any, axis: str, ranks: int) -> Witness | None:
         found = after.program(cut, rank_arguments(given, uncut, cut, axis, Size(ranks)))
     except SignatureError as problem:
         return Witness(None, str(problem))
-    except AxisError as problem:
+    except CollectiveError as problem:
         return Witness(problem.op, str(problem))
     except MisplacedError as problem:
         return first_wrong_step(known, after.steps) or misplaced(known, problem)

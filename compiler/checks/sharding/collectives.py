@@ -45,7 +45,8 @@ FIELDS = ("offsets", "sizes", "strides")
 
 
 def own_slice(op: Any, operands: list[Value], ranks: Size, size_of: Any) -> Value | None:
-    """`tensor.extract_slice` of one place of a dimension of `ranks` places: the place is the rank, all else is whole."""
+    """`tensor.extract_slice` of one place of a dimension of `ranks` places: the rank's own, and the whole of all others.
+    `size_of` tells the size that an index stands for."""
     source, rest = operands[0], operands[1:]
     groups = list(ir.DenseI32ArrayAttr(op.attributes["operandSegmentSizes"]))
     offsets, sizes, strides = (list(ir.DenseI64ArrayAttr(op.attributes[f"static_{n}"])) for n in FIELDS)

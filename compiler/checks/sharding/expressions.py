@@ -12,6 +12,10 @@ from stratagem.compiler.checks.sharding.sizes import ONE, Size, symbol
 from stratagem.compiler.ir import location_text
 
 
+UNWRITTEN = ("unwritten",)
+"""The key of memory that nobody has written."""
+
+
 class Expression:
     """One whole tensor or number. `key` says what it is; `op` is the operation that was first seen to compute it."""
 

@@ -1,9 +1,9 @@
 """Where the elements of a value lie in the whole tensor that it is a part of.
 
 Each dimension of a value is a list of *factors*, outermost first, like the named axes of einops (Rogozhnikov, 2022): a
-factor of size n with the term (d, s) counts from 0 to n - 1 and moves through dimension d of the whole tensor in steps of
-s. A factor without terms repeats the same elements. Reshapes and transposes only rearrange factors. What the rank decides
-is no factor of any dimension but the value's `bound`: its terms are taken times the rank.
+factor of size n with the term (d, s) counts from 0 to n - 1 and moves through dimension d of the whole tensor in steps
+of s. A factor without terms repeats the same elements. Reshapes and transposes only rearrange factors. What the rank
+decides is no factor of any dimension but the value's `bound`: its terms are taken times the rank.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Loop nests (linalg operations) in a normal form that does not depend on how loops are cut, ordered or merged.
 
-The loops become *axes*: counts that move through the whole tensors of the operands. An axis is as long as it can be, and
-axes stand in an order of their own, so a loop over 32 rows and two loops over 4 and 8 that go through the same elements
-are the same nest. The rank is one more axis that is not folded. A loop whose number
-is used otherwise (`linalg.index`, windows) is *solid*: it stays as it is.
+The loops become *axes*: counts that move through the whole tensors of the operands. An axis is as long as it can be,
+and axes stand in an order of their own, so a loop over 32 rows and two loops over 4 and 8 that go through the same
+elements are the same nest. The rank is one more axis that is not folded. A loop whose number is used otherwise
+(`linalg.index`, windows) is *solid*: it stays as it is.
 """
 
 from __future__ import annotations
@@ -131,8 +131,8 @@ def folded_over_ranks(table: Expressions, value: Value, reduction: str, ranks: S
 
 
 class _Cut(NamedTuple):
-    """The axes of a nest with one for the ranks, the `ranks`-th, behind `solid` other dimensions. The axis that was in its
-    place is cut in three: steps of `span`, the ranks, steps below `stride`."""
+    """The axes of a nest with one for the ranks, the `ranks`-th, behind `solid` other dimensions. The axis that was in
+    its place is cut in three: steps of `span`, the ranks, steps below `stride`."""
 
     axes: list[Axis]
     ranks: int

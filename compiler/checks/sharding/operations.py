@@ -1,6 +1,6 @@
 """What operations that are no loop nests do to values: views, sizes, constants, and what ranks do together.
 
-A rule returns the results, or None where it does not apply: the operation is some unknown function of its operands then.
+A rule returns the results, or None where it does not apply: the operation is some unknown function of its operands.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from torch_mlir import ir
 
 from stratagem.compiler.checks.sharding.collectives import cut, gathered, own_slice, reduced
-from stratagem.compiler.checks.sharding.expressions import Expression, Value, is_empty
+from stratagem.compiler.checks.sharding.expressions import UNWRITTEN, Expression, Value, is_empty
 from stratagem.compiler.checks.sharding.layouts import Factor, Factors, expanded, extent, merged
 from stratagem.compiler.checks.sharding.sizes import ONE, Size, product
 from stratagem.compiler.ir import DYNAMIC
@@ -71,7 +71,7 @@ def _empty(reader: Reader, op: Any, operands: list[Value]) -> list[Value] | None
     """Memory that nobody has written is the same everywhere: nothing may depend on it."""
     reader.same_everywhere(op, operands)
     sizes = _sizes(reader, op.results[0].type, iter(operands))
-    return [_everywhere(Value(reader.table.make(("unwritten",), op)), sizes)]
+    return [_everywhere(Value(reader.table.make(UNWRITTEN, op)), sizes)]
 
 
 def _sizes(reader: Reader, kind: Any, given: Iterator[Value]) -> list[Size]:
@@ -156,7 +156,9 @@ def _all_reduce(reader: Reader, op: Any, operands: list[Value]) -> list[Value] |
 
 def _all_gather(reader: Reader, op: Any, operands: list[Value]) -> list[Value] | None:
     reader.on_axis(op)
-    return [gathered(operands[0], ir.IntegerAttr(op.attributes["dim"]).value, reader.ranks)]
+    found = gathered(operands[0], ir.IntegerAttr(op.attributes["dim"]).value, reader.ranks)
+    reader.has_shape(op, found)
+    return [found]
 
 
 def _reduce_scatter(reader: Reader, op: Any, operands: list[Value]) -> list[Value] | None:
@@ -165,7 +167,10 @@ def _reduce_scatter(reader: Reader, op: Any, operands: list[Value]) -> list[Valu
     whole = None if is_empty(operands[0]) else reduced(reader.table, operands[0], _reduction(op), reader.ranks)
     whole = whole if whole is not None else _together(reader, op, operands[0])[0]
     found = None if is_empty(whole) else cut(whole, dim, reader.ranks)
-    return None if found is None else [found]
+    if found is None:
+        return None
+    reader.has_shape(op, found)
+    return [found]
 
 
 def _reduction(op: Any) -> str:

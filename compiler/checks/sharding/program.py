@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from torch_mlir import ir
 
 from stratagem.compiler.checks.sharding.expressions import Expression, Expressions, Value
+from stratagem.compiler.checks.sharding.layouts import extent
 from stratagem.compiler.checks.sharding.linalg_maps import Maps, maps_of
 from stratagem.compiler.checks.sharding.loop_nests import NestReader
 from stratagem.compiler.checks.sharding.operations import RULES
@@ -24,8 +25,8 @@ class MisplacedError(Exception):
         self.op, self.number, self.operand = op, number, operand
 
 
-class AxisError(Exception):
-    """Ranks meet over another axis than the one that the program is cut over."""
+class CollectiveError(Exception):
+    """Ranks meet over another axis than the one that the program is cut over, or give each other other shapes."""
 
     def __init__(self, op: Any, text: str) -> None:
         super().__init__(text)
@@ -67,8 +68,11 @@ class Reader:
     depth: int = 0
 
     def program(self, main: Any, arguments: Sequence[Value]) -> list[Value]:
-        """Reads @main on these arguments; its results."""
-        block = main.regions[0].blocks[0]
+        """Reads @main on these arguments; its results.
+
+        Raises UnreadableError, MisplacedError, CollectiveError.
+        """
+        block = self._only_block(main.regions[0])
         self.values.update(zip(block.arguments, arguments, strict=True))
         return self.block(block)
 
@@ -114,27 +118,39 @@ class Reader:
                 raise MisplacedError(op, number, value)
 
     def on_axis(self, op: Any) -> None:
-        """Raises AxisError for what ranks do together over another axis."""
+        """Raises CollectiveError for what ranks do together over another axis."""
         axis = str(ir.StringAttr(op.attributes["axis"]).value)
         if axis != self.axis:
-            raise AxisError(op, f"{op.name} is over axis '{axis}', the program is cut over '{self.axis}'")
+            raise CollectiveError(op, f"{op.name} is over axis '{axis}', the program is cut over '{self.axis}'")
+
+    def has_shape(self, op: Any, value: Value) -> None:
+        """Raises CollectiveError for a type of the result that is not what the ranks receive."""
+        kind = op.results[0].type
+        for dim, (size, factors) in enumerate(zip(kind.shape, value.dims, strict=True)):
+            found = extent(factors)
+            if not kind.is_dynamic_dim(dim) and not found.symbols and found.number != size:
+                raise CollectiveError(op, f"{op.name} gives {found} along dimension {dim}, its type says {size}")
 
     def _region(self, region: Any, number: int) -> tuple[Any, ...]:
         """What a region computes, in terms of its arguments, and what it asserts."""
-        blocks = list(region.blocks)
-        if len(blocks) > 1:
-            raise UnreadableError("branches between blocks")
-        if not blocks:
+        if not list(region.blocks):
             return ()
+        block = self._only_block(region)
         outside, self.effects = self.effects, []
-        symbols = self._symbols(blocks[0], number)
+        symbols = self._symbols(block, number)
         self.depth += 1
-        handed = self.block(blocks[0])
+        handed = self.block(block)
         self.depth -= 1
-        last = list(blocks[0].operations)[-1].operation
+        last = list(block.operations)[-1].operation
         self.same_everywhere(last, handed)
         effects, self.effects = tuple(self.effects), outside
         return last.name, tuple(handed), effects, tuple(symbols)
+
+    def _only_block(self, region: Any) -> Any:
+        blocks = list(region.blocks)
+        if len(blocks) > 1:
+            raise UnreadableError("branches between blocks")
+        return blocks[0]
 
     def _symbols(self, block: Any, number: int) -> list[Expression]:
         """Stand for the arguments of a block; the same in every block at this depth, for none is seen from outside."""

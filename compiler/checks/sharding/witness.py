@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from stratagem.compiler.checks.sharding.collectives import reduced
-from stratagem.compiler.checks.sharding.expressions import Expressions, Value
+from stratagem.compiler.checks.sharding.expressions import UNWRITTEN, Expressions, Value
 from stratagem.compiler.checks.sharding.nests import Nest
 from stratagem.compiler.checks.sharding.program import MisplacedError, Step
 from stratagem.compiler.checks.sharding.sizes import Size
@@ -73,7 +73,8 @@ def _step(known: Known, step: Step) -> str:
         return f"{name} reads {missing}"
     if _counts_initial_value(step):
         return f"{name} sums up a part per rank, and each adds the initial value, which is not neutral"
-    operands = "; ".join(f"operand {i} is {known.placement(v)}" for i, v in enumerate(step.operands))
+    read = [(i, v) for i, v in enumerate(step.operands) if v.expression.key != UNWRITTEN]
+    operands = "; ".join(f"operand {i} is {known.placement(v)}" for i, v in read)
     return f"{name} computes nothing that the uncut program does: {operands}"
 
 
