@@ -1,1 +1,1 @@
-"""Proof that a program cut over ranks computes what the uncut one does: both are read as expressions on whole tensors."""
+"""Proof that a program cut over ranks computes what the uncut one does; both become expressions on whole tensors."""

@@ -14,7 +14,14 @@ from stratagem.compiler.checks.sharding.arguments import SignatureError, rank_ar
 from stratagem.compiler.checks.sharding.expressions import Expressions
 from stratagem.compiler.checks.sharding.program import CollectiveError, MisplacedError, Reader, UnreadableError
 from stratagem.compiler.checks.sharding.sizes import Size
-from stratagem.compiler.checks.sharding.witness import Known, Witness, first_wrong_step, misplaced, wrong_result
+from stratagem.compiler.checks.sharding.witness import (
+    Known,
+    Witness,
+    first_wrong_step,
+    misplaced,
+    wrong_assertions,
+    wrong_result,
+)
 from stratagem.compiler.checks.verdicts import Finding, Verdict
 from stratagem.compiler.ir import find_function, location_text, parse_module, run_pipeline
 
@@ -38,21 +45,43 @@ def check_partition(before: str, cut: Any, mesh: Sequence[tuple[str, int]]) -> l
     run_pipeline(uncut, SIMPLIFY)
     try:
         with uncut.context:
-            problem = _difference(find_function(uncut, "main"), find_function(cut, "main"), *axes[0])
+            problem, unaligned = _compared(find_function(uncut, "main"), find_function(cut, "main"), *axes[0])
     except UnreadableError as missing:
-        return [Finding("system", "main", OBLIGATION, Verdict.NOT_CHECKED, str(missing))]
+        return [_finding(Verdict.NOT_CHECKED, str(missing))]
     if problem is None:
-        return [Finding("system", "main", OBLIGATION, Verdict.PROVED, f"{axes[0][1]} ranks")]
+        return [_finding(Verdict.PROVED, f"{axes[0][1]} ranks")]
+    if unaligned:
+        why = f"a dimension of {unaligned} is cut across those that it was merged from; {problem.text}"
+        return [_finding(Verdict.NOT_CHECKED, why)]
     where = location_text(problem.op) if problem.op is not None else ""
-    return [Finding("system", "main", OBLIGATION, Verdict.REFUTED, problem.text, where)]
+    return [_finding(Verdict.REFUTED, problem.text, where)]
 
 
-def _difference(uncut: Any, cut: Any, axis: str, ranks: int) -> Witness | None:
+def _finding(verdict: Verdict, detail: str, where: str = "") -> Finding:
+    return Finding("system", "main", OBLIGATION, verdict, detail, where)
+
+
+def _compared(uncut: Any, cut: Any, axis: str, ranks: int) -> tuple[Witness | None, str]:
+    """What is wrong, and where the expressions may not say enough for that.
+
+    A dimension that is merged from 6 and 4 and cut into 4 parts of 6 has no factors that fit both. Wherever it is whole
+    it is read as one dimension, in both programs, and these are compared again.
+    """
     table = Expressions()
+    while True:
+        problem = _difference(table, uncut, cut, axis, ranks)
+        if problem is None or table.unaligned <= table.views:
+            return problem, next((str(e) for e, _ in table.unaligned), "")
+        table.views |= table.unaligned
+
+
+def _difference(table: Expressions, uncut: Any, cut: Any, axis: str, ranks: int) -> Witness | None:
+    table.seen = set()
     before = Reader(table)
     given = whole_arguments(table, uncut)
     wanted = before.program(uncut, given)
-    known = Known(table, len(table), axis, Size(ranks))
+    known = Known(table, table.seen, axis, Size(ranks))
+    table.seen = set()
     after = Reader(table, axis, Size(ranks))
     try:
         found = after.program(cut, rank_arguments(given, uncut, cut, axis, Size(ranks)))
@@ -70,4 +99,4 @@ def _difference(uncut: Any, cut: Any, axis: str, ranks: int) -> Witness | None:
     for number, (value, whole) in enumerate(zip(found, wanted, strict=True)):
         if value != whole:
             return wrong_result(known, cut, number, value, whole)
-    return Witness(None, f"{len(after.effects)} assertions, of which the uncut program has {len(before.effects)}")
+    return wrong_assertions(before.effects, after.effects)

@@ -6,11 +6,10 @@ from typing import Any, NamedTuple
 
 from torch_mlir import ir
 
-from stratagem.compiler.checks.sharding.layouts import Factor, Factors, Terms, added, extent
+from stratagem.compiler.checks.sharding.layouts import Factor, Factors, extent
 from stratagem.compiler.checks.sharding.linalg_maps import Maps
 from stratagem.compiler.checks.sharding.sizes import ONE, Size, symbol
 from stratagem.compiler.ir import location_text
-
 
 UNWRITTEN = ("unwritten",)
 """The key of memory that nobody has written."""
@@ -33,32 +32,35 @@ class Expression:
 
 
 class Value(NamedTuple):
-    """A value of a program: on rank r, the elements of `expression` that `dims` and r times `bound` reach."""
+    """A value of a program: on rank r, the elements of `expression` that `dims` and the r-th count of `bound` reach."""
 
     expression: Expression
     dims: tuple[Factors, ...] = ()
-    bound: Terms = ()
+    bound: Factors = ()
 
 
 class Expressions:
     """All expressions of two programs, numbered in the order in which they are first seen.
 
-    `maps`: what was read of affine maps, by maps and types of results.
+    `maps`: what was read of affine maps, by maps and types of results. `seen`: all that was asked for since it was
+    emptied. `unaligned`: dimensions that are cut across the factors that they were merged from. `views`: those that are
+    read as one dimension of the whole tensor instead.
     """
 
     def __init__(self) -> None:
         self.maps: dict[tuple[Any, ...], Maps | None] = {}
+        self.seen: set[Expression] = set()
+        self.unaligned: set[tuple[Expression, Factors]] = set()
+        self.views: set[tuple[Expression, Factors]] = set()
         self._by_key: dict[tuple[Any, ...], Expression] = {}
         self._all: list[Expression] = []
-
-    def __len__(self) -> int:
-        return len(self._all)
 
     def make(self, key: tuple[Any, ...], op: Any = None) -> Expression:
         found = self._by_key.get(key)
         if found is None:
             found = self._by_key[key] = Expression(key, len(self._all), op)
             self._all.append(found)
+        self.seen.add(found)
         return found
 
     def results(self, node: Expression, op: Any) -> list[Expression]:
@@ -73,6 +75,15 @@ class Expressions:
             return Value(expression)
         sizes = [self._size(expression, kind, dim) for dim in range(kind.rank)]
         return Value(expression, tuple(whole_dim(size, dim) for dim, size in enumerate(sizes)))
+
+    def viewed(self, value: Value) -> Value:
+        """The value with its dimensions that are in `views` as dimensions of the whole tensor, numbered from -1 down."""
+        merged = sorted({factors for factors in value.dims if (value.expression, factors) in self.views})
+        if not merged:
+            return value
+        whole = {factors: whole_dim(extent(factors), -1 - i) for i, factors in enumerate(merged)}
+        view = self.make(("view", value.expression, tuple(merged)), value.expression.op)
+        return Value(view, tuple(whole.get(factors, factors) for factors in value.dims), value.bound)
 
     def _size(self, expression: Expression, kind: Any, dim: int) -> Size:
         if kind.is_dynamic_dim(dim):
@@ -102,8 +113,3 @@ def whole_dim(size: Size, dim: int) -> Factors:
 def is_empty(value: Value) -> bool:
     """Whether it has no elements."""
     return any(extent(factors).number == 0 for factors in value.dims)
-
-
-def on_rank(value: Value, terms: Terms) -> Value:
-    """The value where a count, which was a factor with these terms, is the rank."""
-    return value._replace(bound=added(value.bound, terms))

@@ -3,7 +3,7 @@
 Each dimension of a value is a list of *factors*, outermost first, like the named axes of einops (Rogozhnikov, 2022): a
 factor of size n with the term (d, s) counts from 0 to n - 1 and moves through dimension d of the whole tensor in steps
 of s. A factor without terms repeats the same elements. Reshapes and transposes only rearrange factors. What the rank
-decides is no factor of any dimension but the value's `bound`: its terms are taken times the rank.
+decides is in no dimension but in the value's `bound`, factors that the rank counts through.
 """
 
 from __future__ import annotations
@@ -45,6 +45,12 @@ def merged(factors: Sequence[Factor]) -> Factors:
             factor = Factor(found.pop().size.times(factor.size), factor.terms)
         found.append(factor)
     return tuple(found)
+
+
+def bound_by(factors: Sequence[Factor]) -> Factors:
+    """What the rank counts through; nothing where it only repeats the same."""
+    found = merged(factors)
+    return found if any(f.terms for f in found) else ()
 
 
 def extent(factors: Sequence[Factor]) -> Size:

@@ -9,7 +9,7 @@ from typing import Any
 from torch_mlir import ir
 
 from stratagem.compiler.checks.sharding.expressions import Expression, Expressions, Value, is_empty
-from stratagem.compiler.checks.sharding.layouts import Factor, Terms, added, extent, merged, refined
+from stratagem.compiler.checks.sharding.layouts import Factor, Factors, Terms, added, bound_by, extent, merged, refined
 from stratagem.compiler.checks.sharding.linalg_maps import Maps
 from stratagem.compiler.checks.sharding.nests import Axis, Nest, Place, Solid, Window, factor_at, normal_axes
 from stratagem.compiler.checks.sharding.sizes import ONE, Size
@@ -28,7 +28,7 @@ class NestReader:
     """One linalg operation whose operands are known.
 
     Attributes:
-        symbols: what stands for the elements of the operands in `yields`, the body's results.
+        symbols: what stands for the elements of the operands in `yields`, the body's results, and in `asserted`.
         counted: loops whose number the body reads.
     """
 
@@ -38,8 +38,10 @@ class NestReader:
     operands: Sequence[Value]
     symbols: Sequence[Expression]
     yields: Sequence[Value]
+    asserted: tuple[Expression, ...]
     counted: frozenset[int]
-    ranks: Size
+    effects: list[Expression] = field(default_factory=list)
+    """What it asserts: on all ranks together, for every element."""
     axes: list[Axis] = field(default_factory=list)
     at: dict[int, list[int]] = field(default_factory=dict)
     """Loop -> its axes, outermost first; none for solid loops."""
@@ -52,13 +54,18 @@ class NestReader:
         block = self.op.regions[0].blocks[0]
         self.used = [i for i, a in enumerate(block.arguments) if any(True for _ in a.uses)]
         self._find_axes()
+        if not self._find_ranks():
+            return None
+        if self.asserted:
+            nest, _ = self._nest(block)
+            self.effects.append(
+                self.table.make(("asserted", nest._replace(yields=self.asserted, reduction="")), self.op)
+            )
         simple = [self._simple(number, value) for number, value in enumerate(self.yields)]
         if all(s is not None for s in simple):
             return [s for s in simple if s is not None]
         nest, places = self._nest(block)
-        bound: Terms = ()
-        if places[-1] is not None:
-            bound = factor_at(nest, self.ranks, places[-1]).terms
+        bound = bound_by([factor_at(nest, self.axes[i].size, places[i]) for i in self.on_ranks])
         node = self.table.make(("nest", nest), self.op)
         expressions = self.table.results(node, self.op)
         made = [
@@ -80,14 +87,24 @@ class NestReader:
             if not moving:
                 parts = [(self._extent(loop), ())]
             if parts is None:
+                self.table.unaligned |= {(self.operands[i].expression, self.operands[i].dims[d]) for i, d in moving}
                 solid.add(loop)
                 continue
             self.at[loop] = list(range(len(self.axes), len(self.axes) + len(parts)))
             for size, terms in parts:
                 self.axes.append(Axis(size, self._is_folded(loop), self._terms(moving, terms)))
-        ranks = tuple(self.operands[i].bound for i in self.used)
-        self.axes.append(Axis(self.ranks, False, ranks))
         self.solid = sorted(solid)
+
+    def _find_ranks(self) -> bool:
+        """The axes that the rank counts through, behind the others; False where operands do not agree on any."""
+        moving = [(i, 0) for i in self.used if self.operands[i].bound]
+        parts = refined([self.operands[i].bound for i, _ in moving])
+        if parts is None:
+            self.table.unaligned |= {(self.operands[i].expression, self.operands[i].bound) for i, _ in moving}
+            return False
+        self.on_ranks = range(len(self.axes), len(self.axes) + len(parts))
+        self.axes += [Axis(size, False, self._terms(moving, terms)) for size, terms in parts]
+        return True
 
     def _is_folded(self, loop: int) -> bool:
         return loop not in self.maps.results[0]
@@ -168,7 +185,12 @@ class NestReader:
         return COMBINERS.get(last.operation.name, ""), self.used.index(self.inputs)
 
     def _value(
-        self, nest: Nest, expression: Expression, places: list[Place | None], dims: tuple[int | None, ...], bound: Terms
+        self,
+        nest: Nest,
+        expression: Expression,
+        places: list[Place | None],
+        dims: tuple[int | None, ...],
+        bound: Factors,
     ) -> Value:
         whole = [s.loop for s in nest.solids if not s.is_folded]
         found = []

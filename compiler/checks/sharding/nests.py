@@ -38,11 +38,11 @@ class Solid(NamedTuple):
 
 
 class Window(NamedTuple):
-    """Dimension `dim` of an argument moves by `stride` times (`index` // `inner`) % `size`."""
+    """Dimension `dim` of an argument moves by `stride` times (`expression` // `inner`) % `size`."""
 
     dim: int
     stride: Size
-    index: str
+    expression: str
     inner: Size
     size: Size
 
@@ -113,21 +113,32 @@ def factor_at(nest: Nest, size: Size, place: Place | None) -> Factor:
 
 
 def folded_over_ranks(table: Expressions, value: Value, reduction: str, ranks: Size) -> Value | None:
-    """The `reduction` of a nest's results over the ranks, as one nest that folds the axis of the ranks, too. None where
+    """The `reduction` of a nest's results over the ranks, as one nest that folds the axes of the ranks, too. None where
     that is not the same: another reduction, an initial value that every rank folds in, or no nest."""
+    counts = value.bound or (Factor(ranks),)
+    while counts:
+        folded = _folded(table, value._replace(bound=counts[:-1]), reduction, counts[-1])
+        if folded is None:
+            return None
+        value, counts = folded, folded.bound
+    return value
+
+
+def _folded(table: Expressions, value: Value, reduction: str, count: Factor) -> Value | None:
+    """The same over one of the factors that the rank counts through; `value` is bound by the others."""
     what = value.expression.key
     if what[0] != "nest" or what[1].reduction != reduction:
         return None
     nest: Nest = what[1]
-    cut = _cut(nest, value.bound, ranks)
+    cut = _cut(nest, count)
     if cut is None or not _may_fold(nest, cut.axes[cut.ranks]):
         return None
     axes, places = normal_axes(cut.axes, reduction)
     made = nest._replace(axes=axes)
-    dims = tuple(_moved(factors, cut, places) for factors in value.dims)
-    if None in dims:
+    *dims, bound = (_moved(factors, cut, places) for factors in (*value.dims, value.bound))
+    if bound is None or None in dims:
         return None
-    return Value(table.make(("nest", made), value.expression.op), tuple(d for d in dims if d is not None))
+    return Value(table.make(("nest", made), value.expression.op), tuple(d for d in dims if d is not None), bound)
 
 
 class _Cut(NamedTuple):
@@ -151,21 +162,21 @@ class _Cut(NamedTuple):
         return (number + 2, stride) if self.stride.is_multiple_of(stride.times(size)) else None
 
 
-def _cut(nest: Nest, bound: Terms, ranks: Size) -> _Cut | None:
-    """None where the ranks are not one count along one axis."""
+def _cut(nest: Nest, count: Factor) -> _Cut | None:
+    """None where the ranks do not count along one axis."""
     solid = sum(not s.is_folded for s in nest.solids)
-    if not bound:  # every rank folds in the same
-        again = Axis(ranks, True, ((),) * len(nest.arguments))
+    if not count.terms:  # every rank folds in the same
+        again = Axis(count.size, True, ((),) * len(nest.arguments))
         return _Cut([*nest.axes, again], len(nest.axes), solid, ONE, ONE)
-    dim, stride = bound[0]
-    if len(bound) > 1 or dim < solid:
+    dim, stride = count.terms[0]
+    if len(count.terms) > 1 or dim < solid:
         return None
-    at, span = dim - solid, stride.times(ranks)
+    at, span = dim - solid, stride.times(count.size)
     axis = nest.axes[at]
     if not axis.size.is_multiple_of(span):
         return None
     outer = Axis(axis.size.over(span), False, tuple(scaled(t, span) for t in axis.terms))
-    over_ranks = Axis(ranks, True, tuple(scaled(t, stride) for t in axis.terms))
+    over_ranks = Axis(count.size, True, tuple(scaled(t, stride) for t in axis.terms))
     inner = Axis(stride, False, axis.terms)
     return _Cut([*nest.axes[:at], outer, over_ranks, inner, *nest.axes[at + 1 :]], at + 1, solid, span, stride)
 
@@ -174,6 +185,11 @@ def _may_fold(nest: Nest, axis: Axis) -> bool:
     """Whether the initial value may be folded in once per rank."""
     if nest.reduction in IDEMPOTENT:
         return not axis.terms[nest.init]
+    return is_neutral(nest)
+
+
+def is_neutral(nest: Nest) -> bool:
+    """Whether the initial value of a nest that folds sums or products changes nothing."""
     what, *rest = nest.arguments[nest.init][1].key
     is_number = what == "constant" and isinstance(rest[0], ir.FloatAttr | ir.IntegerAttr)
     return bool(is_number and rest[0].value == NEUTRAL[nest.reduction])

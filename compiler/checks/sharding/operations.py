@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from torch_mlir import ir
 
 from stratagem.compiler.checks.sharding.collectives import cut, gathered, own_slice, reduced
-from stratagem.compiler.checks.sharding.expressions import UNWRITTEN, Expression, Value, is_empty
+from stratagem.compiler.checks.sharding.expressions import UNWRITTEN, Expression, Value, is_empty, whole_dim
 from stratagem.compiler.checks.sharding.layouts import Factor, Factors, expanded, extent, merged
-from stratagem.compiler.checks.sharding.sizes import ONE, Size, product
+from stratagem.compiler.checks.sharding.sizes import Size, product
 from stratagem.compiler.ir import DYNAMIC
 
 if TYPE_CHECKING:
@@ -111,6 +111,7 @@ def _expand(reader: Reader, op: Any, operands: list[Value]) -> list[Value] | Non
         # One free size follows from the others, whatever computes it.
         parts = expanded(factors, [None if [i] == free else sizes[i] for i in group])
         if parts is None:
+            reader.table.unaligned.add((source.expression, factors))
             return None
         for i, part in zip(group, parts, strict=True):
             dims[i] = part
@@ -145,7 +146,7 @@ def _index(reader: Reader, op: Any, operands: list[Value]) -> list[Value] | None
 
 def _rank(reader: Reader, op: Any, operands: list[Value]) -> list[Value] | None:
     reader.on_axis(op)
-    return [Value(reader.table.make(("rank",), op), (), ((0, ONE),))]
+    return [Value(reader.table.make(("rank",), op), (), whole_dim(reader.ranks, 0))]
 
 
 def _all_reduce(reader: Reader, op: Any, operands: list[Value]) -> list[Value] | None:

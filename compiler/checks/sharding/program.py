@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from torch_mlir import ir
 
-from stratagem.compiler.checks.sharding.expressions import Expression, Expressions, Value
+from stratagem.compiler.checks.sharding.expressions import Expression, Expressions, Value, whole_dim
 from stratagem.compiler.checks.sharding.layouts import extent
 from stratagem.compiler.checks.sharding.linalg_maps import Maps, maps_of
 from stratagem.compiler.checks.sharding.loop_nests import NestReader
@@ -90,7 +90,7 @@ class Reader:
         if results is None:
             results = self.unknown(op, operands)
         for value, known in zip(op.results, results, strict=True):
-            self.values[value] = known
+            self.values[value] = self.table.viewed(known) if self.table.views else known
         if not self.depth and any(r.expression.key[0] in COMPUTED for r in results):
             self.steps.append(Step(op, operands, results))
 
@@ -109,7 +109,7 @@ class Reader:
             return []
         made = [self.table.as_it_is(e, r.type) for e, r in zip(self.table.results(node, op), op.results, strict=True)]
         differs = any(v.bound for v in operands)
-        return [m._replace(bound=((0, ONE),)) for m in made] if differs else made
+        return [m._replace(bound=whole_dim(self.ranks, 0)) for m in made] if differs else made
 
     def same_everywhere(self, op: Any, operands: Sequence[Value]) -> None:
         """Raises MisplacedError for the first operand that differs between ranks."""
@@ -167,10 +167,11 @@ class Reader:
             return None
         outside, self.counted = self.counted, set()
         _, yields, effects, symbols = self._region(op.regions[0], 0)
-        if effects:
-            raise UnreadableError(f"assertions inside {op.name}")
         counted, self.counted = frozenset(self.counted), outside
-        return NestReader(self.table, op, maps, operands, symbols, yields, counted, self.ranks).results()
+        nest = NestReader(self.table, op, maps, operands, symbols, yields, effects, counted)
+        results = nest.results()
+        self.effects += nest.effects
+        return results
 
     def _maps_of(self, op: Any) -> Maps | None:
         """Maps are read once for all operations that have the same."""

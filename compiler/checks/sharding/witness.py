@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from stratagem.compiler.checks.sharding.collectives import reduced
-from stratagem.compiler.checks.sharding.expressions import UNWRITTEN, Expressions, Value
-from stratagem.compiler.checks.sharding.nests import Nest
+from stratagem.compiler.checks.sharding.expressions import UNWRITTEN, Expression, Expressions, Value
+from stratagem.compiler.checks.sharding.nests import NEUTRAL, Nest, is_neutral
 from stratagem.compiler.checks.sharding.program import MisplacedError, Step
 from stratagem.compiler.checks.sharding.sizes import Size
-from stratagem.compiler.ir import location_text
+from stratagem.compiler.ir import location_text, result_attributes
 
 COLLECTIVES = ("system.all_reduce", "system.reduce_scatter")
 REDUCTIONS = ("sum", "max", "min", "prod")
@@ -24,15 +24,15 @@ class Witness(NamedTuple):
 
 @dataclass(frozen=True)
 class Known:
-    """The expressions of the uncut program are the first `count` of the table."""
+    """`expressions`: those of the uncut program."""
 
     table: Expressions
-    count: int
+    expressions: set[Expression]
     axis: str
     ranks: Size
 
     def has(self, value: Value) -> bool:
-        return value.expression.number < self.count
+        return value.expression in self.expressions
 
     def partial(self, value: Value) -> str:
         """The reduction over the ranks that makes the value one of the uncut program; empty where none does."""
@@ -68,7 +68,8 @@ def _step(known: Known, step: Step) -> str:
     missing = _missing(known, step.operands)
     if step.op.name in COLLECTIVES:
         reduction = f"({step.op.attributes['reduction'].value})" if "reduction" in step.op.attributes else ""
-        return f"{name} is an {step.op.name.partition('.')[2]}{reduction} of {known.placement(step.operands[0])}"
+        article = "an" if step.op.name == COLLECTIVES[0] else "a"
+        return f"{name} is {article} {step.op.name.partition('.')[2]}{reduction} of {known.placement(step.operands[0])}"
     if missing:
         return f"{name} reads {missing}"
     if _counts_initial_value(step):
@@ -86,11 +87,12 @@ def _missing(known: Known, operands: Sequence[Value]) -> str:
 
 
 def _counts_initial_value(step: Step) -> bool:
+    """Whether the results are sums that are no part of a sum over the ranks for that reason alone."""
     what = step.results[0].expression.key
-    if what[0] != "nest" or not step.results[0].bound:
+    if what[0] != "nest" or not step.results[0].bound or what[1].reduction not in NEUTRAL:
         return False
     nest: Nest = what[1]
-    return bool(nest.reduction) and any(a.is_folded for a in nest.axes)
+    return any(axis.is_folded for axis in nest.axes) and not is_neutral(nest)
 
 
 def misplaced(known: Known, problem: MisplacedError) -> Witness:
@@ -101,10 +103,24 @@ def misplaced(known: Known, problem: MisplacedError) -> Witness:
     return Witness(problem.op, f"{_name(problem.op)} reads {what}{hint}")
 
 
+def wrong_assertions(wanted: Sequence[Expression], found: Sequence[Expression]) -> Witness:
+    """Assertions that are not those of the uncut program, or not in its order."""
+    for effect in wanted:
+        if effect not in found:
+            return Witness(effect.op, f"{effect} is missing")
+    for effect in found:
+        if effect not in wanted:
+            return Witness(effect.op, f"{effect} asserts what the uncut program does not")
+    return Witness(
+        found[-1].op, f"{len(found)} assertions, of which the uncut program has {len(wanted)}, or in another order"
+    )
+
+
 def wrong_result(known: Known, main: Any, number: int, value: Value, whole: Value) -> Witness:
     """A result that is not the uncut program's, though all that is computed is."""
     end = list(main.regions[0].blocks[0].operations)[-1].operation
-    what = f"result {number} is {known.placement(value)}"
+    name = result_attributes(main, "model.output")[number]
+    what = f"result {number if name is None else repr(name)} is {known.placement(value)}"
     if known.partial(value):
         return Witness(end, f"{what}: an all_reduce is missing")
     if value.expression is not whole.expression:

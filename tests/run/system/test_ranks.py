@@ -15,8 +15,11 @@ import pytest
 import stratagem as sg
 from stratagem.api.session import open_session
 from stratagem.api.verifying import open_verification
+from stratagem.compiler.checks.sharding.check import OBLIGATION
 from stratagem.compiler.checks.verdicts import Finding, Verdict
-from stratagem.runtime.errors import StratagemError
+from stratagem.compiler.sharding.rewrite import Builder
+from stratagem.hwmodels import load_machine
+from stratagem.runtime.errors import StratagemError, VerificationError
 from stratagem.runtime.executable import Executable
 
 torch = pytest.importorskip("torch", reason="the transformer block is a torch module: pip install 'stratagem[torch]'")
@@ -44,6 +47,31 @@ def test_threads_equal_the_single_run(tmp_path: Path, strategy: str) -> None:
     (result,) = session.run({name: x})
     np.testing.assert_allclose(result, expected, rtol=1e-4, atol=1e-5)
     assert session.label == "2 ranks as threads of one process, each: host CPU"
+
+
+def proof_of_the_cut(strategy: str, ranks: int) -> Finding:
+    """What an ordinary compile says of the block on so many ranks."""
+    machine = load_machine("two-hosts", {"hosts": ranks})
+    module, x = block()
+    report = sg.compile(module, (x,), target=machine, strategy=strategy, until="device").report
+    (finding,) = [f for f in report.findings if f.obligation == OBLIGATION]
+    return finding
+
+
+@pytest.mark.parametrize("strategy", ["tensor", "batch", "auto"])
+@pytest.mark.parametrize("ranks", [2, 4])
+def test_every_compile_proves_the_cut(strategy: str, ranks: int) -> None:
+    finding = proof_of_the_cut(strategy, ranks)
+    assert finding.verdict is Verdict.PROVED and finding.detail == f"{ranks} ranks"
+
+
+def test_every_compile_refuses_a_wrong_cut(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    right = Builder.reduce_scatter
+    monkeypatch.setenv("STRATAGEM_REPRODUCERS", str(tmp_path))
+    monkeypatch.setattr(Builder, "reduce_scatter", lambda self, value, to, _: right(self, value, to, "max"))
+    said = rf"'{OBLIGATION}' does not hold: .* is a reduce_scatter\(max\) of a partial sum over 'node' of linalg"
+    with pytest.raises(VerificationError, match=said):
+        proof_of_the_cut("tensor", 2)
 
 
 def test_mpi_equals_the_single_run(tmp_path: Path) -> None:

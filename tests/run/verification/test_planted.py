@@ -74,7 +74,16 @@ PLANTED = [
         "partition-program-loses-collective",
         sharding.MLP,
         r"pass 'partition-program.*' of stage 'device' failed: .*'ranks compute what the uncut program does' does not "
-        r"hold: result 0 is a partial sum over 'node' of linalg.matmul.*: an all_reduce is missing",
+        r"hold: result 'y' is a partial sum over 'node' of linalg.matmul.*: an all_reduce is missing",
+        target="two-hosts",
+        verify="fast",
+        strategy="tensor",
+    ),
+    Planted(
+        "partition-program-gathers-elsewhere",
+        sharding.HEADS,
+        r"'ranks compute what the uncut program does' does not hold: result 'y' is the whole of linalg.negf.* with its "
+        r"elements in another order: \[\(3 of dim 1 by 2\) \(2 of dim 0 by 12, ",
         target="two-hosts",
         verify="fast",
         strategy="tensor",

@@ -31,7 +31,7 @@ RIGHT = {
 WRONG = {
     "a missing all_reduce": (
         (p.SUMS, p.column_sums(4, p.OWN_ROWS, "%p", "return %q : tensor<3xf32>")),
-        "result 0 is a partial sum over 'node' of linalg.generic at -:13:8: an all_reduce is missing",
+        "result 'y' is a partial sum over 'node' of linalg.generic at -:13:8: an all_reduce is missing",
     ),
     "another reduction": (
         (p.SUMS, p.column_sums(4, p.OWN_ROWS, "%p", p.all_reduced("max"))),
@@ -54,11 +54,11 @@ WRONG = {
     ),
     "a missing all_gather": (
         (p.DIFFERENCES, p.differences(4, p.rows_of_both(p.OWN_ROWS, p.OWN_ROWS), "%p", "%p_b", p.NOT_GATHERED)),
-        "tensor.concat at -:20:8 reads operand 0, a rank's part of linalg.exp at -:18:8; it needs the same values on every",
+        "tensor.concat at -:19:8 reads operand 0, a rank's part of linalg.exp at -:7:8; it needs the same values",
     ),
     "gathered along another dimension": (
         (p.DIFFERENCES, p.differences(4, p.rows_of_both(p.OWN_ROWS, p.OWN_ROWS), "%p", "%p_b", p.GATHERED_INNER)),
-        "result 0 is the whole of linalg.exp at -:7:8 with its elements in another order: "
+        "result 'y' is the whole of linalg.exp at -:7:8 with its elements in another order: "
         "[(4 of dim 0 by 1, 2 of dim 0 by 4) (3 of dim 1 by 1)], not [(8 of dim 0 by 1) (3 of dim 1 by 1)]",
     ),
     "a gather whose type says another dimension": (
@@ -85,7 +85,7 @@ WRONG = {
     ),
     "another value returned": (
         (p.DIFFERENCES, p.differences(8, "", "%x", "%b", "return %d : tensor<8x3xf32>")),
-        "result 0 is the whole of linalg.sub at -:6:8, not the whole of linalg.exp at -:7:8",
+        "result 'y' is the whole of linalg.sub at -:6:8, not the whole of linalg.exp at -:7:8",
     ),
     "arguments that changed places": (
         (p.SUMS, p.SUMS_CUT.replace('"x"', '"z"').replace('"b"', '"x"').replace('"z"', '"b"')),
