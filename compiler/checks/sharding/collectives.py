@@ -7,8 +7,9 @@ from typing import Any
 from torch_mlir import ir
 
 from stratagem.compiler.checks.sharding.expressions import Expressions, Value
+from stratagem.compiler.checks.sharding.folding import folded_over_ranks
 from stratagem.compiler.checks.sharding.layouts import Factor, added, bound_by, extent, merged, refined, split
-from stratagem.compiler.checks.sharding.nests import IDEMPOTENT, folded_over_ranks
+from stratagem.compiler.checks.sharding.nests import IDEMPOTENT
 from stratagem.compiler.checks.sharding.sizes import ONE, Size
 from stratagem.compiler.ir import DYNAMIC
 

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 from stratagem.compiler.checks.sharding.collectives import reduced
 from stratagem.compiler.checks.sharding.expressions import UNWRITTEN, Expression, Expressions, Value
-from stratagem.compiler.checks.sharding.nests import NEUTRAL, Nest, is_neutral
+from stratagem.compiler.checks.sharding.folding import NEUTRAL, is_neutral
+from stratagem.compiler.checks.sharding.nests import Nest
 from stratagem.compiler.checks.sharding.program import MisplacedError, Step
 from stratagem.compiler.checks.sharding.sizes import Size
 from stratagem.compiler.ir import location_text, result_attributes
@@ -107,7 +108,7 @@ def wrong_assertions(wanted: Sequence[Expression], found: Sequence[Expression]) 
     """Assertions that are not those of the uncut program, or not in its order."""
     for effect in wanted:
         if effect not in found:
-            return Witness(effect.op, f"{effect} is missing")
+            return Witness(effect.op, f"an assertion of {effect} is missing")
     for effect in found:
         if effect not in wanted:
             return Witness(effect.op, f"{effect} asserts what the uncut program does not")

@@ -102,11 +102,11 @@ DIFFERENCES = differences(8, "", "%x", "%b", "return %q : tensor<8x3xf32>")
 DIFFERENCES_CUT = differences(4, rows_of_both(OWN_ROWS, OWN_ROWS), "%p", "%p_b", GATHERED)
 
 
-def checked(uncut: str, cut: str) -> Finding:
-    """What the check says of two ranks; both texts are valid IR."""
+def checked(uncut: str, cut: str, ranks: int = 2) -> Finding:
+    """What the check says of so many ranks; both texts are valid IR."""
     module = parse_module(cut)
     module.operation.verify()
-    (finding,) = check_partition(uncut, module, MESH)
+    (finding,) = check_partition(uncut, module, (("node", ranks),))
     return finding
 
 

@@ -135,8 +135,8 @@ FLAG = 'cf.assert %c, "flag"'
 @pytest.mark.parametrize(
     "check, said",
     [
-        ("", "cf.assert at -:5:3 is missing"),
-        ('cf.assert %c, "no flag"', "cf.assert at -:5:3 is missing"),
+        ("", "an assertion of cf.assert at -:5:3 is missing"),
+        ('cf.assert %c, "no flag"', "an assertion of cf.assert at -:5:3 is missing"),
         (f"{FLAG}\n  {FLAG}", "2 assertions, of which the uncut program has 1, or in another order"),
     ],
 )
