@@ -77,7 +77,7 @@ class Expressions:
         return Value(expression, tuple(whole_dim(size, dim) for dim, size in enumerate(sizes)))
 
     def viewed(self, value: Value) -> Value:
-        """The value with those of its dimensions that are in `views` as dimensions of the whole, numbered -1, -2, ..."""
+        """The value with those of its dimensions that are in `views` as dimensions of the whole: -1, -2, ..."""
         merged = sorted({factors for factors in value.dims if (value.expression, factors) in self.views})
         if not merged:
             return value
