@@ -112,4 +112,4 @@ def whole_dim(size: Size, dim: int) -> Factors:
 
 def is_empty(value: Value) -> bool:
     """Whether it has no elements."""
-    return any(extent(factors).number == 0 for factors in value.dims)
+    return any(factor.size.number == 0 for factors in value.dims for factor in factors)

@@ -14,13 +14,15 @@ from stratagem.compiler.sharding.structure import loops_in, plain_dims
 class Maps:
     """`dims[i][d]`: the loop that indexes dimension d of operand i, None for any other expression, whose text is
     `texts[i][d]`. `windowed`: the loops of such expressions. `results[i]`: the loops of result i,
-    None for a dimension of one place that no loop indexes."""
+    None for a dimension of one place that no loop indexes. `places[l]`: (operand, dimension) pairs that loop l indexes.
+    """
 
     loops: int
     dims: tuple[tuple[int | None, ...], ...]
     texts: tuple[tuple[str, ...], ...]
     windowed: frozenset[int]
     results: tuple[tuple[int | None, ...], ...]
+    places: tuple[tuple[tuple[int, int], ...], ...]
 
 
 def maps_of(op: Any, maps: list[Any]) -> Maps | None:
@@ -34,7 +36,11 @@ def maps_of(op: Any, maps: list[Any]) -> Maps | None:
     if len({frozenset(loops) - {None} for loops in results}) != 1:
         return None
     texts = tuple(tuple(str(e) for e in one.results) for one in maps)
-    return Maps(maps[0].n_dims, dims, texts, _windowed(maps, dims), results)
+    places = tuple(
+        tuple((i, d) for i, one in enumerate(dims) for d, at in enumerate(one) if at == loop)
+        for loop in range(maps[0].n_dims)
+    )
+    return Maps(maps[0].n_dims, dims, texts, _windowed(maps, dims), results, places)
 
 
 def _is_plain(one: Any, loops: tuple[int | None, ...], kind: Any) -> bool:

@@ -81,10 +81,11 @@ class NestReader:
         for loop in range(self.maps.loops):
             if loop in solid:
                 continue
-            places = [(i, d) for i in self.used for d, at in enumerate(self.maps.dims[i]) if at == loop]
+            places = [(i, d) for i, d in self.maps.places[loop] if i in self.used]
             moving = [(i, d) for i, d in places if any(f.terms for f in self.operands[i].dims[d])]
-            parts = refined([self.operands[i].dims[d] for i, d in moving])
-            if not moving:
+            if moving:
+                parts = refined([self.operands[i].dims[d] for i, d in moving])
+            else:
                 parts = [(self._extent(loop), ())]
             if parts is None:
                 self.table.unaligned |= {(self.operands[i].expression, self.operands[i].dims[d]) for i, d in moving}
@@ -110,10 +111,8 @@ class NestReader:
         return loop not in self.maps.results[0]
 
     def _extent(self, loop: int) -> Size:
-        for value, dims in zip(self.operands, self.maps.dims, strict=True):
-            if loop in dims:
-                return extent(value.dims[dims.index(loop)])
-        return ONE  # a loop that no operand has: MLIR knows none
+        operand, dim = self.maps.places[loop][0]  # every loop indexes some dimension: MLIR sees to that
+        return extent(self.operands[operand].dims[dim])
 
     def _terms(self, moving: list[tuple[int, int]], terms: tuple[Terms, ...]) -> tuple[Terms, ...]:
         """For each argument, how the count moves through it."""
