@@ -2,7 +2,7 @@
 
 Both programs become expressions on whole tensors (`program.py`), in a normal form that does not depend on how loops are
 cut. No rule of the partitioner is used: what a rank computes is read from its program alone. This is translation
-validation by normal forms (Necula, 2000).
+validation by symbolic evaluation (Necula, 2000).
 """
 
 from __future__ import annotations

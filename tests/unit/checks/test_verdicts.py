@@ -55,3 +55,12 @@ def test_the_summary_counts_by_level_and_names_what_is_open() -> None:
         "not checked: main: output y within the derived bound: bound inf",
     ]
     assert report.summary(most=1)[-1] == "not checked: 1 more (`stratagem verify`)"
+
+
+def test_levels_stand_in_the_order_of_the_way_down() -> None:
+    """A pass of the device stage may be checked for what holds at system level."""
+    early = Finding("system", "main", "ranks compute what the uncut program does", Verdict.PROVED)
+    report = AssuranceReport([early, TESTED, PROVED])
+    assert [line.split()[0] for line in report.summary()] == ["device", "system", "code"]
+    headings = [line for line in report.to_text().splitlines()[:-1] if not line.startswith(" ")]
+    assert headings == ["device", "system", "code"]
