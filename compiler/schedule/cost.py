@@ -8,6 +8,12 @@ from stratagem.compiler.schedule.machine import TileTarget
 
 STEP_SECONDS = 50e-9
 """Cost of handing out one tile or starting one staging step, on any device; only its order matters."""
+PANEL_VECTORS = 2
+"""Vectors side by side in a register block."""
+FEW_ROWS = 4
+"""Rows below which columns are read in place, once or twice."""
+EXPOSED = 0.05
+"""Share of a stream from the next cache that computing does not hide."""
 REUSE = 8
 """How often an operand in a register is used again at most: a loaded row serves that many columns, and so on."""
 
@@ -57,23 +63,67 @@ def contraction_seconds(shape: ContractionShape, block: Block, target: TileTarge
     compute = rounds * target.units * 2.0 * area * shape.depth * shape.taps / target.rate
     compute *= _round_up(block.columns, target.lanes) / block.columns
     compute *= 1.0 + 1.0 / min(block.rows, REUSE) + 1.0 / min(_ceil(block.columns, target.lanes), REUSE)
-    loaded = tiles * _side_elements(shape, block) * _ceil(shape.depth, block.depth) * block.depth
+    loaded = tiles * _side_elements(shape, block, target) * _ceil(shape.depth, block.depth) * block.depth
     shared = (loaded + 2 * tiles * area) * shape.element / target.outer_bandwidth
     again = rounds * steps * (block.rows + block.depth) * target.copy_latency
-    if target.far_level != target.near_level:
-        again += rounds * steps * 2 * area * shape.element / target.near_bandwidth
+    if target.caches:
+        again += rounds * steps * _waiting_seconds(shape, block, target)
     return max(compute, shared) + 0.2 * min(compute, shared) + again + rounds * steps * STEP_SECONDS
 
 
-def _side_elements(shape: ContractionShape, block: Block) -> int:
+def panel_bytes(shape: ContractionShape, block: Block, target: TileTarget) -> int:
+    """Bytes of the columns that a register block reads: all rows of the tile read them, one block after the other.
+
+    Nothing is read again where there are few rows.
+    """
+    if shape.rows * shape.extra_extent < FEW_ROWS:
+        return 0
+    return min(PANEL_VECTORS * target.lanes, block.columns) * block.depth * shape.element
+
+
+def held_bytes(shape: ContractionShape, block: Block, target: TileTarget) -> int:
+    """Bytes that one step of a tile reads again and again: a panel, and the rows if they fit beside it."""
+    panel = panel_bytes(shape, block, target)
+    rows = block.rows * block.depth * shape.element
+    return panel + rows if panel + rows <= target.far else panel
+
+
+def _waiting_seconds(shape: ContractionShape, block: Block, target: TileTarget) -> float:
+    """Seconds that one step of a tile waits for the unit's outer private cache.
+
+    A step that is not the last of a reduction leaves its sums there, and each register block of the next step waits for
+    them before it starts and after it ends. Columns are copied to panels once per step, and stream past the rows where
+    a panel does not fit the inner cache.
+    """
+    area = block.rows * block.columns * block.extra
+    seconds = 0.0
+    if block.depth < shape.depth:
+        blocks = _ceil(block.rows * block.extra, REUSE) * _ceil(block.columns, PANEL_VECTORS * target.lanes)
+        stays = area * shape.element <= target.far // 2
+        bandwidth = target.far_bandwidth if stays else target.outer_bandwidth / target.units
+        seconds += 2 * area * shape.element / bandwidth + 2 * blocks * target.far_latency
+    if not shape.window and shape.rows >= FEW_ROWS:
+        packed = block.columns * block.depth * shape.element
+        seconds += packed * (target.units / target.outer_bandwidth + 1 / target.far_bandwidth)
+    if panel_bytes(shape, block, target) > target.near:
+        streamed = block.columns * block.depth * _ceil(block.rows, REUSE) * shape.element
+        seconds += EXPOSED * streamed / target.far_bandwidth
+    return seconds
+
+
+def _side_elements(shape: ContractionShape, block: Block, target: TileTarget) -> int:
     """Elements that a tile reads of both operands per unit of depth. A picture is read once, then again from nearby for
-    each tap; other operands are other elements for each tap."""
+    each tap; other operands are other elements for each tap. Rows that do not stay in the private cache are read for
+    every panel of columns."""
     rows, columns = block.rows, block.columns
     if shape.extra_rows:
         rows *= block.extra
     else:
         columns *= block.extra
     if not shape.window:
+        panel = panel_bytes(shape, block, target)
+        if target.caches and held_bytes(shape, block, target) == panel:
+            rows *= _ceil(columns, PANEL_VECTORS * target.lanes)
         return (rows + columns) * shape.taps
     return rows + columns * shape.taps if shape.extra_rows else rows * shape.taps + columns
 

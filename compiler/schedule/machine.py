@@ -30,8 +30,8 @@ class TileTarget:
         granule: bytes that explicit copies are multiples of. burst: most bytes of one copied row, None for
         any.
         copy_latency: seconds until an explicit copy of one row starts, 0 where nothing is copied.
-        outer_bandwidth: B/s at which all units together read the shared memory. rate: op/s of the whole
-        device.
+        outer_bandwidth: B/s at which all units together read the shared memory. far_bandwidth: B/s of one unit's
+        `far`. far_latency: seconds until it answers. rate: op/s of the whole device.
     """
 
     near: int
@@ -47,9 +47,15 @@ class TileTarget:
     granule: int
     burst: int | None
     outer_bandwidth: float
-    near_bandwidth: float
+    far_bandwidth: float
+    far_latency: float
     copy_latency: float
     rate: float
+
+    @property
+    def caches(self) -> bool:
+        """Units whose private memories are caches, one behind the other: data moves when it is read."""
+        return not self.copies and self.far_level != self.near_level
 
     @property
     def holds_tiles_in_registers(self) -> bool:
@@ -81,7 +87,8 @@ def tile_target(device: Device, function: str, dtype: str) -> TileTarget:
         granule=max((m.granule for m in memories if m.access == "dma"), default=near.granule),
         burst=next((m.burst for m in memories if m.access == "dma"), None),
         outer_bandwidth=outer.bandwidth or 1e10,
-        near_bandwidth=near.bandwidth or 1e11,
+        far_bandwidth=far.bandwidth or 1e11,
+        far_latency=_latency(far),
         copy_latency=max((_latency(m) for m in memories if m.access == "dma"), default=0.0),
         rate=device.unit_rate(unit, dtype) if unit else 1e9,
     )

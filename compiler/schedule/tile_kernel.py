@@ -87,7 +87,7 @@ def _give_up(function: Any, claim: dict[str, str]) -> None:
 
 def _claim_bytes(function: Any, dims: KernelDims, choice: Choice, target: TileTarget) -> None:
     sizes = {d: extent(dims, d) for d in dims.extents} | choice.sizes | dict(choice.stages)
-    total = sum(f.bytes(sizes) for f in footprints(dims))
+    total = choice.held if choice.held is not None else sum(f.bytes(sizes) for f in footprints(dims))
     number = ir.IntegerAttr.get(ir.IntegerType.get_signless(64), total)
     level = target.near_level if target.copies else target.far_level
     function.attributes["device.bytes"] = ir.DictAttr.get({level: number})

@@ -7,10 +7,10 @@ other tiles.
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
-from stratagem.compiler.schedule.cost import Block, ContractionShape, contraction_seconds
+from stratagem.compiler.schedule.cost import REUSE, Block, ContractionShape, contraction_seconds, held_bytes, panel_bytes
 from stratagem.compiler.schedule.dims import KernelDims
 from stratagem.compiler.schedule.footprint import Footprint, extent, footprints
 from stratagem.compiler.schedule.machine import TileTarget
@@ -24,14 +24,20 @@ REGISTER_SHARE = 8
 """Units that keep tiles in registers run several tiles at a time: each gets this part."""
 LEAST_WORK = 32
 """Elements per lane below which a tile costs more to hand out than to compute."""
+MOST_PARTS = 16
+"""Most equal parts that a dimension is tried to be cut into."""
 
 
 @dataclass(frozen=True)
 class Choice:
-    """Tile size per tiled dimension, and the staging steps of reduction dimensions, outermost first."""
+    """Tile size per tiled dimension, and the staging steps of reduction dimensions, outermost first.
+
+    `held`: bytes of a step that are read again and again, where that is not all of it.
+    """
 
     sizes: dict[int, int]
     stages: tuple[tuple[int, int], ...] = ()
+    held: int | None = None
 
 
 def choose_row_tiles(dims: KernelDims, target: TileTarget, repeated: Collection[int] = ()) -> Choice:
@@ -178,7 +184,8 @@ def choose_contraction_tiles(dims: KernelDims, shape: ContractionShape, target: 
         if best is None or seconds < best[0]:
             best = (seconds, block)
     chosen = best[1] if best is not None else Block(1, 1, blocks[0].depth)
-    return _contraction_choice(dims, shape, base | _sizes(shape, chosen), chosen.depth)
+    choice = _contraction_choice(dims, shape, base | _sizes(shape, chosen), chosen.depth)
+    return replace(choice, held=held_bytes(shape, chosen, target)) if target.caches and not shape.window else choice
 
 
 def _block_candidates(dims: KernelDims, shape: ContractionShape, target: TileTarget) -> tuple[list[int], ...]:
@@ -186,8 +193,17 @@ def _block_candidates(dims: KernelDims, shape: ContractionShape, target: TileTar
     most = ROWS_UNKNOWN if shape.m is not None and dims.extents[shape.m] is None else 512
     rows = _candidates(shape.rows, _unit_extent(target, 0), most)
     columns = _candidates(shape.columns, max(_unit_extent(target, 1), target.lanes), 2048)
-    depths = _candidates(shape.depth, max(_unit_extent(target, 2), 8), 1024)
+    least, most_depth = (64, 8192) if target.caches else (8, 1024)
+    depths = _candidates(shape.depth, max(_unit_extent(target, 2), least), most_depth)
+    if target.caches:
+        rows = sorted({*rows, *_even_parts(shape.rows, REUSE, most)})
+        columns = sorted({*columns, *_even_parts(shape.columns, 2 * target.lanes, 2048)})
     return rows, columns, depths, _candidates(shape.extra_extent, 1, 16)
+
+
+def _even_parts(whole: int, step: int, most: int) -> set[int]:
+    """Sizes that cut `whole` into a few parts of equal size, where these are multiples of `step`."""
+    return {whole // n for n in range(2, MOST_PARTS + 1) if whole % (n * step) == 0 and whole // n <= most}
 
 
 def _sizes(shape: ContractionShape, block: Block) -> dict[int, int]:
@@ -207,8 +223,10 @@ def contraction_fits(
     if target.registers is not None and target.holds_tiles_in_registers:
         # One memory per unit, filled by the unit itself: accumulators live in registers.
         return total - accumulator <= target.near // 2 and accumulator <= target.registers // 2
-    panel = sizes.get(shape.k, 1) * 2 * target.lanes * shape.element if shape.k is not None else 0
-    return total <= target.far and panel <= target.near
+    block = Block(*(sizes.get(d, 1) for d in (shape.m, shape.n, shape.k)))
+    if shape.window:
+        return total <= target.far and panel_bytes(shape, block, target) <= target.near
+    return panel_bytes(shape, block, target) <= target.far // 2
 
 
 def _unit_extent(target: TileTarget, position: int) -> int:

@@ -65,6 +65,9 @@ def matmul_choice(device: Device, m: int = 1024, n: int = 1024, k: int = 1024) -
 
 
 def bytes_of(choice: Choice, dims: KernelDims) -> int:
+    """Bytes that a step of a tile needs at the same time."""
+    if choice.held is not None:
+        return choice.held
     sizes = {d: extent or 1 for d, extent in dims.extents.items()} | choice.sizes | dict(choice.stages)
     return sum(f.bytes(sizes) for f in footprints(dims))
 

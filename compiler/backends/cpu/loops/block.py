@@ -6,7 +6,7 @@ they differ in which operands move with the lanes and with the rows, and that is
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -60,7 +60,17 @@ def emit_block(nest: Nest, plan: Plan) -> None:
 
             loop(begin, end, step, block)
 
-    nested_loops(nest, outside, [0] * len(nest.sizes), columns)
+    in_chunks(nest, plan, lambda start: nested_loops(nest, outside, start, columns))
+
+
+def in_chunks(nest: Nest, plan: Plan, blocks: Callable[[list[Size]], None]) -> None:
+    """Calls `blocks` with the counters where its reductions start: at 0, or once per chunk of the only one."""
+    start: list[Size] = [0] * len(nest.sizes)
+    if not plan.chunk:
+        blocks(start)
+        return
+    (d,) = nest.loops(False)
+    loop(0, nest.sizes[d], plan.chunk, lambda begin: blocks([begin if i == d else 0 for i in range(len(start))]))
 
 
 def _column_blocks(size: Size, plan: Plan) -> Iterator[tuple[Size, Size, int, _Columns]]:
@@ -169,7 +179,15 @@ class _Block:
             moved = [counter if i == d else c for i, c in enumerate(counters)]
             return self._reduce(order[1:], moved, carried)
 
-        return carrying_loop(0, self.nest.sizes[d], 1, sums, body)
+        return carrying_loop(counters[d], self._end(d, counters[d]), 1, sums, body)
+
+    def _end(self, d: int, begin: Size) -> Size:
+        size = self.nest.sizes[d]
+        if not self.plan.chunk:
+            return size
+        if isinstance(size, int) and size % self.plan.chunk == 0:
+            return add(begin, self.plan.chunk)
+        return arith.minsi(i64(size), i64(add(begin, self.plan.chunk)))
 
     def _step(self, counters: list[Size], sums: list[Any]) -> list[Any]:
         """The body at one point of the reductions, for every vector of the block. Each operand is loaded once."""

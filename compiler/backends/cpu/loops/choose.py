@@ -19,6 +19,8 @@ LARGEST_TURNED_BODY = 12
 """Operations of a body that may be repeated for every row of a square."""
 PANEL_VECTORS = 2
 """Vectors side by side in a register block, and in a panel."""
+STREAMS = 6
+"""Rows of a long operand that are read side by side: no more streams than prefetchers follow."""
 MOST_ROWS = 12
 """Rows of a register block: enough independent sums to hide the latency of a multiply-add twice over."""
 
@@ -33,6 +35,7 @@ class Plan:
         vector: the loop whose iterations are lanes. rows: the loop unrolled into registers, if any.
         lanes: elements of a vector. vectors: vectors side by side. height: rows of a register block.
         packed: the input copied to a dense panel first, if any; must: in place it cannot be read as vectors.
+        chunk: how many steps of the only reduction all blocks of columns do before the next ones; 0 for all of them.
         few: the plan to follow instead where, at run time, there are fewer than FEW_ROWS rows.
     """
 
@@ -44,6 +47,7 @@ class Plan:
     height: int = 1
     packed: int | None = None
     must: bool = False
+    chunk: int = 0
     few: Plan | None = None
 
     def __str__(self) -> str:
@@ -71,7 +75,9 @@ def choose(nest: Nest, target: CpuTarget) -> Plan:
     if block is None or _too_narrow(nest, block):
         return reduction or block or Plan("scalar")
     few = reduction if block.must else _wide(nest, target, block)
-    if block.rows is None or few is None:
+    if block.rows is None:
+        return replace(block, chunk=_chunk(nest, block.vector))
+    if few is None:
         return block
     rows = nest.known_size(block.rows)
     if rows is None:
@@ -134,7 +140,17 @@ def _wide(nest: Nest, target: CpuTarget, block: Plan) -> Plan | None:
     vectors = max(1, min(8, (target.registers - 2) // (height + 1)))
     size = nest.known_size(block.vector)
     vectors = min(vectors, -(-size // block.lanes)) if size is not None else vectors
-    return replace(block, vectors=vectors, height=height, packed=None, must=False)
+    return replace(block, vectors=vectors, height=height, packed=None, must=False, chunk=_chunk(nest, block.vector))
+
+
+def _chunk(nest: Nest, vector: int) -> int:
+    """Steps of a reduction to do at a time so that a long operand, dense along `vector`, streams row by row."""
+    reductions = nest.loops(False)
+    moving = [a for i, a in enumerate(nest.inputs) if a.moves_with(vector) and reads_argument(nest.body, i)]
+    if len(reductions) != 1 or len(moving) != 1 or not moving[0].is_unit(vector):
+        return 0
+    step = moving[0].coefficients[reductions[0]]
+    return STREAMS if not isinstance(step, int) or step >= PACK_STRIDE else 0
 
 
 def _too_narrow(nest: Nest, plan: Plan) -> bool:
