@@ -10,7 +10,14 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from itertools import product
 
-from stratagem.compiler.schedule.cost import REUSE, Block, ContractionShape, contraction_seconds, held_bytes, panel_bytes
+from stratagem.compiler.schedule.cost import (
+    REUSE,
+    Block,
+    ContractionShape,
+    contraction_seconds,
+    held_bytes,
+    panel_bytes,
+)
 from stratagem.compiler.schedule.dims import KernelDims
 from stratagem.compiler.schedule.footprint import Footprint, extent, footprints
 from stratagem.compiler.schedule.machine import TileTarget

@@ -150,8 +150,7 @@ class _Block:
         for access in self.nest.outputs:
             for row in range(self.height):
                 for v in range(self.columns.vectors):
-                    offset, active = self._place(access, row, v), self._active(v)
-                    sums.append(splat(access.load_vector(offset, 1, self.plan.lanes, active), self.plan.lanes))
+                    sums.append(self._start(access, row, v))
         sums = self._reduce(_summing_order(self.nest, self.plan), self.counters, sums)
         values = iter(sums)
         for access in self.nest.outputs:
@@ -159,6 +158,13 @@ class _Block:
                 for v in range(self.columns.vectors):
                     offset, active = self._place(access, row, v), self._active(v)
                     access.store_vector(next(values), offset, self.plan.lanes, active)
+
+    def _start(self, access: Access, row: int, v: int) -> Any:
+        """What the sums of vector `v` of row `row` start from."""
+        if self.nest.initial is not None:
+            return splat(widen(self.nest.initial), self.plan.lanes)
+        loaded = access.load_vector(self._place(access, row, v), 1, self.plan.lanes, self._active(v))
+        return splat(loaded, self.plan.lanes)
 
     def _active(self, v: int) -> Any:
         return self.columns.active if v == self.columns.vectors - 1 else None

@@ -142,7 +142,8 @@ class _Rows:
         if self.plan.rows is not None:
             here[self.plan.rows] = add(here[self.plan.rows], row)
         offset = self.output.offset(here)
-        self.output.store(self._apply(self.output.load(offset), total), offset)
+        initial = widen(self.nest.initial) if self.nest.initial is not None else self.output.load(offset)
+        self.output.store(self._apply(initial, total), offset)
 
     def _apply(self, a: Any, b: Any) -> Any:
         return ir.Operation.create(self.combiner.operation, results=[a.type], operands=[a, b]).result

@@ -12,6 +12,7 @@ from stratagem.compiler.backends.cpu.build import i64
 from stratagem.compiler.backends.cpu.loops.absorb import clone_at_first_iteration, window_loops, with_loops
 from stratagem.compiler.backends.cpu.loops.block import emit_block
 from stratagem.compiler.backends.cpu.loops.choose import FEW_ROWS, Plan, choose
+from stratagem.compiler.backends.cpu.loops.initial import fill_before, value_of
 from stratagem.compiler.backends.cpu.loops.lanes import emit_lanes
 from stratagem.compiler.backends.cpu.loops.map import emit_map
 from stratagem.compiler.backends.cpu.loops.nest import Nest, NotLinear, read_nest, simplify
@@ -29,19 +30,33 @@ def lower_linalg(module: Any, target: CpuTarget) -> list[tuple[str, Plan]]:
     plans = []
     with module.context, ir.Location.unknown():
         for function in functions(module):
-            for op in [one for one in walk(function) if one.name == "linalg.generic"]:
-                plan = _lower(op, target)
-                if plan is not None:
-                    plans.append((symbol_name(function), plan))
+            plans += [(symbol_name(function), plan) for plan in _lower_all(function, target)]
     run_pipeline(module, "builtin.module(func.func(convert-linalg-to-loops))")
     return plans
 
 
-def _lower(op: Any, target: CpuTarget) -> Plan | None:
-    """Replaces one operation, with the loops around it that it absorbs."""
+def _lower_all(function: Any, target: CpuTarget) -> list[Plan]:
+    """Lowers a function's operations, readers first: a reduction takes over the fill that its sums start from."""
+    plans: list[Plan] = []
+    rest = [one for one in walk(function) if one.name == "linalg.generic"]
+    while rest:
+        lowered = _lower(rest.pop(), target)
+        if lowered is None:
+            continue
+        plan, fill = lowered
+        plans.insert(0, plan)
+        if fill is not None:
+            rest.remove(fill)
+            fill.erase()
+    return plans
+
+
+def _lower(op: Any, target: CpuTarget) -> tuple[Plan, Any | None] | None:
+    """Replaces an operation and the loops that it absorbs; also returns the fill that is no longer needed."""
     if len(op.results) or any(isinstance(v.type, ir.RankedTensorType) for v in op.operands):
         return None
     loops = window_loops(op)
+    fill = fill_before(loops[0].loop if loops else op, op)
     work = clone_at_first_iteration(op, loops) if loops else op
     with ir.InsertionPoint(work):
         try:
@@ -51,11 +66,19 @@ def _lower(op: Any, target: CpuTarget) -> Plan | None:
                 work.erase()
             return None
         plan = choose(nest, target)
+        fill = fill if _starts_in_registers(plan) else None
+        nest.initial = value_of(fill) if fill is not None else None
         _emit(nest, plan)
     if loops:
         loops[0].loop.erase()
     work.erase()
-    return plan
+    return plan, fill
+
+
+def _starts_in_registers(plan: Plan) -> bool:
+    """Whether every block of outputs is made once, by a strategy that keeps it in registers meanwhile."""
+    plans = [plan] if plan.few is None else [plan, plan.few]
+    return all(one.kind in ("block", "lanes") and not one.chunk for one in plans)
 
 
 def _emit(nest: Nest, plan: Plan) -> None:

@@ -22,6 +22,7 @@ class Nest:
         sizes: trip count per loop. parallel: whether the loop's iterations are independent.
         inputs, outputs: operands in order. body: the scalar computation.
         position: original loop -> its loop now; None when it was dropped as a loop of one iteration.
+        initial: the scalar that reductions start from, where the outputs hold nothing yet; None: what they hold.
     """
 
     sizes: list[Size]
@@ -30,6 +31,7 @@ class Nest:
     outputs: list[Access]
     body: Any
     position: list[int | None] = field(default_factory=list)
+    initial: Any = None
 
     @property
     def accesses(self) -> list[Access]:

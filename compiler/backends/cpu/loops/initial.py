@@ -1,0 +1,54 @@
+"""Reductions that start from a constant: the fill before them is left out and registers start with its value."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch_mlir import ir
+
+UNTOUCHED = ("arith.", "affine.", "memref.subview", "memref.cast", "memref.dim", "memref.alloc", "index.")
+"""Operations between a fill and its reader that neither read nor write buffers."""
+
+
+def fill_before(place: Any, op: Any) -> Any | None:
+    """The `linalg.generic` right before `place` that does nothing but fill the buffer that `op` then writes all of.
+
+    Right before: nothing between the two reads or writes any buffer. `place` is `op` or a loop around it. None where
+    there is no such fill.
+    """
+    buffer = op.operands[len(op.operands) - 1]
+    if int(ir.DenseI32ArrayAttr(op.attributes["operandSegmentSizes"])[1]) != 1 or not _writes_all(op, buffer):
+        return None
+    before = None
+    for view in place.block.operations:
+        one = view.operation
+        if one == place:
+            break
+        before = one if not one.name.startswith(UNTOUCHED) else before
+    if before is None or before.name != "linalg.generic" or before.operands[len(before.operands) - 1] != buffer:
+        return None
+    return before if value_of(before) is not None else None
+
+
+def value_of(fill: Any) -> Any | None:
+    """The scalar that a `linalg.generic` writes everywhere; None where it does something else."""
+    body = fill.regions[0].blocks[0]
+    operations = [view.operation for view in body.operations]
+    if len(operations) != 1 or len(operations[0].operands) != 1:
+        return None
+    value = operations[0].operands[0]
+    if isinstance(value, ir.BlockArgument) and value.owner == body:
+        number = int(value.arg_number)
+        value = fill.operands[number]
+        if number == len(fill.operands) - 1 or isinstance(value.type, ir.MemRefType):
+            return None
+    return value
+
+
+def _writes_all(op: Any, buffer: Any) -> bool:
+    """Whether every element of the output is indexed by loop counters of its own."""
+    written = ir.AffineMapAttr(ir.ArrayAttr(op.attributes["indexing_maps"])[len(op.operands) - 1]).value
+    loops = [ir.AffineDimExpr(e).position for e in written.results if isinstance(e, ir.AffineDimExpr)]
+    sizes = zip(written.results, ir.MemRefType(buffer.type).shape, strict=True)
+    rest = [size == 1 for e, size in sizes if not isinstance(e, ir.AffineDimExpr)]
+    return len(set(loops)) == len(loops) and all(rest)
