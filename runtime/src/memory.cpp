@@ -1,4 +1,6 @@
 // Blocks by size class, the blocks of a run, and the per-thread scratch stack.
+#include <sys/mman.h>
+
 #include <algorithm>
 #include <array>
 #include <cstdlib>
@@ -10,6 +12,7 @@
 namespace {
 
 constexpr size_t kAlignment = 64;
+constexpr size_t kHugePage = size_t{2} << 20;
 constexpr int kStepsPerDoubling = 4;  // wasted space stays below a quarter of a block
 constexpr int kClasses = 48 * kStepsPerDoubling;
 
@@ -20,6 +23,17 @@ using stratagem::BlockList;
 Header *header_of(void *block) { return reinterpret_cast<Header *>(static_cast<char *>(block) - kAlignment); }
 
 void *block_of(Header *header) { return reinterpret_cast<char *>(header) + kAlignment; }
+
+// Memory from the system; large pages where it is large, so that walking it needs few entries of a translation buffer.
+void *from_system(size_t bytes) {
+  const bool large = bytes >= 2 * kHugePage;
+  void *memory = nullptr;
+  if (posix_memalign(&memory, large ? kHugePage : kAlignment, bytes) != 0) return nullptr;
+#ifdef MADV_HUGEPAGE
+  if (large) madvise(memory, bytes / kHugePage * kHugePage, MADV_HUGEPAGE);  // a refusal costs speed only
+#endif
+  return memory;
+}
 
 thread_local BlockList *tracking = nullptr;
 
@@ -48,8 +62,8 @@ class Cache {
       }
       held_ += rounded;
     }
-    void *block = nullptr;
-    if (posix_memalign(&block, kAlignment, rounded + kAlignment) != 0) {
+    void *block = from_system(rounded + kAlignment);
+    if (!block) {
       std::lock_guard<std::mutex> lock(mutex_);
       held_ -= rounded;
       return nullptr;
@@ -180,8 +194,8 @@ class Scratch {
     constexpr size_t kSmallest = size_t{1} << 20;
     const size_t doubled = chunks_.empty() ? kSmallest : chunks_.back().size * 2;
     const size_t size = bytes > doubled ? bytes : doubled;
-    void *data = nullptr;
-    if (posix_memalign(&data, kAlignment, size) != 0) return nullptr;
+    void *data = from_system(size);
+    if (!data) return nullptr;
     chunks_.push_back({static_cast<char *>(data), size});
     current_ = chunks_.size() - 1;
     used_ = bytes;

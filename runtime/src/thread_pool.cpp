@@ -7,9 +7,11 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cmath>
 #include <condition_variable>
 #include <csetjmp>
 #include <cstring>
+#include <fstream>
 #include <memory>
 #include <mutex>
 #include <thread>
@@ -40,6 +42,20 @@ std::vector<int> allowed_processors() {
       if (CPU_ISSET(i, &set)) processors.push_back(i);
   if (processors.empty()) processors.push_back(0);
   return processors;
+}
+
+// Processors' worth of time that the control group of this process may use; 0 where there is no limit.
+int processor_quota() {
+  std::ifstream file("/sys/fs/cgroup/cpu.max");  // "max 100000", or microseconds per period
+  double quota = 0, period = 0;
+  if (!(file >> quota >> period) || quota <= 0 || period <= 0) return 0;
+  return static_cast<int>(std::ceil(quota / period));
+}
+
+// As many threads as can run at the same time: more would only wait for each other.
+int default_threads() {
+  const int processors = static_cast<int>(allowed_processors().size()), quota = processor_quota();
+  return quota > 0 ? std::min(processors, quota) : processors;
 }
 
 struct Job {
@@ -76,7 +92,7 @@ void run_chunks(Job &job) {
 
 class Pool {
  public:
-  Pool() : threads_(static_cast<int>(allowed_processors().size())) {}
+  Pool() : threads_(default_threads()) {}
 
   void run(int64_t units, sg_phase_fn phase, void **args) {
     start_workers();
@@ -102,7 +118,7 @@ class Pool {
 
   void resize(int threads) {
     stop_workers();
-    threads_ = threads < 1 ? static_cast<int>(allowed_processors().size()) : threads;
+    threads_ = threads < 1 ? default_threads() : threads;
   }
 
   void pin(bool on) {
