@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import platform
 import threading
+import time
 from collections.abc import Container as Collection
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
@@ -101,22 +102,40 @@ class Executable:
         Returns the destinations. Raises ArtifactError for a kernel this program does not have, VerificationError when
         the kernel writes anything but its destinations.
         """
+        copies = [Guarded.copy_of(np.asarray(a)) for a in arguments]
+        self._call_kernel(name, [copy.array for copy in copies], scalars)
+        _refuse_damage(name, copies, arguments[: len(arguments) - results])
+        return [copy.array for copy in copies[len(copies) - results :]]
+
+    def time_kernel(
+        self, name: str, arguments: Sequence[Array], results: int, scalars: Collection[int] = ()
+    ) -> tuple[list[Array], float]:
+        """Runs one kernel alone, on its inputs where they are and on destinations that are in memory already.
+
+        Arguments as for `run_kernel`; returns the destinations, and seconds. Raises ArtifactError for a kernel this
+        program does not have.
+        """
+        inputs = [np.ascontiguousarray(a).reshape(a.shape) for a in arguments[: len(arguments) - results]]
+        made = [Guarded(a.shape, a.dtype).array for a in arguments[len(arguments) - results :]]
+        return made, self._call_kernel(name, [*inputs, *made], scalars)
+
+    def _call_kernel(self, name: str, arrays: Sequence[Array], scalars: Collection[int]) -> float:
+        """Calls a kernel on dense arrays; returns seconds."""
         function = getattr(self._library, f"_mlir_ciface_{name}", None)
         if function is None:
             raise ArtifactError(f"the program has no kernel '{name}'")
-        copies = [Guarded.copy_of(np.asarray(a)) for a in arguments]
-        blocks = [np.zeros(descriptors.words(c.array.ndim), np.int64) for c in copies]
-        for block, copy in zip(blocks, copies, strict=True):
-            descriptors.fill(block, copy.array)
+        blocks = [np.zeros(descriptors.words(a.ndim), np.int64) for a in arrays]
+        for block, array in zip(blocks, arrays, strict=True):
+            descriptors.fill(block, array)
         passed = [
-            _by_value(c.array) if i in scalars else ctypes.c_void_p(b.ctypes.data)
-            for i, (c, b) in enumerate(zip(copies, blocks, strict=True))
+            _by_value(array) if i in scalars else ctypes.c_void_p(block.ctypes.data)
+            for i, (array, block) in enumerate(zip(arrays, blocks, strict=True))
         ]
         function.restype = None
         with self._lock, self._drivers.active(self._runtime):
+            started = time.perf_counter()
             function(*passed)
-        _refuse_damage(name, copies, arguments[: len(arguments) - results])
-        return [copy.array for copy in copies[len(copies) - results :]]
+            return time.perf_counter() - started
 
     def run_with_scratch(self, arguments: Sequence[Array], byte: int) -> list[Array]:
         """Like a call, with every byte of the arena set to `byte` before; for checking.

@@ -19,6 +19,7 @@ from stratagem.compiler.interpreter.per_call import (
     bound_per_call,
     bound_per_call_on_ranks,
     bounded_result,
+    run_with_kernels,
 )
 from stratagem.compiler.interpreter.signature import (
     Inputs,
@@ -54,6 +55,7 @@ __all__ = [
     "reference_with_bound",
     "run",
     "run_spmd",
+    "run_with_kernels",
 ]
 
 

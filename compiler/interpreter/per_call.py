@@ -81,6 +81,28 @@ def bound_per_call(
     ], checks
 
 
+def run_with_kernels(program: Any, inputs: Inputs, execute: Execute, *, function: str = "main") -> list[Array]:
+    """Runs `function` on actual data with every kernel call done by `execute`; returns its results, nothing is judged.
+
+    Args:
+        program: Program or module whose `function` calls kernels (level device, system or physical), of one rank.
+    """
+    module, known = module_of(program, None)
+    ports = arguments_of(find_function(module, function))
+    host = Machine(module, NativeFloat())
+
+    def call(_: Instruction, name: str, arguments: Sequence[Any]) -> list[Any]:
+        borders, outcomes = arguments_of(host.source(name)), results_of(host.source(name))
+        plain = [_stored(value, port) for value, port in zip(arguments, borders, strict=True)]
+        return [lift(host.domain, port, np.asarray(a)) for a, port in zip(execute(name, plain), outcomes, strict=True)]
+
+    host.on_call = call
+    arrays = bind(ports, inputs, known)
+    values = host.call(function, [lift(host.domain, port, array) for port, array in zip(ports, arrays, strict=True)])
+    returned = results_of(find_function(module, function))
+    return [port.outside(v).astype(port.dtype, copy=False) for v, port in zip(values, returned, strict=True)]
+
+
 def bound_per_call_on_ranks(
     program: Any, inputs: Inputs, mesh: Mesh, execute: Sequence[Execute], *, function: str = "main"
 ) -> list[CallCheck]:
@@ -138,7 +160,7 @@ def bounded_result(value: Value, port: Port, *, certain: bool = True) -> Bounded
 
 
 def _stored(value: Value, port: Port) -> Array:
-    return np.asarray(value[0]).astype(storage(port.element))
+    return np.asarray(value[0]).astype(storage(port.element), copy=False)
 
 
 def _entering(machine: Machine, value: Value, array: Array, port: Port) -> Any:

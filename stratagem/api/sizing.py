@@ -45,7 +45,7 @@ def work_of_calls(module: Any, signature: Signature, shapes: Mapping[str, Sequen
 
     def leave_out(_: Any, name: str, arguments: Sequence[Any]) -> list[Any]:
         kernel, arrays = machine.source(name), [np.asarray(value[0]) for value in arguments]
-        calls.setdefault(name, []).append(_work(kernel, arrays))
+        calls.setdefault(name, []).append(work_of_call(kernel, arrays))
         outcomes = results_of(kernel)
         made = arrays[len(arrays) - len(outcomes) :]
         zeros = [np.zeros(array.shape, storage(port.element)) for array, port in zip(made, outcomes, strict=True)]
@@ -60,7 +60,8 @@ def work_of_calls(module: Any, signature: Signature, shapes: Mapping[str, Sequen
     return calls
 
 
-def _work(kernel: Any, arrays: Sequence[np.ndarray[Any, Any]]) -> Work:
+def work_of_call(kernel: Any, arrays: Sequence[np.ndarray[Any, Any]]) -> Work:
+    """The work of one call of a kernel with these arguments, destinations included."""
     from torch_mlir import ir
 
     from stratagem.compiler.interpreter.elements import storage
