@@ -12,6 +12,7 @@ from stratagem.runtime.errors import UsageError
 from stratagem.runtime.signature import Signature
 
 if TYPE_CHECKING:
+    from stratagem.api.profiling import Measured
     from stratagem.api.sizing import Work
     from stratagem.compiler.schedule.describe import KernelSummary
 
@@ -35,7 +36,8 @@ class Loop:
 @dataclass(frozen=True)
 class KernelFacts:
     """One kernel: the compiler's summary, the member that runs it and that one's backend, its loops, the units that
-    could have run it, and what the backend reported of its code (empty before code)."""
+    could have run it, what the backend reported of its code (empty before code), and its times where it was measured;
+    `share` is then its part of the time of all kernels."""
 
     summary: KernelSummary
     member: str
@@ -43,6 +45,8 @@ class KernelFacts:
     candidates: tuple[str, ...]
     backend: str = ""
     code: Mapping[str, Any] = field(default_factory=dict)
+    measured: Measured | None = None
+    share: float = 0.0
 
     def to_json(self) -> dict[str, Any]:
         """Numbers are of one call: `operations` counts arithmetic, `bytes` what inputs and outputs hold."""
@@ -63,6 +67,7 @@ class KernelFacts:
             "bytes": s.bytes,
             "claimed": s.claimed,
             "code": dict(self.code),
+            **({"measured": {**self.measured.to_json(), "share": self.share}} if self.measured else {}),
         }
 
     def lines(self) -> list[str]:
@@ -78,6 +83,7 @@ class KernelFacts:
             ("claims", ", ".join(f"{_short(n)}B in {level}" for level, n in s.claimed.items())),
             ("could run on", ", ".join(c for c in self.candidates if c != place)),
             ("because", s.reason),
+            ("measured", f"{self.measured}, {self.share:.1%} of all kernels" if self.measured else ""),
             ("code", self._emitted()),
             *(("", line) for line in _fact_lines(self.code)),
         ]
@@ -170,12 +176,17 @@ class Explanation:
         return [f"  {name:34s}{seconds * 1e3:10.1f} ms" for name, seconds in rows]
 
 
-def explain(container: Container, shapes: Mapping[str, Sequence[int]] | None = None) -> Explanation:
+def explain(
+    container: Container,
+    shapes: Mapping[str, Sequence[int]] | None = None,
+    measured: Mapping[str, Measured] | None = None,
+) -> Explanation:
     """Reads an artifact's kernels, timings, memory and assurance.
 
     Args:
         shapes: shapes of inputs with free dimensions, by name; without them the work of kernels that depends on
             free sizes is left out.
+        measured: times of kernels by name, from `profiling.measure_kernels`.
 
     Raises:
         ArtifactError: the artifact cannot be read. UsageError: shapes of no input, or for a program of several ranks.
@@ -191,7 +202,7 @@ def explain(container: Container, shapes: Mapping[str, Sequence[int]] | None = N
         until=manifest["until"],
         ranks=int(manifest["ranks"]),
         level=level,
-        kernels=_kernels(container, level, shapes) if level else (),
+        kernels=_with_times(_kernels(container, level, shapes) if level else (), measured or {}),
         parameter_bytes=container.members["params.safetensors"].size,
         arena_bytes=int(manifest["arena_bytes"]),
         timings=tuple((stage, name, float(seconds)) for stage, name, seconds in manifest["timings"]),
@@ -199,6 +210,18 @@ def explain(container: Container, shapes: Mapping[str, Sequence[int]] | None = N
         verdict=report.verdict_line(),
         assurance=tuple(report.summary()),
     )
+
+
+def _with_times(kernels: Iterable[KernelFacts], measured: Mapping[str, Measured]) -> tuple[KernelFacts, ...]:
+    """The kernels with their times, the one that takes longest first; as they are where nothing was measured."""
+    total = sum(times.total for times in measured.values())
+    timed = [
+        replace(k, measured=measured[k.summary.name], share=measured[k.summary.name].total / total)
+        if k.summary.name in measured and total
+        else k
+        for k in kernels
+    ]
+    return tuple(sorted(timed, key=lambda kernel: -kernel.share))
 
 
 def _kernels(container: Container, level: str, shapes: Mapping[str, Sequence[int]] | None) -> tuple[KernelFacts, ...]:

@@ -53,6 +53,15 @@ class Measured:
             return None
         return sum(limit.seconds for limit in self.limits if limit is not None) / self.total
 
+    def to_json(self) -> dict[str, Any]:
+        """Seconds of each call; the fraction of the limit is null where a call has none."""
+        return {"seconds": list(self.seconds), "fraction": self.fraction, "limited_by": self.limited_by}
+
+    def __str__(self) -> str:
+        """`12 calls in 5.31 ms, 87% of what fma allows`."""
+        calls = f"{len(self.seconds)} call{'s' * (len(self.seconds) != 1)} in {self.total * 1e3:.3f} ms"
+        return calls if self.fraction is None else f"{calls}, {self.fraction:.0%} of what {self.limited_by} allows"
+
     @property
     def limited_by(self) -> str:
         """What limits the call that takes longest."""

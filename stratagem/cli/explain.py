@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from stratagem.cli.options import json_option, print_json, read_size
+from stratagem.cli.options import (
+    inputs_option,
+    json_option,
+    print_json,
+    random_inputs,
+    read_npz,
+    read_size,
+    seed_option,
+)
+
+if TYPE_CHECKING:
+    from stratagem.api.profiling import Measured
+    from stratagem.runtime.container import Container
 
 EPILOG = """\b
 Examples:
   stratagem explain model.sgm                     # kernels, tiles, code, memory, time of passes
   stratagem explain model.sgm --size x=8,128      # work where the program leaves sizes free
   stratagem explain model.sgm --level device      # the IR of a level
+  stratagem explain model.sgm --measure           # run it: time of each kernel, and how near its limit that is
   stratagem explain model.sgm --json
 """
 
@@ -27,8 +41,21 @@ Examples:
     metavar="NAME=N,N,...",
     help="Shape of an input with free dimensions: the work is told for it (other free dimensions are 1).",
 )
+@click.option("--measure", is_flag=True, help="Run the kernels here and tell how near each comes to its roofline.")
+@click.option("--threads", type=click.IntRange(0), default=0, help="With --measure; 0: as many as processors.")
+@inputs_option
+@seed_option
 @json_option
-def command(artifact: Path, level: str | None, sizes: tuple[str, ...], as_json: bool) -> None:
+def command(
+    artifact: Path,
+    level: str | None,
+    sizes: tuple[str, ...],
+    measure: bool,
+    threads: int,
+    inputs: Path | None,
+    seed: int,
+    as_json: bool,
+) -> None:
     """Show an ARTIFACT's kernels: function, device, tiles, work, code, and what is proved of them."""
     from stratagem.runtime.container import Container
 
@@ -40,8 +67,21 @@ def command(artifact: Path, level: str | None, sizes: tuple[str, ...], as_json: 
         return
     from stratagem.api.explaining import explain
 
-    explanation = explain(container, dict(map(read_size, sizes)))
+    measured = _measured(container, sizes, threads, inputs, seed) if measure else None
+    explanation = explain(container, dict(map(read_size, sizes)), measured)
     if as_json:
         print_json(explanation.to_json())
     else:
         click.echo(explanation.to_text())
+
+
+def _measured(
+    container: Container, sizes: tuple[str, ...], threads: int, inputs: Path | None, seed: int
+) -> dict[str, Measured]:
+    from stratagem.api.profiling import measure_kernels
+    from stratagem.runtime.bindings import load_runtime
+    from stratagem.runtime.signature import Signature
+
+    load_runtime().set_threads(threads)
+    signature = Signature.from_json(container.manifest["signature"])
+    return measure_kernels(container, read_npz(inputs) if inputs else random_inputs(signature, sizes, seed))

@@ -103,3 +103,43 @@ def test_inputs_are_never_written_in_place() -> None:
         written = [op for op in walk(function) if op.name == "linalg.generic" and op.operands[1] == argument]
     assert not written
     assert isinstance(argument.type, ir.MemRefType)
+
+
+FILLED = """
+func.func @k(%a: tensor<24x40xf32>, %b: tensor<40x48xf32>, %o: tensor<24x48xf32> {{device.dest}}) -> tensor<24x48xf32> {{
+  %c = arith.constant 2.5 : f32
+  %f = linalg.fill ins(%c : f32) outs(%o : tensor<24x48xf32>) -> tensor<24x48xf32>
+  {between}
+  %r = linalg.matmul ins(%a, %b : tensor<24x40xf32>, tensor<40x48xf32>) outs({start} : tensor<24x48xf32>)
+    -> tensor<24x48xf32>
+  return %r : tensor<24x48xf32>
+}}"""
+
+
+def test_a_product_takes_over_the_fill_before_it() -> None:
+    assert kinds(FILLED.format(between="", start="%f")) == ["block"]
+
+
+def test_a_fill_that_something_reads_stays() -> None:
+    read = "%n = linalg.negf ins(%f : tensor<24x48xf32>) outs(%f : tensor<24x48xf32>) -> tensor<24x48xf32>"
+    assert kinds(FILLED.format(between=read, start="%n")) == ["map", "map", "block"]
+
+
+def test_long_rows_are_read_side_by_side_where_there_are_few() -> None:
+    assert plan(matmul(1, 3072, 768)).chunk > 1
+    assert plan(matmul(1, 96, 768)).chunk == 0
+    few = plan(matmul(None, 3072, 768)).few
+    assert few is not None and few.chunk > 1
+    # each block is made several times then: what the output holds counts, so the fill stays
+    assert [p.kind for p in plans(matmul(1, 3072, 768))] == ["map", "block"]
+
+
+def plans(text: str) -> list[Plan]:
+    """The plans of a kernel's operations, in order."""
+    module = parse_module(text)
+    bufferize_kernels(module)
+    return [found for _, found in lower_linalg(module, WIDE)]
+
+
+def kinds(text: str) -> list[str]:
+    return [found.kind for found in plans(text)]
