@@ -230,7 +230,7 @@ def contraction_fits(
     if target.registers is not None and target.holds_tiles_in_registers:
         # One memory per unit, filled by the unit itself: accumulators live in registers.
         return total - accumulator <= target.near // 2 and accumulator <= target.registers // 2
-    block = Block(*(sizes.get(d, 1) for d in (shape.m, shape.n, shape.k)))
+    block = Block(*(1 if d is None else sizes[d] for d in (shape.m, shape.n, shape.k)))
     if shape.window:
         return total <= target.far and panel_bytes(shape, block, target) <= target.near
     return panel_bytes(shape, block, target) <= target.far // 2

@@ -59,5 +59,6 @@ def test_limits_follow_the_description() -> None:
     rate = device.peak_rate("f32")
     assert limit_of(device, "fma", "float32", 10**9, 8).seconds == pytest.approx(1e9 / rate)
     far = limit_of(device, "fma", "float32", 1, 10**9)
-    assert (far.by, far.seconds) == ("dram", pytest.approx(1e9 / 76.8e9))
+    assert far.by == "dram"
+    assert far.seconds == pytest.approx(1e9 / 76.8e9)
     assert limit_of(device, "fma", "float32", 1, 1000).by == "l1"

@@ -106,7 +106,8 @@ def test_inputs_are_never_written_in_place() -> None:
 
 
 FILLED = """
-func.func @k(%a: tensor<24x40xf32>, %b: tensor<40x48xf32>, %o: tensor<24x48xf32> {{device.dest}}) -> tensor<24x48xf32> {{
+func.func @k(%a: tensor<24x40xf32>, %b: tensor<40x48xf32>, %o: tensor<24x48xf32> {{device.dest}})
+    -> tensor<24x48xf32> {{
   %c = arith.constant 2.5 : f32
   %f = linalg.fill ins(%c : f32) outs(%o : tensor<24x48xf32>) -> tensor<24x48xf32>
   {between}
