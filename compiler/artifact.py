@@ -8,14 +8,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from stratagem.compiler.checks.verdicts import AssuranceReport
+from stratagem.compiler.codegen import Code
 from stratagem.compiler.compile import Compilation
+from stratagem.compiler.driver import PassRecord
 from stratagem.compiler.ir import LEVELS
 from stratagem.hwmodels import System, load_machine
 from stratagem.hwmodels.dump import dump
 from stratagem.runtime.container import Container, Writer, first_member_offset, write_container
-from stratagem.runtime.drivers import DriverTable, make_driver
+from stratagem.runtime.drivers import DriverKernel, DriverTable, make_driver
 from stratagem.runtime.errors import ArtifactError, UsageError
-from stratagem.runtime.signature import TensorSpec
+from stratagem.runtime.parameters import ParameterStore
+from stratagem.runtime.signature import Signature, TensorSpec
 from stratagem.runtime.version import VERSION
 
 CODE = "code/model.so"
@@ -45,6 +49,42 @@ def write_artifact(compilation: Compilation, path: Path) -> None:
         for member, files in compilation.code.files.items():
             members.update({f"code/{member}/{name}": content for name, content in files.items()})
     write_container(path, members, manifest(compilation))
+
+
+def read_artifact(container: Container, machine: System) -> Compilation:
+    """The compilation behind an artifact; its parameters stay in the file.
+
+    Args:
+        machine: the system it was compiled for, loaded.
+
+    Raises ArtifactError.
+    """
+    found = container.manifest
+    parameters = container.members[PARAMETERS]
+    return Compilation(
+        machine,
+        {level: level_text(container, level) for level in found["levels"]},
+        Signature.from_json(found["signature"]),
+        ParameterStore.load(container.path, parameters.offset, parameters.size),
+        found["until"],
+        _code_in(container) if found["code"] else None,
+        [PassRecord(stage, name, seconds) for stage, name, seconds in found["timings"]],
+        found["seconds"],
+        AssuranceReport.from_json(json.loads(container.text("report.json"))),
+        reused=True,
+    )
+
+
+def _code_in(container: Container) -> Code:
+    found = container.manifest
+    files: dict[str, dict[str, bytes]] = {}
+    for name in container.members:
+        folder, _, rest = name.partition("/")
+        member, _, file = rest.partition("/")
+        if folder == "code" and file:
+            files.setdefault(member, {})[file] = container.read(name)
+    kernels = [DriverKernel.from_json(entry) for entry in found["kernels"]]
+    return Code(container.read(CODE), found["arena_bytes"], kernels, files, backend_reports(container))
 
 
 def manifest(compilation: Compilation) -> dict[str, Any]:

@@ -32,7 +32,8 @@ Progress = Callable[[str, str], None]
 class Compilation:
     """Everything one compile produced.
 
-    `code` is None when the compile stopped at an earlier level (`until`).
+    `code` is None when the compile stopped at an earlier level (`until`). `reused`: read back from the compile cache;
+    records and seconds are then of the compile that made it.
     """
 
     machine: System
@@ -44,6 +45,7 @@ class Compilation:
     records: list[PassRecord] = field(default_factory=list)
     seconds: float = 0.0
     report: AssuranceReport = field(default_factory=AssuranceReport)
+    reused: bool = False
 
     @property
     def ranks(self) -> int:

@@ -32,6 +32,9 @@ class Knobs:
     """Time that `verify=full` may take for its comparisons; what does not fit counts as not checked."""
     cache: str = ""
     """Folder of the compile cache; empty means the user's cache folder, `off` means none."""
+    reuse: str = "on"
+    """`on`: a model file compiled before for the same target and options is read back from the cache; `off`: compiled
+    again."""
     threads: int = 0
     """Threads of the CPU runtime; 0 means one per processor this process may use."""
     reproducers: str = "stratagem-reproducers"
@@ -56,6 +59,8 @@ class Knobs:
                 values[field.name] = text
         if values.get("verify", "fast") not in VERIFY:
             raise UsageError(f"STRATAGEM_VERIFY={values['verify']!r} is not known", hint=f"one of {', '.join(VERIFY)}")
+        if values.get("reuse", "on") not in ("on", "off"):
+            raise UsageError(f"STRATAGEM_REUSE={values['reuse']!r} is not known", hint="one of on, off")
         return replace(Knobs(), **values)  # type: ignore[arg-type]
 
 

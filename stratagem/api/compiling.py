@@ -133,14 +133,21 @@ def compile(
         PassError, VerificationError: a stage failed, or a check refuted its result.
     """
     from stratagem.api.loading import load_model
+    from stratagem.api.reuse import Recipe, reused
     from stratagem.compiler import knobs
     from stratagem.compiler.compile import compile_program
 
     machine = load_target(target)
-    if progress:
-        progress("import", str(model) if isinstance(model, str | Path) else type(model).__name__)
-    program = load_model(model, example_inputs, dynamic_shapes, input_shapes)
-    compiled = CompiledModel(compile_program(program, machine, until, progress, strategy))
+
+    def make() -> Compilation:
+        if progress:
+            progress("import", str(model) if isinstance(model, str | Path) else type(model).__name__)
+        program = load_model(model, example_inputs, dynamic_shapes, input_shapes)
+        return compile_program(program, machine, until, progress, strategy)
+
+    file = Path(model) if isinstance(model, str | Path) else None
+    recipe = Recipe(machine, input_shapes, until, strategy)
+    compiled = CompiledModel(reused(file, recipe, make) if file is not None and file.is_file() else make())
     if run_checks and knobs.current().verify == "full":
         from stratagem.api.verifying import check_code
         from stratagem.compiler.checks.assurance import refuse_refuted

@@ -81,4 +81,5 @@ def command(
     click.echo(f"{path}: {compiled.compilation.machine.name}, {compiled.compilation.until}", err=True)
     for what, specs in (("takes", compiled.signature.inputs), ("gives", compiled.signature.outputs)):
         click.echo(f"  {what} {'; '.join(map(str, specs))}", err=True)
-    click.echo(f"  compiled in {compiled.compilation.seconds:.1f} s", err=True)
+    taken = "read back from the cache (STRATAGEM_REUSE=off compiles again); " if compiled.compilation.reused else ""
+    click.echo(f"  {taken}compiled in {compiled.compilation.seconds:.1f} s", err=True)

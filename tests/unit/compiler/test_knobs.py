@@ -44,3 +44,9 @@ def test_scopes_nest_and_restore() -> None:
 @pytest.mark.parametrize("field", fields(knobs.Knobs), ids=lambda f: f.name)
 def test_every_knob_is_documented(field: Any) -> None:
     assert f"`STRATAGEM_{field.name.upper()}`" in DOCUMENT.read_text()
+
+
+def test_reuse_is_on_or_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STRATAGEM_REUSE", "maybe")
+    with pytest.raises(UsageError, match="STRATAGEM_REUSE='maybe' is not known"):
+        Knobs.from_environment()
