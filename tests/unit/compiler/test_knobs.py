@@ -49,4 +49,4 @@ def test_every_knob_is_documented(field: Any) -> None:
 def test_reuse_is_on_or_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STRATAGEM_REUSE", "maybe")
     with pytest.raises(UsageError, match="STRATAGEM_REUSE='maybe' is not known"):
-        Knobs.from_environment()
+        knobs.current()
