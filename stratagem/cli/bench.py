@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 import time
 from collections.abc import Mapping
@@ -24,21 +25,27 @@ from stratagem.cli.options import (
 from stratagem.cli.progress import progress_bar
 
 if TYPE_CHECKING:
-    from stratagem.api.session import Session
-    from stratagem.api.timing import Timing
+    from stratagem.api.measure.figures import Row
 
 EPILOG = """\b
 Examples:
-  stratagem bench model.onnx                              # beside ONNX Runtime where it is installed
-  stratagem bench model.pt2 --against torch --threads 2   # beside PyTorch's eager mode
+  stratagem bench model.onnx                          # beside every peer that is installed and takes the file
+  stratagem bench model.pt2 --against torch,inductor,xla,onnxruntime,openvino,iree --threads 2
   stratagem bench model.sgm --size x=32,128 --seconds 5
+
+Every contender runs in a process of its own, on as many processors as it has threads; they take turns, and each one's
+results are compared with the float64 reference before and after. A ratio above 1: Stratagem is faster.
 """
 
 
 @click.command("bench", epilog=EPILOG)
 @click.argument("model", metavar="MODEL|ARTIFACT", type=click.Path(path_type=Path))
 @target_option
-@click.option("--against", metavar="NAME,...", help="Compare with these: ort, torch; default: what fits; '' for none.")
+@click.option(
+    "--against",
+    metavar="NAME,...",
+    help="Compare with these: torch, inductor, xla, onnxruntime, openvino, iree; default: what fits; '' for none.",
+)
 @click.option("--threads", type=click.IntRange(0), default=0, help="Threads of each; 0: as many as processors.")
 @click.option("--seconds", type=click.FloatRange(0.01), default=2.0, show_default=True, help="How long to time each.")
 @inputs_option
@@ -56,71 +63,68 @@ def command(
     seed: int,
     as_json: bool,
 ) -> None:
-    """Time MODEL in interleaved rounds: first call, median and minimum, beside other compilers."""
+    """Time MODEL in turns with other compilers, each in its own process, and check everyone's results."""
     from stratagem.api import peers
-    from stratagem.api.timing import Contender, largest_difference, race
+    from stratagem.api.measure.from_file import signature_of, subject_of
+    from stratagem.api.measure.rounds import Settings, measure
+    from stratagem.runtime.container import Container
 
-    names = peers.choose(model, against)
-    threads = threads or len(os.sched_getaffinity(0))
-    with tempfile.TemporaryDirectory(prefix="stratagem-bench-") as folder:
-        started = time.perf_counter()
-        session = _open(model, target, Path(folder), threads, as_json)
-        prepared = time.perf_counter() - started
-    arrays = read_npz(inputs) if inputs else random_inputs(session.signature, sizes, seed)
-    bound = session.signature.bind(arrays)
-    ordered = {spec.name: array for spec, array in zip(session.signature.inputs, bound, strict=True)}
-    contenders = [Contender("stratagem", lambda: session.runner.run(bound), prepared)]
-    contenders += [peers.make(name, model, ordered, threads) for name in names]
-    timings = race(contenders, seconds)
-    differences = {t.name: largest_difference(timings[0].results, t.results) for t in timings[1:]}
+    chosen = peers.choose(model, against)
+    with tempfile.TemporaryDirectory(prefix="stratagem-bench-") as name:
+        folder = Path(name)
+        artifact, compile_s = _artifact(model, target, folder, as_json)
+        arrays = read_npz(inputs) if inputs else random_inputs(signature_of(Container(artifact)), sizes, seed)
+        subject = subject_of(model, artifact, arrays, [p.format for p in chosen], folder)
+        settings = Settings(threads or len(os.sched_getaffinity(0)), folder, seconds)
+        row = measure(subject, "models", chosen, settings, lambda what: _tell(what, as_json))
+        facts = _facts(model, row, subject.inputs(), compile_s)
     if as_json:
-        print_json(_facts(model, session.label, threads, ordered, timings, differences))
+        print_json(facts)
         return
-    _print(model, session.label, threads, ordered, timings, differences)
+    _print(row, facts)
 
 
-def _open(model: Path, target: str, folder: Path, threads: int, quiet: bool) -> Session:
+def _artifact(model: Path, target: str, folder: Path, quiet: bool) -> tuple[Path, float]:
+    """The artifact to run, and the seconds its compile took."""
     import stratagem
-    from stratagem.api.session import open_session
 
     if model.suffix == ".sgm":
-        return open_session(model, threads=threads)
+        return model, 0.0
+    started = time.perf_counter()
     with progress_bar(quiet) as progress:
         compiled = stratagem.compile(model, target=target, progress=progress)
-    return open_session(compiled.save(folder / "model.sgm"), threads=threads)
+    seconds = time.perf_counter() - started
+    return compiled.save(folder / "model.sgm"), seconds
 
 
-def _facts(
-    model: Path,
-    label: str,
-    threads: int,
-    inputs: Mapping[str, Any],
-    timings: list[Timing],
-    differences: Mapping[str, float],
-) -> dict[str, Any]:
+def _tell(what: str, quiet: bool) -> None:
+    if not quiet and sys.stderr.isatty():
+        click.echo(what, err=True)
+
+
+def _facts(model: Path, row: Row, inputs: Mapping[str, Any], compile_s: float) -> dict[str, Any]:
+    from stratagem.api.measure.machine import machine_facts
+
+    ours, best = row.ours, row.best
     return {
         "model": str(model),
-        "executed": label,
-        "threads": threads,
+        "executed": ours.facts["executed"] if ours else "",
+        "compile_s": compile_s,
         "inputs": {n: {"dtype": str(a.dtype), "shape": list(a.shape)} for n, a in inputs.items()},
-        "timings": [t.to_json() for t in timings],
-        "relative": {t.name: t.median / timings[0].median for t in timings[1:]},
-        "differences": dict(differences),
+        "machine": machine_facts(),
+        "best": best.peer if best else None,
+        **row.to_json(),
     }
 
 
-def _print(
-    model: Path,
-    label: str,
-    threads: int,
-    inputs: Mapping[str, Any],
-    timings: list[Timing],
-    differences: Mapping[str, float],
-) -> None:
-    from stratagem.api.timing import table
+def _print(row: Row, facts: Mapping[str, Any]) -> None:
+    from stratagem.api.measure.machine import header
+    from stratagem.api.measure.tables import aligned, contenders_table, failures
 
-    shapes = "; ".join(f"{name}: {a.dtype}{list(a.shape)}" for name, a in inputs.items())
-    click.echo(f"{model.name} on {label}, {threads} thread{'s' * (threads != 1)}, {shapes}")
-    click.echo(table(timings))
-    for name, difference in differences.items():
-        click.echo(f"largest difference from {name}: {difference:.3g}")
+    shapes = "; ".join(f"{name}: {i['dtype']}{i['shape']}" for name, i in facts["inputs"].items())
+    versions = list(dict.fromkeys(c.version for c in row.contenders if c.version))
+    click.echo("\n".join(header(facts["machine"], versions, [row.threads], row.busy)))
+    click.echo(f"{row.name} on {facts['executed']}, compiled in {facts['compile_s']:.2f} s; {shapes}\n")
+    click.echo(aligned(contenders_table(row)))
+    for line in failures([row]):
+        click.echo(f"without a time: {line}")

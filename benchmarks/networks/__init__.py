@@ -1,0 +1,1 @@
+"""Networks and operators to measure, from their papers, with random weights."""

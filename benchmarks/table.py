@@ -1,0 +1,137 @@
+"""The table of `make bench`: Stratagem and its peers, row by row, in one run.
+
+    python -m benchmarks.table [--rows gemm,bert] [--peers onnxruntime,xla] [--threads 2,1] [--seconds 1] [--json FILE]
+
+Every contender is a process of its own, timed in turns and checked against float64 results (`stratagem/api/measure`).
+Model files and what compilers keep stay in `--cache` for the next run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.limits import bound_seconds, limits_lines, measure_limits
+from benchmarks.names import NAMES
+from stratagem.api import peers
+from stratagem.api.measure.figures import Row, row_from_json, summary, without_ratio
+from stratagem.api.measure.machine import header, machine_facts
+from stratagem.api.measure.rounds import Settings, measure
+from stratagem.api.measure.subject import open_subject
+from stratagem.api.measure.tables import aligned, costs_table, failures, times_table
+from stratagem.runtime.errors import StratagemError
+
+CACHE = Path(".cache/bench")
+
+
+def main() -> int:
+    """Measures and prints; 1 when a result of Stratagem is missing or wrong."""
+    options = arguments()
+    try:
+        chosen = peers.named(options.peers) if options.peers else [p for p in peers.PEERS.values() if not p.missing()]
+        results = run(options, chosen)
+    except StratagemError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    if options.json:
+        options.json.parent.mkdir(parents=True, exist_ok=True)
+        options.json.write_text(json.dumps(results, indent=1) + "\n")
+    print(report(results))
+    return int(any(row_from_json(r).ours is None for r in results["rows"]))
+
+
+def run(options: argparse.Namespace, chosen: Sequence[peers.Peer]) -> dict[str, Any]:
+    """All rows with all numbers of threads, as JSON."""
+    threads = [int(n) for n in options.threads.split(",")]
+    tell("limits of this machine")
+    limits = measure_limits(sorted(threads))
+    rows: list[Row] = []
+    for name in options.rows:
+        folder = prepared(name, options.cache)
+        for count in threads:
+            settings = Settings(count, options.cache, options.seconds, options.rounds)
+            rows.append(measure(open_subject(folder), NAMES[name], chosen, settings, tell))
+            tell(aligned(times_table(rows[-1:], [p.name for p in chosen], lambda row: bound_seconds(row, limits))))
+    return {
+        "date": datetime.date.today().isoformat(),
+        "machine": machine_facts(),
+        "limits": limits,
+        "peers": {p.name: p.version_text() for p in chosen},
+        "settings": {"threads": threads, "seconds": options.seconds, "rounds": options.rounds},
+        "rows": [row.to_json() for row in rows],
+    }
+
+
+def prepared(name: str, cache: Path) -> Path:
+    """The row's folder; made in a process of its own, so that this one stays small and idle."""
+    tell(f"{name}: files")
+    command = [sys.executable, "-W", "ignore", "-m", "benchmarks.prepare", str(cache.resolve() / "models"), name]
+    subprocess.run(command, check=True, stdout=sys.stderr)
+    return cache.resolve() / "models" / name
+
+
+def report(results: dict[str, Any]) -> str:
+    """The text of a run."""
+    rows = [row_from_json(r) for r in results["rows"]]
+    names, limits = list(results["peers"]), results["limits"]
+    busy = statistics.fmean(row.busy for row in rows) if rows else 0.0
+    parts = [
+        "\n".join([
+            f"{results['date']}, {results['settings']['seconds']:g} s each in {results['settings']['rounds']} rounds",
+            *header(results["machine"], list(results["peers"].values()), results["settings"]["threads"], busy),
+            *limits_lines(limits),
+        ]),
+        "Median ms; ratio: best peer's time by Stratagem's, above 1 Stratagem is faster\n"
+        + aligned(times_table(rows, names, lambda row: bound_seconds(row, limits))),
+        "From file to first result in s, and memory that serving adds in MB; of need: by weights and largest live "
+        "activations\n" + aligned(costs_table(rows, names)),
+    ]
+    if failed := failures(rows):
+        parts.append("\n".join(["Without a time:", *failed]))
+    if left_out := without_ratio(rows):
+        parts.append("\n".join(["Not in the means:", *left_out]))
+    return "\n\n".join([*parts, summary(rows)])
+
+
+STARTED = time.monotonic()
+
+
+def tell(what: str) -> None:
+    """Progress on standard error."""
+    print(f"[{time.monotonic() - STARTED:5.0f} s] {what}", file=sys.stderr, flush=True)
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", help=f"names separated by commas, `kernels` or `models`; there is {', '.join(NAMES)}")
+    parser.add_argument("--peers", help=f"names separated by commas; default all installed of {', '.join(peers.PEERS)}")
+    parser.add_argument("--threads", default="2,1", help="numbers of threads, separated by commas")
+    parser.add_argument("--seconds", type=float, default=1.0, help="how long each contender is timed")
+    parser.add_argument("--rounds", type=int, default=5, help="turns of each contender")
+    parser.add_argument("--cache", type=Path, default=CACHE, help="folder for what is kept between runs")
+    parser.add_argument("--json", type=Path, help="write everything measured here")
+    options = parser.parse_args()
+    options.rows = rows_of(parser, options.rows)
+    return options
+
+
+def rows_of(parser: argparse.ArgumentParser, names: str | None) -> list[str]:
+    """Row names, with `kernels` and `models` spelled out."""
+    rows: list[str] = []
+    for name in names.split(",") if names else NAMES:
+        rows += [n for n, kind in NAMES.items() if kind == name] or [name]
+    if unknown := [n for n in rows if n not in NAMES]:
+        parser.error(f"there is no row {', '.join(unknown)}; there is {', '.join(NAMES)}")
+    return rows
+
+
+if __name__ == "__main__":
+    sys.exit(main())

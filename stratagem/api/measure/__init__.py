@@ -1,0 +1,1 @@
+"""Measuring models: every contender in a process of its own, in turns, checked in the same run."""
