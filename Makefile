@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 MODELS := $(VENV)/.models
+PEERS := $(VENV)/.peers
 # The CPU build of torch is enough for every command here; a plain `torch` would fetch gigabytes of GPU libraries.
 TORCH ?= torch==2.13.0
 SOURCES := stratagem compiler dialects hwmodels runtime tests examples benchmarks
@@ -36,8 +37,12 @@ lint: $(STAMP) ## Check style, types and the layering of imports
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/mypy
 
-bench: $(STAMP) ## Measure compile and run times beside the frameworks
-	env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE $(BIN)/python benchmarks/models.py
+$(PEERS): $(STAMP)
+	$(BIN)/python -m pip install --quiet $(TORCH) --no-build-isolation -e ".[bench]"
+	@touch $@
+
+bench: $(PEERS) ## Measure beside every peer (ARGS="--rows gemm --threads 2" for less)
+	$(BIN)/python -m benchmarks.table $(ARGS)
 
 $(MODELS): $(STAMP)
 	$(BIN)/python -m pip install --quiet $(TORCH) --no-build-isolation -e ".[models]"

@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import datetime
 import json
-import statistics
 import subprocess
 import sys
 import time
@@ -19,11 +18,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.limits import bound_seconds, limits_lines, measure_limits
+from benchmarks.limits import bound_seconds, measure_limits
 from benchmarks.names import NAMES
+from benchmarks.page import PAGE, write_page
+from benchmarks.results import FOLDER, file_of, head_lines, rows_in, times_in
 from stratagem.api import peers
-from stratagem.api.measure.figures import Row, row_from_json, summary, without_ratio
-from stratagem.api.measure.machine import header, machine_facts
+from stratagem.api.measure.figures import Row, summary, without_ratio
+from stratagem.api.measure.machine import machine_facts
 from stratagem.api.measure.rounds import Settings, measure
 from stratagem.api.measure.subject import open_subject
 from stratagem.api.measure.tables import aligned, costs_table, failures, times_table
@@ -42,10 +43,12 @@ def main() -> int:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
     if options.json:
-        options.json.parent.mkdir(parents=True, exist_ok=True)
         options.json.write_text(json.dumps(results, indent=1) + "\n")
+    if options.write_docs:
+        file_of(results).write_text(json.dumps(results, indent=1) + "\n")
+        write_page(results)
     print(report(results))
-    return int(any(row_from_json(r).ours is None for r in results["rows"]))
+    return int(any(row.ours is None for row in rows_in(results)))
 
 
 def run(options: argparse.Namespace, chosen: Sequence[peers.Peer]) -> dict[str, Any]:
@@ -80,19 +83,12 @@ def prepared(name: str, cache: Path) -> Path:
 
 def report(results: dict[str, Any]) -> str:
     """The text of a run."""
-    rows = [row_from_json(r) for r in results["rows"]]
-    names, limits = list(results["peers"]), results["limits"]
-    busy = statistics.fmean(row.busy for row in rows) if rows else 0.0
+    rows, names = rows_in(results), list(results["peers"])
     parts = [
-        "\n".join([
-            f"{results['date']}, {results['settings']['seconds']:g} s each in {results['settings']['rounds']} rounds",
-            *header(results["machine"], list(results["peers"].values()), results["settings"]["threads"], busy),
-            *limits_lines(limits),
-        ]),
-        "Median ms; ratio: best peer's time by Stratagem's, above 1 Stratagem is faster\n"
-        + aligned(times_table(rows, names, lambda row: bound_seconds(row, limits))),
+        "\n".join(head_lines(results)),
+        f"Median ms; ratio: best peer's time by Stratagem's, above 1 Stratagem is faster\n{aligned(times_in(results, rows))}",
         "From file to first result in s, and memory that serving adds in MB; of need: by weights and largest live "
-        "activations\n" + aligned(costs_table(rows, names)),
+        f"activations\n{aligned(costs_table(rows, names))}",
     ]
     if failed := failures(rows):
         parts.append("\n".join(["Without a time:", *failed]))
@@ -118,6 +114,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5, help="turns of each contender")
     parser.add_argument("--cache", type=Path, default=CACHE, help="folder for what is kept between runs")
     parser.add_argument("--json", type=Path, help="write everything measured here")
+    parser.add_argument("--write-docs", action="store_true", help=f"into {FOLDER.name}/ and docs/{PAGE.name}, too")
     options = parser.parse_args()
     options.rows = rows_of(parser, options.rows)
     return options

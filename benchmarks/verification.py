@@ -1,6 +1,6 @@
 """What checking costs: compile times with `verify` off, fast and (--full) full, in turns, in one process.
 
-    python benchmarks/verification.py [--models bert,resnet50] [--rounds 3] [--full]
+    python -m benchmarks.verification [--models bert,resnet50] [--rounds 3] [--full]
 
 Seconds of processor time from the imported program to code, without a cache; the import is the same for all and shown
 apart. `fast` is the default of every compile; its share is told of the compile without it.
@@ -9,16 +9,12 @@ apart. `fast` is the default of every compile; its share is told of the compile 
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from statistics import median
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the folder of benchmarks is no installed package
-
-from benchmarks.models import CASES
+from benchmarks.rows import CASES
 from stratagem.api.compiling import load_target
 from stratagem.api.loading import load_model
 from stratagem.compiler import knobs
@@ -31,18 +27,18 @@ from stratagem.runtime.parameters import ParameterStore
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measures and prints; see the module's docstring."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--models", default="bert,resnet50", help=f"of {', '.join(CASES)}")
+    parser.add_argument("--models", default="bert,resnet50", help=f"of {', '.join(c.name for c in CASES)}")
     parser.add_argument("--rounds", type=int, default=3, help="compiles of each kind; medians are shown")
     parser.add_argument("--full", action="store_true", help="measure verify=full, too (minutes)")
     options = parser.parse_args(arguments)
     kinds = ["off", "fast", *(["full"] if options.full else [])]
     print(f"{'model':12s}{'import':>10s}" + "".join(f"{kind:>10s}" for kind in kinds) + "   fast costs")
+    cases = {case.name: case for case in CASES}
+    if unknown := [name for name in options.models.split(",") if name not in cases]:
+        parser.error(f"there is no row {', '.join(unknown)}; there is {', '.join(cases)}")
     for name in options.models.split(","):
-        case = CASES[name][1]()
-        if case is None:
-            print(f"{name:12s} left out: no model file")
-            continue
-        program, imported = timed(lambda case=case: load_model(case.model, case.inputs))
+        built = cases[name].build()
+        program, imported = timed(lambda built=built: load_model(*built))
         seconds = in_turns(program, kinds, options.rounds)
         shown = "".join(f"{seconds[kind]:8.2f} s" for kind in kinds)
         share = seconds["fast"] / seconds["off"] - 1

@@ -36,6 +36,6 @@ def header(facts: dict[str, Any], versions: Sequence[str], threads: Sequence[int
     return [
         f"{facts['processor']} ({facts['isa']}), {facts['processors']} processors, {caches}, {facts['system']}",
         f"threads {', '.join(map(str, threads))}; f32; medians; Stratagem {facts['stratagem']}",
-        f"peers: {', '.join(versions) or 'none'}",
+        f"peers: {', '.join(dict.fromkeys(versions)) or 'none'}",
         f"other processes used {busy:.0%} of the processors while timing{note}",
     ]

@@ -1,4 +1,4 @@
-"""`stratagem explain`, `verify`, `hw`, `bench` and `opt` on a real artifact."""
+"""`stratagem explain`, `verify`, `hw` and `opt` on a real artifact."""
 
 from __future__ import annotations
 
@@ -185,31 +185,6 @@ def test_hardware_commands(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_text("hw: 1\ndevice: mine\n")
     assert cli("hw", "check", "mine.yaml").code == 4
     cli("hw", "show", "h1000").refused(4, "did you mean")
-
-
-def test_bench_beside_onnxruntime(cli: Cli, model: Path) -> None:
-    done = cli("bench", model, "--seconds", 0.05, "--against", "ort", "--threads", 1, "--size", "x=3,13", "--json")
-    assert done.code == 0
-    facts = done.json
-    assert facts["threads"] == 1 and facts["inputs"]["x"] == {"dtype": "float32", "shape": [3, 13]}
-    ours, theirs = facts["timings"]
-    assert (ours["name"], theirs["name"]) == ("stratagem", "onnxruntime")
-    for timing in facts["timings"]:
-        assert 0 < timing["minimum"] <= timing["median"] and timing["calls"] >= 2
-    assert facts["relative"] == {"onnxruntime": theirs["median"] / ours["median"]}
-    assert facts["differences"]["onnxruntime"] < 1e-4
-
-
-def test_bench_an_artifact_alone(cli: Cli, artifact: Path) -> None:
-    done = cli("bench", artifact, "--seconds", 0.05)
-    assert done.code == 0 and "stratagem" in done.out and "median" in done.out and "onnxruntime" not in done.out
-
-
-def test_bench_of_what_cannot_be_compared(cli: Cli, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    cli("bench", model, "--against", "tvm").refused(2, "'tvm'", "there is ort, torch")
-    cli("bench", model, "--against", "torch").refused(2, "torch does not run net.onnx", ".pt2")
-    monkeypatch.setattr("stratagem.api.peers._installed", lambda name: False)
-    cli("bench", model, "--against", "ort").refused(9, "onnxruntime is not installed", "pip install")
 
 
 def test_opt_applies_passes(cli: Cli, artifact: Path, tmp_path: Path) -> None:
