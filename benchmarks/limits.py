@@ -2,8 +2,8 @@
 
     python -m benchmarks.limits [--threads 1,2] [--seconds 0.3]
 
-Measured by `limits.c`, compiled for this processor. A row's *bound* is the longer of its operations at the first and its
-compulsory bytes at the second.
+Measured by `limits.c`, compiled for this processor. A row's *bound* is the longer of its operations at the first and
+its compulsory bytes at the second.
 """
 
 from __future__ import annotations
@@ -66,11 +66,11 @@ def _run(program: Path, threads: int, seconds: float) -> dict[str, Any]:
     )
     found: dict[str, Any] = {"read": {}, "triad": {}}
     for line in done.stdout.splitlines():
-        what, size, figure = line.split()
+        what, working_set, figure = line.split()
         if what == "fma":
             found["gflops"] = float(figure)
         else:
-            found[what][str(int(size) * threads)] = float(figure)
+            found[what][str(int(working_set) * threads)] = float(figure)
     return found
 
 
@@ -80,7 +80,8 @@ def bound_seconds(row: Row, limits: dict[str, Any]) -> float:
     found = limits.get(str(row.threads))
     if found is None or row.work is None:
         return math.nan
-    return max(row.work.flops / (found["gflops"] * 1e9), row.work.moved / (bandwidth(found, row.work.moved) * 1e9))
+    arithmetic = row.work.flops / (float(found["gflops"]) * 1e9)
+    return max(arithmetic, row.work.moved / (bandwidth(found, row.work.moved) * 1e9))
 
 
 def bandwidth(found: dict[str, Any], size: int) -> float:
@@ -89,7 +90,7 @@ def bandwidth(found: dict[str, Any], size: int) -> float:
     A slower reading of a smaller set was disturbed; reading is faster than a triad, so this bound promises too much
     rather than too little for what also writes.
     """
-    read = {int(n): figure for n, figure in found["read"].items()}
+    read = {int(n): float(figure) for n, figure in found["read"].items()}
     fitting = [figure for n, figure in read.items() if n >= size]
     return max(fitting, default=read[max(read)])
 

@@ -1,6 +1,6 @@
 """`docs/performance.md` from measured results: the part between its two marks.
 
-    python -m benchmarks.page benchmarks/results/FILE.json
+python -m benchmarks.page benchmarks/results/FILE.json
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Measured results as kept in JSON: their rows, the lines that stand before every table, and the file they are kept in."""
+"""Measured results as kept in JSON: their rows, the lines that stand before a table, and the file they are kept in."""
 
 from __future__ import annotations
 

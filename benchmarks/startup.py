@@ -1,6 +1,6 @@
 """How long small processes take from their start, whole: python, the package, the command line, a saved artifact.
 
-    python -m benchmarks.startup [ARTIFACT.sgm ...]
+python -m benchmarks.startup [ARTIFACT.sgm ...]
 """
 
 from __future__ import annotations

@@ -14,20 +14,21 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.limits import bound_seconds, measure_limits
+from benchmarks.limits import measure_limits
 from benchmarks.names import NAMES
 from benchmarks.page import PAGE, write_page
 from benchmarks.results import FOLDER, file_of, head_lines, rows_in, times_in
 from stratagem.api import peers
-from stratagem.api.measure.figures import Row, summary, without_ratio
+from stratagem.api.measure.figures import summary, without_ratio
 from stratagem.api.measure.machine import machine_facts
 from stratagem.api.measure.rounds import Settings, measure
 from stratagem.api.measure.subject import open_subject
-from stratagem.api.measure.tables import aligned, costs_table, failures, times_table
+from stratagem.api.measure.tables import aligned, costs_table, failures
+from stratagem.api.peers.base import Peer
 from stratagem.runtime.errors import StratagemError
 
 CACHE = Path(".cache/bench")
@@ -38,12 +39,12 @@ def main() -> int:
     options = arguments()
     try:
         chosen = peers.named(options.peers) if options.peers else [p for p in peers.PEERS.values() if not p.missing()]
-        results = run(options, chosen)
+        for results in run(options, chosen):  # kept row by row: a run is long, and may be cut short
+            if options.json:
+                options.json.write_text(json.dumps(results, indent=1) + "\n")
     except StratagemError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
-    if options.json:
-        options.json.write_text(json.dumps(results, indent=1) + "\n")
     if options.write_docs:
         file_of(results).write_text(json.dumps(results, indent=1) + "\n")
         write_page(results)
@@ -51,26 +52,26 @@ def main() -> int:
     return int(any(row.ours is None for row in rows_in(results)))
 
 
-def run(options: argparse.Namespace, chosen: Sequence[peers.Peer]) -> dict[str, Any]:
-    """All rows with all numbers of threads, as JSON."""
+def run(options: argparse.Namespace, chosen: Sequence[Peer]) -> Iterator[dict[str, Any]]:
+    """Everything measured so far, as JSON, after every row."""
     threads = [int(n) for n in options.threads.split(",")]
     tell("limits of this machine")
-    limits = measure_limits(sorted(threads))
-    rows: list[Row] = []
+    results: dict[str, Any] = {
+        "date": datetime.date.today().isoformat(),
+        "machine": machine_facts(),
+        "limits": measure_limits(sorted(threads)),
+        "peers": {p.name: p.version_text() for p in chosen},
+        "settings": {"threads": threads, "seconds": options.seconds, "rounds": options.rounds},
+        "rows": [],
+    }
     for name in options.rows:
         folder = prepared(name, options.cache)
         for count in threads:
             settings = Settings(count, options.cache, options.seconds, options.rounds)
-            rows.append(measure(open_subject(folder), NAMES[name], chosen, settings, tell))
-            tell(aligned(times_table(rows[-1:], [p.name for p in chosen], lambda row: bound_seconds(row, limits))))
-    return {
-        "date": datetime.date.today().isoformat(),
-        "machine": machine_facts(),
-        "limits": limits,
-        "peers": {p.name: p.version_text() for p in chosen},
-        "settings": {"threads": threads, "seconds": options.seconds, "rounds": options.rounds},
-        "rows": [row.to_json() for row in rows],
-    }
+            row = measure(open_subject(folder), NAMES[name], chosen, settings, tell)
+            tell(aligned(times_in(results, [row])))
+            results["rows"].append(row.to_json())
+            yield results
 
 
 def prepared(name: str, cache: Path) -> Path:
@@ -86,7 +87,8 @@ def report(results: dict[str, Any]) -> str:
     rows, names = rows_in(results), list(results["peers"])
     parts = [
         "\n".join(head_lines(results)),
-        f"Median ms; ratio: best peer's time by Stratagem's, above 1 Stratagem is faster\n{aligned(times_in(results, rows))}",
+        "Median ms; ratio: best peer's time by Stratagem's, above 1 Stratagem is faster\n"
+        + aligned(times_in(results, rows)),
         "From file to first result in s, and memory that serving adds in MB; of need: by weights and largest live "
         f"activations\n{aligned(costs_table(rows, names))}",
     ]

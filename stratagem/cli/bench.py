@@ -77,6 +77,8 @@ def command(
         subject = subject_of(model, artifact, arrays, [p.format for p in chosen], folder)
         settings = Settings(threads or len(os.sched_getaffinity(0)), folder, seconds)
         row = measure(subject, "models", chosen, settings, lambda what: _tell(what, as_json))
+        if row.ours:
+            row.ours.facts["ready_s"] += compile_s
         facts = _facts(model, row, subject.inputs(), compile_s)
     if as_json:
         print_json(facts)
@@ -122,7 +124,7 @@ def _print(row: Row, facts: Mapping[str, Any]) -> None:
     from stratagem.api.measure.tables import aligned, contenders_table, failures
 
     shapes = "; ".join(f"{name}: {i['dtype']}{i['shape']}" for name, i in facts["inputs"].items())
-    versions = list(dict.fromkeys(c.version for c in row.contenders if c.version))
+    versions = list(dict.fromkeys(c.version for c in row.contenders if c.version and c.peer != "stratagem"))
     click.echo("\n".join(header(facts["machine"], versions, [row.threads], row.busy)))
     click.echo(f"{row.name} on {facts['executed']}, compiled in {facts['compile_s']:.2f} s; {shapes}\n")
     click.echo(aligned(contenders_table(row)))

@@ -45,7 +45,7 @@ def _one(result: Array, expected: Array) -> tuple[float, str]:
     if not finite.any():
         return 0.0, ""
     wide, exact = wide[finite], expected[finite]
-    scale = max(float(exact.std()), float(np.abs(exact).max()) / 20, np.finfo(np.float32).tiny)
+    scale = max(float(exact.std()), float(np.abs(exact).max()) / 20, float(np.finfo(np.float32).tiny))
     found = float(np.abs(wide - exact).max()) / scale
     allowed = NARROW if result.dtype.itemsize < 4 else ALLOWED
     return found, "" if found <= allowed else f"is off by {found:.2g} of its scale, allowed {allowed:g}"

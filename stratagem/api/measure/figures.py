@@ -84,9 +84,17 @@ class Row:
 
     @property
     def ratio(self) -> float:
-        """How many times as fast as the best peer ours is: the median over rounds, so that a machine that changes its
-        pace changes it for both. NaN where one of them is missing."""
+        """The best peer's time by ours: the median over rounds, so that a change of the machine's pace hits both
+
+        NaN where one of them is missing.
+        """
         return ratio(self.best, self.ours)
+
+    @property
+    def ratio_of_minima(self) -> float:
+        """The shortest time of any peer by our shortest: where others disturb, closest to a quiet machine's ratio."""
+        minima = [c.minimum for c in self.contenders if c.peer != "stratagem" and c.counts]
+        return min(minima) / self.ours.minimum if self.ours and minima else math.nan
 
     @property
     def memory_ratio(self) -> float:

@@ -34,7 +34,7 @@ class Process:
             "threads": threads,
         }
         scratch.mkdir(parents=True, exist_ok=True)
-        self._log = tempfile.TemporaryFile("w+")
+        self._log = tempfile.TemporaryFile("w+")  # noqa: SIM115  # it lives as long as the process
         self._child = subprocess.Popen(
             [sys.executable, "-m", "stratagem.api.measure.worker", json.dumps(asked)],
             stdin=subprocess.PIPE,
@@ -61,8 +61,10 @@ class Process:
             self.end()
             return {"failed": f"no answer within {timeout:.0f} s"}
         line = child.stdout.readline()
+        if not line:  # it is about to end, and must not be stopped on the way
+            return {"failed": self._last_words()}
         self._signal(signal.SIGSTOP)
-        answer: dict[str, Any] = json.loads(line) if line else {"failed": self._last_words()}
+        answer: dict[str, Any] = json.loads(line)
         return answer
 
     def end(self) -> None:

@@ -6,6 +6,7 @@ import hashlib
 import os
 import statistics
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,50 +53,53 @@ def measure(subject: Subject, kind: str, peers: Sequence[Peer], settings: Settin
             f"{settings.threads} threads need as many processors, and this process may use {len(allowed)}",
             hint=f"--threads {len(allowed)}",
         )
-    running: list[tuple[Contender, Process]] = []
     contenders: list[Contender] = []
-    try:
+    running: list[tuple[Contender, Process]] = []
+    with ExitStack() as ends:
         for peer in [OURS, *peers]:
-            started = _start(peer, subject, allowed[: settings.threads], settings, tell)
+            started = _start(peer, subject, allowed[: settings.threads], settings, tell, ends)
             contenders += [contender for contender, _ in started]
             running += _worth_timing(started, settings)
         busy = _race(running, settings)
-    finally:
-        for _, process in running:
-            process.end()
     return Row(subject.name, kind, settings.threads, contenders, subject.work, busy)
 
 
 def _start(
-    peer: Peer, subject: Subject, processors: Sequence[int], settings: Settings, tell: Tell
+    peer: Peer, subject: Subject, processors: Sequence[int], settings: Settings, tell: Tell, ends: ExitStack
 ) -> list[tuple[Contender, Process | None]]:
+    """Loads a peer's variants, one after the other; `ends` gets what ends their processes."""
     if peer.format and peer.format not in subject.files:
         why = subject.missing.get(peer.format, f"there is no {peer.format} of {subject.name}")
         return [(Contender(peer.name, "", failed=why), None)]
-    suited = [v for v in peer.variants if peer.suits(v, subject.convolutional, subject.parameters)]
-    return [_load(peer, variant, subject, processors, settings, tell) for variant in suited]
+    started: list[tuple[Contender, Process | None]] = []
+    for variant in peer.variants:
+        if not peer.suits(variant, subject.convolutional, subject.parameters):
+            continue
+        tell(f"{subject.name}: {peer.name} {variant}")
+        scratch = scratch_of(settings.scratch, subject, peer, variant)
+        process = Process(peer, variant, subject.folder, scratch, processors)
+        ends.callback(process.end)
+        contender = _load(process, settings)
+        if contender.failed:
+            tell(f"{subject.name}: {peer.name} {variant}: {contender.failed}")
+            process.end()
+        started.append((contender, None if contender.failed else process))
+    return started
 
 
-def _load(
-    peer: Peer, variant: str, subject: Subject, processors: Sequence[int], settings: Settings, tell: Tell
-) -> tuple[Contender, Process | None]:
-    tell(f"{subject.name}: {peer.name} {variant}")
-    contender = Contender(peer.name, variant)
-    process = Process(peer, variant, subject.folder, scratch_of(settings.scratch, subject, peer, variant), processors)
+def _load(process: Process, settings: Settings) -> Contender:
+    """Loaded, checked, and timed for a moment, which `_worth_timing` goes by."""
+    contender = Contender(process.peer.name, process.variant)
     answer = process.ask(settings.load_timeout, do="load")
     contender.failed = answer.pop("failed", "")
-    if not contender.failed:
-        contender.failed = _wrong(answer)
-        for name, value in answer.items():
-            setattr(contender, name, value)
-    if not contender.failed:
-        # A first impression, for `_worth_timing`; rounds start empty.
-        _turn(contender, process, 0.0, min(0.2, settings.seconds / 4), settings)
     if contender.failed:
-        tell(f"{subject.name}: {peer.name} {variant}: {contender.failed}")
-        process.end()
-        return contender, None
-    return contender, process
+        return contender
+    contender.failed = _wrong(answer)
+    for name, value in answer.items():
+        setattr(contender, name, value)
+    if not contender.failed:
+        _turn(contender, process, 0.0, min(0.2, settings.seconds / 4), settings)
+    return contender
 
 
 def scratch_of(root: Path, subject: Subject, peer: Peer, variant: str) -> Path:

@@ -1,4 +1,4 @@
-"""Measured rows as text: times, the ratio to the best peer, the share of what the hardware allows, compiling, memory."""
+"""Measured rows as text: times, ratios to the best peer, shares of what the hardware allows, compiling, memory."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ Bound = Callable[[Row], float]
 
 
 def times_table(rows: Sequence[Row], peers: Sequence[str], bound: Bound = lambda row: math.nan) -> list[list[str]]:
-    """Medians in ms. `best` is the fastest peer with right results, `ratio` its time by Stratagem's."""
-    head = ["row", "threads", "stratagem", *peers, "best", "ratio", "of bound"]
+    """Medians in ms. `best` is the fastest peer with right results, `ratio` its time by Stratagem's; `of minima` is the
+    same of the shortest times."""
+    head = ["row", "threads", "stratagem", *peers, "best", "ratio", "of minima", "of bound"]
     return [head, *(_times(row, peers, bound(row)) for row in rows)]
 
 
@@ -26,6 +27,7 @@ def _times(row: Row, peers: Sequence[str], bound: float) -> list[str]:
         *(_time(row, name) for name in ("stratagem", *peers)),
         best.peer if best else "-",
         number(row.ratio),
+        number(row.ratio_of_minima),
         percent(share),
     ]
 
@@ -46,7 +48,16 @@ def mark(contenders: Sequence[Contender]) -> str:
 
 def costs_table(rows: Sequence[Row], peers: Sequence[str]) -> list[list[str]]:
     """Seconds from file to first result, of ours also with the compile cache filled; bytes that serving adds."""
-    head = ["row", "threads", "cold s", "warm s", *(f"{p} s" for p in peers), "MB", "of need", *(f"{p} MB" for p in peers)]
+    head = [
+        "row",
+        "threads",
+        "cold s",
+        "warm s",
+        *(f"{p} s" for p in peers),
+        "MB",
+        "of need",
+        *(f"{p} MB" for p in peers),
+    ]
     return [head, *(_costs(row, peers) for row in rows)]
 
 
@@ -115,7 +126,9 @@ def aligned(cells: Sequence[Sequence[str]]) -> str:
     """A table as text, the first column to the left and the others to the right."""
     widths = [max(len(line[i]) for line in cells) for i in range(len(cells[0]))]
     return "\n".join(
-        "  ".join(c.ljust(w) if i == 0 else c.rjust(w) for i, (c, w) in enumerate(zip(line, widths, strict=True))).rstrip()
+        "  ".join(
+            c.ljust(w) if i == 0 else c.rjust(w) for i, (c, w) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
         for line in cells
     )
 

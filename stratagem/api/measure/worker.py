@@ -8,9 +8,11 @@ libraries print goes to standard error.
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import json
 import os
+import signal
 import sys
 import time
 import traceback
@@ -22,6 +24,8 @@ from stratagem.api.measure.busy import worked
 from stratagem.api.measure.subject import open_subject
 from stratagem.api.peers import OURS, PEERS
 from stratagem.api.peers.base import Loaded, Task
+
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 class Holder:
@@ -114,7 +118,15 @@ def memory(field: str) -> int:
     raise RuntimeError(f"/proc/self/status has no {field}")
 
 
+def end_with_parent() -> None:
+    """A stopped process would wait for ever for a parent that was killed."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL):
+        raise OSError(ctypes.get_errno(), "prctl")
+
+
 def main() -> None:
+    end_with_parent()
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
     holder = Holder(json.loads(sys.argv[1]))

@@ -27,7 +27,7 @@ def choose(model: Path, against: str | None) -> list[Peer]:
 
 
 def named(names: str) -> list[Peer]:
-    """Peers by name, separated by commas; raises UsageError for one there is none of, ResourceError for a missing one."""
+    """Peers by name, separated by commas; raises UsageError for an unknown one, ResourceError for one not installed."""
     return [_installed(_known(name)) for name in names.split(",")]
 
 

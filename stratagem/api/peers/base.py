@@ -37,7 +37,6 @@ class Task:
     parameters: bool = True
     target: str = "cpu"
 
-
     def bound(self, taken: Sequence[str]) -> list[tuple[str, Array]]:
         """Which array goes to which input of a converted model, which may have dropped inputs or renamed them.
 

@@ -3,7 +3,7 @@
     python -m stratagem.api.peers.convert MODEL.pt2 OUT.onnx|OUT.mlir
 
 `.pt2` becomes ONNX with PyTorch's exporter and StableHLO with torch-mlir; StableHLO keeps its weights outside, as
-arguments before the inputs, in `OUT.npz`.
+arguments before the inputs, in `OUT.weights.npz`.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from stratagem.runtime.errors import UsageError
 
 CONVERSIONS = {".pt2": (".onnx", ".mlir"), ".mlirbc": (".mlir",)}
 OPSET = 18
+WEIGHTS = ".weights.npz"
 
 
 def reachable(ending: str) -> frozenset[str]:
@@ -53,7 +54,13 @@ def to_onnx(exported: Any, target: Path, names: tuple[list[str], list[str]] | No
 
     inputs, outputs = names or (None, None)
     program = torch.onnx.export(
-        exported, opset_version=OPSET, dynamo=True, optimize=True, input_names=inputs, output_names=outputs, verbose=False
+        exported,
+        opset_version=OPSET,
+        dynamo=True,
+        optimize=True,
+        input_names=inputs,
+        output_names=outputs,
+        verbose=False,
     )
     program.save(str(target), external_data=True)
 
@@ -62,13 +69,12 @@ def to_stablehlo(exported: Any, target: Path) -> None:
     """Writes an ExportedProgram as StableHLO bytecode, and beside it its parameters, in the order of the arguments."""
     import numpy as np
     from torch_mlir.compiler_utils import OutputType, lower_mlir_module, run_pipeline_with_repro_report
+    from torch_mlir.extras.fx_decomp_util import get_decomposition_table
 
     from stratagem.compiler.frontends.torch_arguments import settle_arguments
     from stratagem.compiler.frontends.torch_lowering import import_graph
     from stratagem.compiler.frontends.torch_parameters import tensor_of
     from stratagem.compiler.frontends.torch_signature import Role, read_signature
-
-    from torch_mlir.extras.fx_decomp_util import get_decomposition_table
 
     prepared = exported.run_decompositions(get_decomposition_table())
     signature = read_signature(prepared, None)
@@ -78,7 +84,7 @@ def to_stablehlo(exported: Any, target: Path) -> None:
     run_pipeline_with_repro_report(module, pipeline, "lowering the exported program")
     lower_mlir_module(False, OutputType.STABLEHLO, module)
     weights = [tensor_of(prepared, s).detach().numpy() for s in slots if s.role is Role.PARAMETER]
-    np.savez(target.with_suffix(".npz"), **{f"w{i:04d}": w for i, w in enumerate(weights)})
+    np.savez(target.with_suffix(WEIGHTS), **{f"w{i:04d}": w for i, w in enumerate(weights)})
     with target.open("wb") as file:
         module.operation.write_bytecode(file)
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from stratagem.api.peers.base import Array, Loaded, Peer, Task
+from stratagem.api.peers.convert import WEIGHTS
 
 PEER = Peer(
     "xla",
@@ -34,7 +35,7 @@ def load(task: Task) -> Loaded:
     devices = xla_client.DeviceList(tuple(client.local_devices()[:1]))
     source = task.files[".mlir"].read_bytes()
     executable = client.compile_and_load(source, devices, xla_client.CompileOptions())
-    weights = task.files[".mlir"].with_suffix(".npz")
+    weights = task.files[".mlir"].with_suffix(WEIGHTS)
     arrays: list[Array] = []
     if weights.exists():
         with np.load(weights) as archive:

@@ -33,7 +33,14 @@ def test_beside_onnxruntime(cli: Cli, model: Path) -> None:
 def test_the_table_names_machine_and_versions(cli: Cli, model: Path) -> None:
     done = cli("bench", model, *QUICK, "--against", "onnxruntime")
     assert done.code == 0, done.err
-    for part in ("processors", "peers: onnxruntime ", "other processes used", "net.onnx on host CPU", "median ms", "1.00"):
+    for part in (
+        "processors",
+        "peers: onnxruntime ",
+        "other processes used",
+        "net.onnx on host CPU",
+        "median ms",
+        "1.00",
+    ):
         assert part in done.out, done.out
 
 
@@ -46,7 +53,9 @@ def test_what_cannot_be_compared(cli: Cli, model: Path, monkeypatch: pytest.Monk
     cli("bench", model, "--against", "gcc").refused(2, "'gcc'", "there is torch, inductor, xla")
     cli("bench", model, "--against", "torch").refused(2, "torch does not run net.onnx", ".pt2")
     monkeypatch.setattr(Peer, "missing", lambda peer: list(peer.packages.values()))
-    cli("bench", model, "--against", "iree").refused(9, "iree is not installed", 'pip install "iree-base-compiler[onnx]"')
+    cli("bench", model, "--against", "iree").refused(
+        9, "iree is not installed", 'pip install "iree-base-compiler[onnx]"'
+    )
 
 
 def test_without_a_choice_nothing_that_is_missing_is_tried(

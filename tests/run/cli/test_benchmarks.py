@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -54,7 +55,9 @@ def test_a_small_run_prints_the_table_and_its_last_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(table, "NAMES", {"tiny": "models"})
-    monkeypatch.setattr(table, "measure_limits", lambda threads: {"1": {"gflops": 1.0, "read": {"8": 1}, "triad": {"8": 1}}})
+    monkeypatch.setattr(
+        table, "measure_limits", lambda threads: {"1": {"gflops": 1.0, "read": {"8": 1}, "triad": {"8": 1}}}
+    )
     monkeypatch.setattr(table, "prepared", lambda name, cache: prepare.prepare(tiny(), cache))
     results = tmp_path / "results.json"
     arguments = ["--peers", "onnxruntime", "--threads", "1", "--seconds", "0.05", "--cache", str(tmp_path / "cache")]
@@ -66,8 +69,8 @@ def test_a_small_run_prints_the_table_and_its_last_line(
     facts: dict[str, Any] = json.loads(results.read_text())
     (found,) = facts["rows"]
     assert [c["peer"] for c in found["contenders"]] == ["stratagem", "onnxruntime"] and found["ratio"] > 0
-    written = page.page_text(facts, "before\n<!-- begin of results -->\nold\n<!-- end of results -->\nafter\n")
-    assert "| tiny | 1 |" in written and "old" not in written and written.startswith("before") and "after" in written
+    written = page.page_text(facts, "before\n<!-- begin of results -->\nstale\n<!-- end of results -->\nafter\n")
+    assert "| tiny | 1 |" in written and "stale" not in written and written.startswith("before") and "after" in written
 
 
 @pytest.mark.parametrize(
@@ -111,7 +114,7 @@ def test_starts_are_timed(capsys: pytest.CaptureFixture[str], monkeypatch: pytes
 
 def test_a_process_that_fails_has_no_time() -> None:
     assert startup.median_seconds(["-c", "pass"], 1) > 0
-    with pytest.raises(startup.subprocess.CalledProcessError):
+    with pytest.raises(subprocess.CalledProcessError):
         startup.median_seconds(["-c", "raise SystemExit(3)"], 1)
 
 

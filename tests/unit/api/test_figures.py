@@ -36,7 +36,7 @@ def test_the_best_peer_is_the_one_with_right_results() -> None:
     assert found.best is not None and found.best.peer == "slow" and found.ratio == 3
     assert found.of("fast") is None and found.of("dead") is None
     table = times_table([found], ["fast", "dead", "slow", "absent"])
-    assert table[1] == ["one", "2", "1000.0", "wrong", "failed", "3000.0", "-", "slow", "3.00", "-"]
+    assert table[1] == ["one", "2", "1000.0", "wrong", "failed", "3000.0", "-", "slow", "3.00", "3.00", "-"]
     assert len(failures([found])) == 2 and "SIGSEGV" in failures([found])[1]
 
 
@@ -50,6 +50,12 @@ def test_our_own_wrong_result_is_no_figure() -> None:
 def test_a_row_without_peers_is_left_out_of_the_means() -> None:
     found = row(contender("stratagem", 1, 1))
     assert without_ratio([found]) == ["one, 2 threads: no peer ran it"]
+
+
+def test_minima_are_compared_whoever_they_are_of() -> None:
+    found = row(contender("stratagem", 4, 2), contender("a", 3, 3), contender("b", 9, 1))
+    assert found.best is not None and found.best.peer == "a" and found.ratio_of_minima == 0.5
+    assert math.isnan(row(contender("stratagem", 1)).ratio_of_minima)
 
 
 def test_the_fastest_variant_counts() -> None:
@@ -106,7 +112,16 @@ def test_tables_show_bounds_and_costs() -> None:
     ours = contender("stratagem", 0.002, load_s=1.0, first_s=0.25, bytes_before=1_000_000, bytes_serving=5_000_000)
     ours.facts["warm_compile_s"] = 0.5
     found = row(ours, contender("a", 0.0005), work=Work(0.0, 0, 3_000_000, 1_000_000))
-    assert times_table([found], ["a"], lambda r: 0.001)[1] == ["one", "2", "2.000", "0.5000", "a", "0.25", "50%"]
+    assert times_table([found], ["a"], lambda r: 0.001)[1] == [
+        "one",
+        "2",
+        "2.000",
+        "0.5000",
+        "a",
+        "0.25",
+        "0.25",
+        "50%",
+    ]
     assert costs_table([found], ["a"])[1][:5] == ["one", "2", "1.2", "0.50", "0.0"]
     assert costs_table([found], [])[1][-2:] == ["4", "1.00"]
     shown = contenders_table(found)
