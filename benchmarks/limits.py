@@ -24,7 +24,7 @@ from stratagem.hwmodels.probe import read_facts
 from stratagem.runtime.errors import ResourceError
 
 BEYOND = 8
-"""Working sets in main memory are this many times the last cache."""
+"""The largest working set, in main memory, is this many times the last cache."""
 
 
 def measure_limits(threads: Sequence[int], seconds: float = 0.3) -> dict[str, Any]:
@@ -44,10 +44,10 @@ def measure_limits(threads: Sequence[int], seconds: float = 0.3) -> dict[str, An
 
 
 def working_sets() -> list[int]:
-    """Bytes for one thread: half of each cache, then main memory, with twice the last cache on the way."""
+    """Bytes for one thread: half of each cache, the last one whole and twice, then main memory."""
     caches = [c.size for c in read_facts().caches]
     last = max(caches, default=32 << 20)
-    return [*(size // 2 for size in caches), 2 * last, BEYOND * last]
+    return [*(size // 2 for size in caches), last, 2 * last, BEYOND * last]
 
 
 def _run(program: Path, threads: int, seconds: float) -> dict[str, Any]:
@@ -75,8 +75,7 @@ def _run(program: Path, threads: int, seconds: float) -> dict[str, Any]:
 
 
 def bound_seconds(row: Row, limits: dict[str, Any]) -> float:
-    """The least time for a row's work: operations at the measured peak, or bytes at the best bandwidth measured over a
-    working set that is no smaller. NaN where either is unknown."""
+    """The least time for a row's work, of operations at the measured peak and bytes at `bandwidth`; NaN if unknown."""
     found = limits.get(str(row.threads))
     if found is None or row.work is None:
         return math.nan
@@ -85,14 +84,14 @@ def bound_seconds(row: Row, limits: dict[str, Any]) -> float:
 
 
 def bandwidth(found: dict[str, Any], size: int) -> float:
-    """GB/s for `size` bytes: the best reading over as many bytes or more, or the largest measured.
+    """GB/s for `size` bytes: the best reading over the largest measured set that is no larger, or over any beyond it.
 
-    A slower reading of a smaller set was disturbed; reading is faster than a triad, so this bound promises too much
-    rather than too little for what also writes.
+    A bound must not promise too little: part of a set that is a bit larger than a cache still lies in it. A slower
+    reading of a smaller set than another's was disturbed.
     """
     read = {int(n): float(figure) for n, figure in found["read"].items()}
-    fitting = [figure for n, figure in read.items() if n >= size]
-    return max(fitting, default=read[max(read)])
+    start = max((n for n in read if n <= size), default=min(read))
+    return max(figure for n, figure in read.items() if n >= start)
 
 
 def limits_lines(limits: dict[str, Any]) -> list[str]:
