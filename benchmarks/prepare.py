@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import inspect
 import shutil
 import sys
 from pathlib import Path
@@ -21,7 +22,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.rows import CASES, Case
 from stratagem.api.measure.subject import Subject, Work, write_arrays
-from stratagem.api.peers.convert import files_for
+from stratagem.api.peers import convert, parameter_layouts
 
 FORMATS = (".pt2", ".onnx", ".mlir")
 
@@ -41,7 +42,7 @@ def prepare(case: Case, root: Path) -> Path:
     write_arrays(folder / "inputs.npz", {n: x.numpy() for n, x in zip(names, inputs, strict=True)})
     reference, flops = exact(module, inputs)
     write_arrays(folder / "reference.npz", [r.numpy() for r in reference])
-    files, missing = files_for(folder / "model.pt2", FORMATS, folder)
+    files, missing = convert.files_for(folder / "model.pt2", FORMATS, folder)
     parameters = bool(list(module.parameters()))
     work = work_of(exported, inputs, flops)
     Subject(case.name, folder, files, missing, case.convolutional, parameters, work).save()
@@ -52,7 +53,8 @@ def prepare(case: Case, root: Path) -> Path:
 def version_of_sources() -> str:
     """Changes with what decides the files."""
     here = Path(__file__).parent
-    sources = [here / "rows.py", here / "prepare.py", *sorted((here / "networks").glob("*.py"))]
+    converters = [Path(inspect.getfile(module)) for module in (convert, parameter_layouts)]
+    sources = [here / "rows.py", here / "prepare.py", *sorted((here / "networks").glob("*.py")), *converters]
     return hashlib.sha256(b"".join(p.read_bytes() for p in sources) + torch.__version__.encode()).hexdigest()
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import nn
 
@@ -34,6 +36,6 @@ class Dlrm(nn.Module):  # type: ignore[misc]  # torch has no types here
 def layers(*widths: int) -> nn.Sequential:
     """Linear layers with rectifiers after them."""
     made: list[nn.Module] = []
-    for inputs, outputs in zip(widths, widths[1:], strict=False):
+    for inputs, outputs in pairwise(widths):
         made += [nn.Linear(inputs, outputs), nn.ReLU()]
     return nn.Sequential(*made)

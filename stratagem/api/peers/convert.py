@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from stratagem.api.peers.parameter_layouts import lay_out_parameters
 from stratagem.runtime.errors import UsageError
 
 CONVERSIONS = {".pt2": (".onnx", ".mlir"), ".mlirbc": (".mlir",)}
@@ -83,7 +84,8 @@ def to_stablehlo(exported: Any, target: Path) -> None:
     pipeline = "builtin.module(torchdynamo-export-to-torch-backend-pipeline{extra-library=})"
     run_pipeline_with_repro_report(module, pipeline, "lowering the exported program")
     lower_mlir_module(False, OutputType.STABLEHLO, module)
-    weights = [tensor_of(prepared, s).detach().numpy() for s in slots if s.role is Role.PARAMETER]
+    parameters = [s for s in slots if s.role is Role.PARAMETER]
+    weights = lay_out_parameters(module, [tensor_of(prepared, s).detach().numpy() for s in parameters])
     np.savez(target.with_suffix(WEIGHTS), **{f"w{i:04d}": w for i, w in enumerate(weights)})
     with target.open("wb") as file:
         module.operation.write_bytecode(file)
