@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from stratagem.api.measure.subject import write_arrays
 from stratagem.api.peers.parameter_layouts import lay_out_parameters
 from stratagem.runtime.errors import UsageError
 
@@ -68,7 +69,6 @@ def to_onnx(exported: Any, target: Path, names: tuple[list[str], list[str]] | No
 
 def to_stablehlo(exported: Any, target: Path) -> None:
     """Writes an ExportedProgram as StableHLO bytecode, and beside it its parameters, in the order of the arguments."""
-    import numpy as np
     from torch_mlir.compiler_utils import OutputType, lower_mlir_module, run_pipeline_with_repro_report
     from torch_mlir.extras.fx_decomp_util import get_decomposition_table
 
@@ -86,7 +86,7 @@ def to_stablehlo(exported: Any, target: Path) -> None:
     lower_mlir_module(False, OutputType.STABLEHLO, module)
     parameters = [s for s in slots if s.role is Role.PARAMETER]
     weights = lay_out_parameters(module, [tensor_of(prepared, s).detach().numpy() for s in parameters])
-    np.savez(target.with_suffix(WEIGHTS), **{f"w{i:04d}": w for i, w in enumerate(weights)})
+    write_arrays(target.with_suffix(WEIGHTS), weights)
     with target.open("wb") as file:
         module.operation.write_bytecode(file)
 

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from stratagem.api.peers.base import Array, Loaded, Peer, Task
+from stratagem.api.measure.subject import read_arrays
+from stratagem.api.peers.base import Loaded, Peer, Task
 from stratagem.api.peers.convert import WEIGHTS
 
 PEER = Peer(
@@ -36,10 +37,7 @@ def load(task: Task) -> Loaded:
     source = task.files[".mlir"].read_bytes()
     executable = client.compile_and_load(source, devices, xla_client.CompileOptions())
     weights = task.files[".mlir"].with_suffix(WEIGHTS)
-    arrays: list[Array] = []
-    if weights.exists():
-        with np.load(weights) as archive:
-            arrays = [archive[name] for name in archive.files]
+    arrays = list(read_arrays(weights).values()) if weights.exists() else []
     # Without 64-bit mode device_put narrows integers, and the program names the widths it takes.
     with jax.enable_x64(True):
         buffers = [jax.device_put(a) for a in [*arrays, *task.inputs.values()]]
