@@ -17,6 +17,14 @@
 #else
 #define LANES 4
 #endif
+// Keeps every step of a chain as it is written.
+#if defined(__x86_64__)
+#define KEEP(v) __asm__ volatile("" : "+v"(v))
+#elif defined(__aarch64__)
+#define KEEP(v) __asm__ volatile("" : "+w"(v))
+#else
+#define KEEP(v)
+#endif
 #define CHAINS 12 // independent sums: more than latency times units of today's processors, fewer than registers
 
 typedef float vec __attribute__((vector_size(LANES * 4)));
@@ -53,7 +61,7 @@ static void multiply_add(long repeats) {
 #pragma GCC unroll 16
         for (int i = 0; i < CHAINS; i++) {
             sum[i] = sum[i] * x + y;
-            __asm__ volatile("" : "+v"(sum[i])); // keeps every step
+            KEEP(sum[i]);
         }
     }
 #pragma GCC unroll 16

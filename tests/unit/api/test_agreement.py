@@ -1,7 +1,8 @@
-"""Which results count as right."""
+"""Which results count as right, how busy others kept the machine, and how much memory a contender had."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 from stratagem.api.measure.agreement import ALLOWED, distance
 from stratagem.api.measure.busy import Busy, processor_seconds
+from stratagem.api.measure.worker import memory, restart_high_water_mark
 
 RNG = np.random.default_rng(3)
 
@@ -79,3 +81,17 @@ def test_busy_is_the_share_that_was_not_ones_own() -> None:
     busy.add(None)
     busy.add({"wall": 1.0, "processors": 2, "own": 2.01, "total": 2.0})  # ticks are coarse
     assert busy.share == 0.125
+
+
+def test_memory_of_this_process_is_read() -> None:
+    assert 0 < memory("VmRSS") <= memory("VmHWM")
+    with pytest.raises(RuntimeError, match="has no VmNothing"):
+        memory("VmNothing")
+
+
+def test_a_container_may_forbid_to_forget_the_most_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path, text: str) -> int:
+        raise PermissionError(path)
+
+    monkeypatch.setattr(Path, "write_text", refuse)
+    assert not restart_high_water_mark()
