@@ -80,17 +80,18 @@ def compiled(task: Task) -> tuple[Path, float]:
     tools = Path(sys.executable).parent
     source = task.scratch / "module.mlir"
     started = time.perf_counter()
-    run_tool([str(tools / "iree-import-onnx"), str(task.files[".onnx"]), "-o", str(source)])
-    run_tool([str(tools / "iree-compile"), str(source), "-o", str(module), *BASE, *FLAGS[task.variant]])
+    run_tool([str(tools / "iree-import-onnx"), str(task.files[".onnx"]), "-o", source.name], task.scratch)
+    compile_it = [str(tools / "iree-compile"), source.name, "-o", module.name]
+    run_tool([*compile_it, *BASE, *FLAGS[task.variant]], task.scratch)
     compile_s = time.perf_counter() - started
     source.unlink()
     note.write_text(str(compile_s))
     return module, compile_s
 
 
-def run_tool(command: list[str]) -> None:
-    """Runs it; raises RuntimeError with its first errors."""
-    done = subprocess.run(command, capture_output=True, text=True)
+def run_tool(command: list[str], folder: Path) -> None:
+    """Runs it in a folder; raises RuntimeError with its first errors."""
+    done = subprocess.run(command, capture_output=True, text=True, cwd=folder)
     if done.returncode == 0:
         return
     lines = [line for line in done.stderr.splitlines() if "error:" in line] or done.stderr.splitlines()[-2:]
