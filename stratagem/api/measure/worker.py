@@ -35,9 +35,10 @@ class Holder:
         self._subject = open_subject(Path(asked["subject"]))
         self._peer = {**PEERS, OURS.name: OURS}[asked["peer"]]
         self._asked = asked
+        self._task: Task | None = None  # some peers read its arrays in place, and keep no reference
         self._loaded: Loaded | None = None
 
-    def _task(self) -> Task:
+    def _asked_task(self) -> Task:
         subject, asked = self._subject, self._asked
         return Task(
             subject.files,
@@ -58,7 +59,7 @@ class Holder:
             importlib.import_module(package)
         source = self._peer.source()
         before = memory("VmRSS")  # inputs count as memory that serving takes
-        task = self._task()
+        self._task = task = self._asked_task()
         started = time.perf_counter()
         self._loaded = loaded = source.load(task)
         ready = time.perf_counter()

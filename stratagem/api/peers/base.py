@@ -21,7 +21,7 @@ class Task:
 
     Attributes:
         files: the model by ending (`.onnx`, `.pt2`, `.mlir`): the user's file and what was converted from it.
-        inputs: arrays by input name, in the model's order.
+        inputs: arrays by input name, in the model's order; they live as long as the model that was loaded.
         convolutional: it has convolutions over images, so channels-last layouts are worth a try.
         parameters: it has weights, so freezing them is worth a try.
         scratch: a folder of this peer's own, empty or as an earlier run of the same model left it.

@@ -27,3 +27,15 @@ def test_bench_of_an_exported_program(tmp_path: Path, capfd: pytest.CaptureFixtu
     for contender in facts["contenders"]:
         assert not contender["failed"] and contender["error"] < 1e-4
         assert contender["bytes_serving"] >= contender["bytes_before"] > 0
+
+
+def test_inputs_stay_where_peers_read_them(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    # Large enough to be given back to the system, or used again, were nobody to hold it.
+    model = torch.nn.Conv2d(16, 16, 3, padding=1).eval()
+    torch.export.save(torch.export.export(model, (torch.randn(1, 16, 57, 57),)), tmp_path / "net.pt2")
+    capfd.readouterr()
+    against = ",".join(n for n in ("onnxruntime", "openvino", "xla") if not PEERS[n].missing())
+    options = ["--seconds", "0.05", "--threads", "1", "--json"]
+    assert run(["bench", str(tmp_path / "net.pt2"), "--against", against, *options]) == 0
+    for contender in json.loads(capfd.readouterr().out)["contenders"]:
+        assert not contender["failed"], contender
