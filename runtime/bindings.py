@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
@@ -59,16 +59,15 @@ class Runtime:
         """The raw C functions, for parts that need more than this class offers."""
         return self._library
 
-    def call(self, entry: int, arguments: int, results: Sequence[int] | None = None) -> None:
+    def call(self, entry: int, arguments: int, results: ctypes.Array[ctypes.c_void_p] | None = None) -> None:
         """Runs `entry(arguments)`; raises ExecutionError with the message when the program fails.
 
         `results`: addresses of the descriptors of buffers that the entry returns. Their memory is the caller's, to be
         given to `free`; whatever else the run took and did not give back is given back here. Without it, all of that is
         the caller's.
         """
-        known = results or ()
-        pointers = (ctypes.c_void_p * len(known))(*known)
-        if self._library.sg_call_returning(entry, arguments, pointers, -1 if results is None else len(known)):
+        count = -1 if results is None else len(results)
+        if self._library.sg_call_returning(entry, arguments, results, count):
             message = (self._library.sg_error() or b"").decode(errors="replace")
             raise ExecutionError(f"the program stopped: {message}")
 

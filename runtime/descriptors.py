@@ -6,8 +6,6 @@ in elements (MLIR, "LLVM IR Target", C-compatible wrapper emission).
 
 from __future__ import annotations
 
-import ctypes
-import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -21,37 +19,57 @@ def words(rank: int) -> int:
     return 3 + 2 * rank
 
 
+def address_of(array: Array) -> int:
+    """Where the array's first element lies."""
+    return int(array.__array_interface__["data"][0])  # cheaper than array.ctypes, which makes objects
+
+
 def fill(target: Array, array: Array) -> None:
     """Writes the descriptor of a C-contiguous array into `target` (int64 words)."""
-    address = array.ctypes.data
-    target[0] = target[1] = address
-    target[2] = 0
-    stride = 1
-    for axis in range(array.ndim - 1, -1, -1):
-        target[3 + axis] = array.shape[axis]
-        target[3 + array.ndim + axis] = stride
-        stride *= array.shape[axis]
+    shape = array.shape
+    strides, step = [], 1
+    for size in reversed(shape):
+        strides.append(step)
+        step *= size
+    address = address_of(array)
+    target[: 3 + 2 * len(shape)] = (address, address, 0, *shape, *reversed(strides))
 
 
-def view(source: Array, rank: int, dtype: np.dtype[Any], owner: Any = None) -> Array:
-    """The array that a descriptor describes, sharing its memory and keeping `owner` alive."""
-    shape = tuple(int(n) for n in source[3 : 3 + rank])
-    strides = tuple(int(n) * dtype.itemsize for n in source[3 + rank : 3 + 2 * rank])
-    if 0 in shape:
-        return np.empty(shape, dtype)
-    extent = sum((n - 1) * s for n, s in zip(shape, strides, strict=True)) + dtype.itemsize
-    address = int(source[1]) + int(source[2]) * dtype.itemsize
-    memory = (ctypes.c_char * extent).from_address(address)
-    if owner is not None:
-        weakref.finalize(memory, owner)
-    buffer: Any = memory
-    return np.ndarray(shape, dtype, buffer, 0, strides)
+def view(source: Array, rank: int, dtype: np.dtype[Any]) -> Array:
+    """The array that a descriptor describes, sharing its memory."""
+    return _view(_Memory(source.tolist(), rank, dtype), dtype)
 
 
 def adopt(source: Array, rank: int, dtype: np.dtype[Any], release: Callable[[int], None]) -> Array:
     """Like `view`, for a buffer that compiled code allocated: `release(pointer)` runs when the array goes away."""
-    pointer = int(source[0])
-    result = view(source, rank, dtype, lambda: release(pointer))
-    if result.base is None:
-        release(pointer)
-    return result
+    return _view(_Memory(source.tolist(), rank, dtype, release), dtype)
+
+
+def _view(memory: _Memory, dtype: np.dtype[Any]) -> Array:
+    if 0 in memory.shape:
+        return np.empty(memory.shape, dtype)
+    array = np.asarray(memory)
+    return array if array.dtype == dtype else array.view(dtype)  # types that numpy's interface has no name for
+
+
+class _Memory:
+    """What a descriptor describes, in numpy's array interface; gives an owned buffer back at its end."""
+
+    __slots__ = ("__array_interface__", "_pointer", "_release", "shape")
+
+    def __init__(
+        self, words: list[int], rank: int, dtype: np.dtype[Any], release: Callable[[int], None] | None = None
+    ) -> None:
+        self._pointer, self._release, item = words[0], release, dtype.itemsize
+        self.shape = tuple(words[3 : 3 + rank])
+        self.__array_interface__ = {
+            "version": 3,
+            "shape": self.shape,
+            "typestr": dtype.str,
+            "data": (words[1] + words[2] * item, False),
+            "strides": tuple([n * item for n in words[3 + rank : 3 + 2 * rank]]),
+        }
+
+    def __del__(self) -> None:
+        if self._release is not None:
+            self._release(self._pointer)

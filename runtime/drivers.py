@@ -9,7 +9,7 @@ from __future__ import annotations
 import ctypes
 import importlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -73,13 +73,13 @@ class DriverTable:
                 drivers[member] = make_driver(facts["backend"], files, facts["device"])
         return DriverTable(kernels, drivers)
 
-    @contextmanager
-    def active(self, runtime: Any) -> Iterator[None]:
+    def active(self, runtime: Any) -> AbstractContextManager[None]:
         """Serves launches for the time of one run, and raises what a driver raised: an exception cannot pass through
         compiled code, so it waits here."""
-        if not self.kernels:
-            yield
-            return
+        return self._serving(runtime) if self.kernels else nullcontext()
+
+    @contextmanager
+    def _serving(self, runtime: Any) -> Iterator[None]:
         self._error = None
         try:
             with runtime.driver(self._serve):

@@ -77,6 +77,9 @@ class Executable:
         tail = [p.ctypes.data for p in parts[outputs:]]
         head = [self._words.ctypes.data] if outputs else []
         self._pointers = np.array([*head, *tail], np.int64)
+        self._pointers_at, self._arena_at = map(descriptors.address_of, (self._pointers, self._arena))
+        self._parameters_at = {descriptors.address_of(array) for array in self._parameters}
+        self._results_at = (ctypes.c_void_p * outputs)(*[p.ctypes.data for p in self._outputs])
 
     @property
     def where(self) -> str:
@@ -155,8 +158,8 @@ class Executable:
         for part, array in zip(self._inputs, arrays, strict=True):
             descriptors.fill(part, array)
         with self._drivers.active(self._runtime):
-            self._runtime.call(self._entry, self._pointers.ctypes.data, [p.ctypes.data for p in self._outputs])
-        borrowed = {int(a.ctypes.data) for a in (*arrays, *self._parameters)}
+            self._runtime.call(self._entry, self._pointers_at, self._results_at)
+        borrowed = {*self._parameters_at, *map(descriptors.address_of, arrays)}
         return [
             self._take(part, spec, borrowed) for part, spec in zip(self._outputs, self.signature.outputs, strict=True)
         ]
@@ -168,7 +171,7 @@ class Executable:
 
     def _held(self, part: Array, rank: int, dtype: np.dtype[Any], borrowed: set[int]) -> Array:
         pointer = int(part[0])
-        inside_arena = self._arena.ctypes.data <= pointer < self._arena.ctypes.data + max(1, self._arena.nbytes)
+        inside_arena = self._arena_at <= pointer < self._arena_at + max(1, self._arena.nbytes)
         if pointer in borrowed or inside_arena:
             return descriptors.view(part, rank, dtype).copy()
         borrowed.add(pointer)
