@@ -64,7 +64,7 @@ def kernels_to_llvm(module: Any, target: CpuTarget) -> tuple[str, dict[str, list
         plans[name.partition(_INNER)[0]].append(str(plan))
     lower_copies(work)
     scope_scratch(work)
-    expand_math(work)
+    expand_math(work, target)
     text = lower_to_llvm(work, "sg_scratch_alloc", "sg_scratch_free", bodies)
     return _keep_inner_functions_private(text), plans
 
@@ -82,12 +82,12 @@ def compile_host(module: Any, device: Device) -> ObjectCode:
     `memref.alloc` and `memref.dealloc` become the runtime's; declared kernels are called by their C interface.
     Nested modules are ignored; the module is not changed.
     """
-    text = host_to_llvm(module)
-    data = emit_object(text, CpuTarget.of(device), speed=2)
+    target = CpuTarget.of(device)
+    data = emit_object(host_to_llvm(module, target), target, speed=2)
     return ObjectCode(data, ("_mlir_ciface_main",), {"bytes": len(data)})
 
 
-def host_to_llvm(module: Any) -> str:
+def host_to_llvm(module: Any, target: CpuTarget) -> str:
     """LLVM assembly of the host program."""
     from torch_mlir import ir
 
@@ -99,7 +99,7 @@ def host_to_llvm(module: Any) -> str:
         find_function(work, "main").attributes["llvm.emit_c_interface"] = ir.UnitAttr.get()
     run_pipeline(work, "builtin.module(func.func(convert-linalg-to-loops,scf-forall-to-for))")
     lower_copies(work)
-    expand_math(work)
+    expand_math(work, target)
     return lower_to_llvm(work, "sg_alloc", "sg_free")
 
 

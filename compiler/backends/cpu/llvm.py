@@ -54,6 +54,29 @@ def _optimised(text: str, target: CpuTarget, speed: int) -> tuple[Any, Any]:
     return module, machine
 
 
+_SCALING = """
+declare {kind} @llvm.ldexp.{name}({kind}, {whole})
+define {kind} @scaled({kind} %x, {whole} %n) {{
+  %y = call {kind} @llvm.ldexp.{name}({kind} %x, {whole} %n)
+  ret {kind} %y
+}}
+"""
+
+
+@cache
+def has_power_of_two_scaling(target: CpuTarget, lanes: int) -> bool:
+    """Whether the processor multiplies `lanes` f32 (0: a scalar) by powers of two with an instruction of its own: the
+    code generator, asked to do it, calls nothing."""
+    kind, whole = (f"<{lanes} x float>", f"<{lanes} x i32>") if lanes else ("float", "i32")
+    text = _SCALING.format(kind=kind, whole=whole, name=ldexp_suffix(lanes))
+    return "ldexpf" not in emit_assembly(text, target)
+
+
+def ldexp_suffix(lanes: int) -> str:
+    """What LLVM appends to `llvm.ldexp.` for this many f32 (0: a scalar)."""
+    return f"v{lanes}f32.v{lanes}i32" if lanes else "f32.i32"
+
+
 def _machine(target: CpuTarget, speed: int) -> Any:
     llvm = _llvm()
     triple = target.triple or llvm.get_process_triple()

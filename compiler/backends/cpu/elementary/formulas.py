@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 
+from stratagem.compiler.backends.cpu.elementary.scaling import Scale, in_two_steps, power_of_two
 from stratagem.compiler.backends.cpu.elementary.values import Real, Whole, choose, polynomial
 from stratagem.compiler.lemmas.registry import rests_on
 
@@ -50,26 +51,26 @@ SIN = (-0.16666655242443085, 0.008332177996635437, -0.00019517233886290342)
 COS = (0.04166664555668831, -0.0013887315290048718, 2.4433080398011953e-05)
 
 
-def exp(x: Real) -> Real:
+def exp(x: Real, scaled: Scale = in_two_steps) -> Real:
     # Beyond these bounds the result is infinite or rounds to 0; inside, the exponent fits two factors.
     count, rest = _split_exponent(x.clamped(-105.0, 89.0))
     value = rest * rest * polynomial(rest, EXP) + rest + 1.0
-    return _scaled(value, count)
+    return scaled(value, count)
 
 
-def exp2(x: Real) -> Real:
+def exp2(x: Real, scaled: Scale = in_two_steps) -> Real:
     x = x.clamped(-151.0, 128.5)
-    shifted = x + ROUND
-    rest = (x - (shifted - ROUND)) * math.log(2.0)
+    count = (x + ROUND).bits() - _ROUND_BITS
+    rest = (x - count.to_real()) * math.log(2.0)
     value = rest * rest * polynomial(rest, EXP) + rest + 1.0
-    return _scaled(value, shifted.bits() - _ROUND_BITS)
+    return scaled(value, count)
 
 
 def expm1(x: Real) -> Real:
     # s = 2^(n-1) keeps n = 128 in range: s*p + (s - 1/2), doubled. Where n = 0 nothing cancels: that sum is p/2.
     count, rest = _split_exponent(x.clamped(-18.0, 89.0))
     part = rest * rest * polynomial(rest, EXP) + rest
-    half = _power_of_two(count - 1)
+    half = power_of_two(count - 1)
     value = half * part + (half - 0.5)
     return choose(x.absolute().compare("olt", 1e-7), x, value + value)
 
@@ -115,7 +116,7 @@ def erf(x: Real) -> Real:
     a = x.absolute().clamped(0.0, 4.0)
     near = a * polynomial(a * a, ERF_NEAR) + a
     count, rest = _split_exponent(-(a * polynomial(a, ERF_FAR) + a))  # between -18 and 0: one factor serves
-    far = 1.0 - (rest * rest * polynomial(rest, EXP) + rest + 1.0) * _power_of_two(count)
+    far = 1.0 - (rest * rest * polynomial(rest, EXP) + rest + 1.0) * power_of_two(count)
     return choose(a.compare("olt", 1.0), near, far).with_sign_of(x)
 
 
@@ -141,21 +142,10 @@ _ROUND_BITS = 0x4B400000
 
 def _split_exponent(x: Real) -> tuple[Whole, Real]:
     """x = n ln 2 + r with |r| <= ln 2 / 2."""
-    shifted = x * (1.0 / math.log(2.0)) + ROUND
-    whole = shifted - ROUND
+    count = (x * (1.0 / math.log(2.0)) + ROUND).bits() - _ROUND_BITS
+    whole = count.to_real()
     rest = x - whole * LN2_HIGH - whole * LN2_LOW
-    return shifted.bits() - _ROUND_BITS, rest
-
-
-def _power_of_two(n: Whole) -> Real:
-    """2^n for -126 <= n <= 127."""
-    return ((n + 127) << 23).as_real()
-
-
-def _scaled(value: Real, n: Whole) -> Real:
-    """value * 2^n in two steps, so that results below the normal range are rounded once and infinities appear."""
-    half = n >> 1
-    return value * _power_of_two(half) * _power_of_two(n - half)
+    return count, rest
 
 
 def _split_mantissa(x: Real) -> tuple[Real, Real]:
