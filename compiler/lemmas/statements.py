@@ -120,6 +120,27 @@ LEMMAS: tuple[Lemma, ...] = (
         ("(exp(a) - exp(0 - a)) / (exp(a) + exp(0 - a)) == (exp(a + a) - 1) / ((exp(a + a) - 1) + 2)",),
     ),
     Lemma(
+        "divide-by-reciprocal",
+        "Dividing is multiplying by the reciprocal.",
+        _variables("x s", "real"),
+        ("x / s == x * (1 / s)",),
+        given=("s != 0",),
+    ),
+    Lemma(
+        "divided-after-contraction",
+        "A contraction of quotients by one number is the contraction, divided by it: its start, and one term more.",
+        _variables("total p v s", "real"),
+        ("0 / s == 0", "total / s + (p / s) * v == (total + p * v) / s"),
+        given=("s != 0",),
+    ),
+    Lemma(
+        "exponentials-of-a-row",
+        "Of the exponentials of values less the largest, that of the largest is one, so that their sum is at least one"
+        " however many there are.",
+        _variables("x m rest", "real"),
+        ("Implies(x == m, exp(x - m) == 1)", "Implies(rest >= 0, exp(m - m) + rest >= 1)", "exp(x - m) + rest > rest"),
+    ),
+    Lemma(
         "selected-once",
         "Computing an element where it is read gives what was stored: the body is a function of its operands.",
         _variables("x y", "real"),

@@ -81,6 +81,7 @@ def form_kernels_in_block(module: Any, block: Any, room: int) -> None:
     from stratagem.compiler.schedule.naming import kernel_name
     from stratagem.compiler.schedule.order import sort_block
     from stratagem.compiler.schedule.outline import outline, outputs_of
+    from stratagem.compiler.schedule.quotients import simplify_quotients
 
     found = partition(block, attention_seeds(block, room))
     taken = {symbol_name(op.operation) for op in module.body.operations}
@@ -90,7 +91,9 @@ def form_kernels_in_block(module: Any, block: Any, room: int) -> None:
         name = kernel_name(group.ops, taken)
         taken.add(name)
         outline(group.ops, name, module, group.ops[-1])
-        merge_elementwise(find_function(module, name).regions[0].blocks[0])
+        body = find_function(module, name).regions[0].blocks[0]
+        merge_elementwise(body)
+        simplify_quotients(body)
         for op in reversed(group.ops):
             op.erase()
     sort_block(block)

@@ -15,6 +15,7 @@ from stratagem.compiler.backends.cpu.loops.lower_linalg import lower_linalg
 from stratagem.compiler.backends.cpu.lower import lower_to_llvm
 from stratagem.compiler.backends.cpu.object_code import ObjectCode
 from stratagem.compiler.backends.cpu.outline_phases import outline_phases
+from stratagem.compiler.backends.cpu.reuse_tiles import reuse_tiles
 from stratagem.compiler.backends.cpu.scope_scratch import scope_scratch
 from stratagem.compiler.backends.cpu.target import CpuTarget
 from stratagem.compiler.ir import clone_module, find_function, functions, run_pipeline, symbol_name
@@ -52,6 +53,7 @@ def kernels_to_llvm(module: Any, target: CpuTarget) -> tuple[str, dict[str, list
     from torch_mlir import ir
 
     work = clone_module(module)
+    reuse_tiles(work)
     bufferize_kernels(work)
     with work.context, ir.Location.unknown():
         for function in functions(work):

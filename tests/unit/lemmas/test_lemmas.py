@@ -11,12 +11,12 @@ from stratagem.compiler.backends.cpu.elementary import expand_math
 from stratagem.compiler.lemmas import registry
 from stratagem.compiler.lemmas.registry import PROVED, RULES, Rule, rests_on, rewrite
 from stratagem.compiler.lemmas.statements import BY_NAME, LEMMAS, Lemma
-from stratagem.compiler.schedule import merge, panels, prepare, staging
+from stratagem.compiler.schedule import exponentials, merge, panels, prepare, quotients, staging
 from stratagem.compiler.sharding import partition
 from stratagem.runtime.errors import UsageError
 from tests.unit.lemmas.prover import disproof
 
-USERS = (expand_math, merge, panels, partition, prepare, staging)
+USERS = (expand_math, exponentials, merge, panels, partition, prepare, quotients, staging)
 """Importing these registers every rewrite."""
 
 
