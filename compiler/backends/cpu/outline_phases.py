@@ -249,11 +249,11 @@ def _launch(function: Any, units: Any, name: str, captured: list[Any]) -> None:
 
 def _distinct_buffers(captured: list[Any]) -> list[bool]:
     """Which captured values are buffers whose memory no other captured value reaches."""
-    roots = [_root(v) for v in captured if isinstance(v.type, ir.MemRefType)]
-    return [isinstance(v.type, ir.MemRefType) and roots.count(_root(v)) == 1 for v in captured]
+    roots = [buffer_root(v) for v in captured if isinstance(v.type, ir.MemRefType)]
+    return [isinstance(v.type, ir.MemRefType) and roots.count(buffer_root(v)) == 1 for v in captured]
 
 
-def _root(value: Any) -> Any:
+def buffer_root(value: Any) -> Any:
     """The argument or allocation that a buffer is a view of."""
     while not isinstance(value.owner, ir.Block) and value.owner.operation.operands:
         op = value.owner.operation

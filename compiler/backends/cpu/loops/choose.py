@@ -195,9 +195,10 @@ def _shape(nest: Nest, target: CpuTarget, lanes: int, vector: int, packed: int |
 
 def _reduction(nest: Nest, lanes: int) -> Plan | None:
     """Lanes along a reduction that every input walks densely, when the combining operation is known."""
-    if len(nest.outputs) != 1 or combiner_of(nest.body) is None:
+    if combiner_of(nest.body) is None or not all(_is_stored(nest, i) for i in range(1, len(nest.outputs))):
         return None
     able = [d for d in nest.loops(False) if not _gathers(nest, d) and any(a.is_unit(d) for a in nest.inputs)]
+    able = [d for d in able if all(a.is_unit(d) for a in nest.outputs[1:])]
     if not able:
         return None
     vector = max(able, key=lambda d: (nest.known_size(d) or 1 << 30, d))
@@ -205,6 +206,12 @@ def _reduction(nest: Nest, lanes: int) -> Plan | None:
     if rows is None:
         return Plan("lanes", vector, None, lanes, 4)
     return Plan("lanes", vector, rows, lanes, 1, 4)
+
+
+def _is_stored(nest: Nest, i: int) -> bool:
+    """Whether output `i` is no sum: another element at each point of all loops, and never read."""
+    access = nest.outputs[i]
+    return all(map(access.moves_with, range(len(nest.sizes)))) and not reads_argument(nest.body, len(nest.inputs) + i)
 
 
 def _sharing_rows(nest: Nest, vector: int) -> int | None:

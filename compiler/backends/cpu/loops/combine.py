@@ -44,11 +44,11 @@ class Combiner:
 
 
 def combiner_of(body: Any) -> Combiner | None:
-    """The combiner of a body with one result, when it yields `combine(accumulator, term)` and uses the accumulator
-    nowhere else."""
+    """The combiner of a body whose first result is `combine(accumulator, term)`, when it uses the accumulator nowhere
+    else."""
     end = list(body.operations)[-1].operation
-    accumulator = body.arguments[len(body.arguments) - 1]
-    if len(end.operands) != 1 or isinstance(end.operands[0].owner, ir.Block):
+    accumulator = body.arguments[len(body.arguments) - len(end.operands)]
+    if isinstance(end.operands[0].owner, ir.Block):
         return None
     last = end.operands[0].owner.operation
     uses = [use.owner.operation for use in accumulator.uses]

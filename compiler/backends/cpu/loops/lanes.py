@@ -119,8 +119,11 @@ class _Rows:
                     here[plan.rows] = add(counters[plan.rows], row)
                 slot = row * plan.vectors + v
                 arguments = load_inputs(nest, here, plan.vector, plan.lanes, active)
+                arguments += [result[slot], *[None] * len(nest.outputs[1:])]
                 reader = index_reader(nest, here, plan.vector, plan.lanes)
-                (value,) = evaluate(nest.body, [*arguments, result[slot]], reader, active)
+                value, *stored = evaluate(nest.body, arguments, reader, active)
+                for access, one in zip(nest.outputs[1:], stored, strict=True):
+                    access.store_vector(one, access.offset(here), plan.lanes, active)
                 value = splat(widen(value), plan.lanes)
                 if active is not None:
                     value = arith.select(lane_mask(active, plan.lanes), value, result[slot])

@@ -12,6 +12,7 @@ from stratagem.compiler.backends.cpu.build import i64
 from stratagem.compiler.backends.cpu.loops.absorb import clone_at_first_iteration, window_loops, with_loops
 from stratagem.compiler.backends.cpu.loops.block import emit_block
 from stratagem.compiler.backends.cpu.loops.choose import FEW_ROWS, Plan, choose
+from stratagem.compiler.backends.cpu.loops.fuse import fuse_producers
 from stratagem.compiler.backends.cpu.loops.initial import fill_before, value_of
 from stratagem.compiler.backends.cpu.loops.lanes import emit_lanes
 from stratagem.compiler.backends.cpu.loops.map import emit_map
@@ -38,7 +39,7 @@ def lower_linalg(module: Any, target: CpuTarget) -> list[tuple[str, Plan]]:
 def _lower_all(function: Any, target: CpuTarget) -> list[Plan]:
     """Lowers a function's operations, readers first: a reduction takes over the fill that its sums start from."""
     plans: list[Plan] = []
-    rest = [one for one in walk(function) if one.name == "linalg.generic"]
+    rest = fuse_producers([one for one in walk(function) if one.name == "linalg.generic"])
     while rest:
         lowered = _lower(rest.pop(), target)
         if lowered is None:
