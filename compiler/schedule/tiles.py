@@ -21,6 +21,7 @@ from stratagem.compiler.schedule.cost import (
 from stratagem.compiler.schedule.dims import KernelDims
 from stratagem.compiler.schedule.footprint import Footprint, extent, footprints
 from stratagem.compiler.schedule.machine import TileTarget
+from stratagem.compiler.schedule.structured import is_contraction
 from stratagem.hwmodels import Device
 
 ROWS_UNKNOWN = 64
@@ -51,10 +52,9 @@ def choose_row_tiles(dims: KernelDims, target: TileTarget, repeated: Collection[
     """Tiles of kernels without contraction: as many rows as fit, the innermost dimension first.
 
     Starts with one element of every tiled dimension and doubles them from the innermost outwards while the
-    tile fits
-    the memory nearest to the unit and enough tiles remain for all units. Dimensions in `repeated` (batch and
-    heads
-    around contractions) stay at one: nothing is shared along them.
+    tile fits and enough tiles remain for all units. Where several operations walk a tile one after the other,
+    it should fit the memory nearest to the unit; else the largest that the unit has to itself. Dimensions in
+    `repeated` (batch and heads around contractions) stay at one: nothing is shared along them.
     """
     tensors = footprints(dims)
     order = [d for d in reversed(dims.common) if d not in repeated]
@@ -63,14 +63,19 @@ def choose_row_tiles(dims: KernelDims, target: TileTarget, repeated: Collection[
     for d in dims.common:
         total *= extent(dims, d)
     work = _elements(dims, sizes)
-    limit = max(total // (target.units * TILES_PER_UNIT), -(-LEAST_WORK * target.width // max(work, 1)), 1)
+    least = max(-(-LEAST_WORK * target.width // max(work, 1)), 1)
+    limit = max(total // (target.units * TILES_PER_UNIT), least)
+    near = walked_again(dims) and rows_fit_near(tensors, sizes, dims.common, target)
     stages = _streamed(dims, tensors, sizes, target)
     for position, d in enumerate(order):
         _grow(
             sizes,
             d,
             extent(dims, d),
-            lambda: rows_fit(tensors, sizes, dims.common, target),
+            lambda: (
+                rows_fit(tensors, sizes, dims.common, target)
+                and (not near or _taken(sizes, order) <= least or rows_fit_near(tensors, sizes, dims.common, target))
+            ),
             _rows_left(dims, sizes, order, limit),
         )
         aligned = target.lanes if position == 0 and not _has_inner(dims, sizes) else 1
@@ -131,11 +136,23 @@ def _has_inner(dims: KernelDims, sizes: dict[int, int]) -> bool:
     return any(size > 1 for d, size in sizes.items() if d not in dims.common)
 
 
-def _rows_left(dims: KernelDims, sizes: dict[int, int], order: list[int], limit: int) -> int:
+def walked_again(dims: KernelDims) -> bool:
+    """Whether a tile is walked by several operations, none of them a contraction, which chooses its own blocks."""
+    cut = {d for d, size in dims.extents.items() if size != 1}
+    whole = [op for op, loops in dims.loops.items() if cut <= set(loops.dims)]
+    return len(whole) > 1 and not any(is_contraction(op) for op in dims.loops)
+
+
+def _taken(sizes: dict[int, int], order: list[int]) -> int:
+    """Rows of a tile."""
     taken = 1
     for d in order:
         taken *= sizes[d]
-    return max(limit // taken, 1)
+    return taken
+
+
+def _rows_left(dims: KernelDims, sizes: dict[int, int], order: list[int], limit: int) -> int:
+    return max(limit // _taken(sizes, order), 1)
 
 
 def _grow(sizes: dict[int, int], dim: int, whole: int, fits: object, most: int) -> None:
@@ -164,14 +181,25 @@ def rows_fit(tensors: list[Footprint], sizes: dict[int, int], tiled: list[int], 
     """Whether a tile of rows fits. Tensors that every tile reads whole may take half of the memory, not
     more: what is
     larger streams through."""
-    moving = sum(t.bytes(sizes) for t in tensors if t.dims() & set(tiled))
-    shared = sum(t.bytes(sizes) for t in tensors if not t.dims() & set(tiled))
+    moving, shared = _moving_and_shared(tensors, sizes, tiled)
     if target.copies:
         return moving + shared <= target.near
     if target.registers is not None and target.holds_tiles_in_registers:
         made = sum(t.bytes(sizes) for t in tensors if t.made)
         return made <= target.registers // REGISTER_SHARE
     return moving <= target.far - min(shared, target.far // 2)
+
+
+def rows_fit_near(tensors: list[Footprint], sizes: dict[int, int], tiled: list[int], target: TileTarget) -> bool:
+    """The same for the memory nearest to the unit."""
+    moving, shared = _moving_and_shared(tensors, sizes, tiled)
+    return moving <= target.near - min(shared, target.near // 2)
+
+
+def _moving_and_shared(tensors: list[Footprint], sizes: dict[int, int], tiled: list[int]) -> tuple[int, int]:
+    """Bytes of a tile's own parts of tensors, and of tensors that every tile reads whole."""
+    moving = sum(t.bytes(sizes) for t in tensors if t.dims() & set(tiled))
+    return moving, sum(t.bytes(sizes) for t in tensors if not t.dims() & set(tiled))
 
 
 # ---- contractions

@@ -28,6 +28,7 @@ class CpuTarget:
         triple, cpu, features: as LLVM spells them; an empty triple means this process's own.
         vector_bytes: bytes of one vector register. registers: how many there are.
         cache_bytes: first-level data cache of one core. panel_bytes: what a packed panel may take of the next one.
+        private_bytes: the largest cache that a core has to itself. line_bytes: of a line of the first level.
     """
 
     triple: str = ""
@@ -37,6 +38,8 @@ class CpuTarget:
     registers: int = 16
     cache_bytes: int = 32 * 1024
     panel_bytes: int = 256 * 1024
+    private_bytes: int = 1024 * 1024
+    line_bytes: int = 64
 
     def lanes(self, dtype: str) -> int:
         """Elements of `dtype` in one vector register, at least 1."""
@@ -47,7 +50,8 @@ class CpuTarget:
         """Reads the description's `target` facts and its register and cache levels; absent facts take the defaults."""
         facts = device.target
         vector_bytes, registers = _register_file(device)
-        caches = [level.size for level in reversed(device.memories()) if level.kind == "cache" and level.size]
+        levels = [level for level in reversed(device.memories()) if level.kind == "cache" and level.size]
+        caches = [level.size for level in levels if level.size]
         default = CpuTarget()
         return CpuTarget(
             triple=str(facts.get("triple", "")),
@@ -57,7 +61,16 @@ class CpuTarget:
             registers=registers,
             cache_bytes=caches[0] if caches else default.cache_bytes,
             panel_bytes=caches[1] // 4 if len(caches) > 1 else default.panel_bytes,
+            private_bytes=_private_cache(device) or default.private_bytes,
+            line_bytes=levels[0].granule if levels and levels[0].granule > 1 else default.line_bytes,
         )
+
+
+def _private_cache(device: Device) -> int:
+    """Bytes of the largest cache inside the outermost group; 0 where there is none."""
+    kinds = [level.kind for level in device.levels]
+    inside = device.levels[kinds.index("group") :] if "group" in kinds else ()
+    return max((level.size or 0 for level in inside if level.kind == "cache"), default=0)
 
 
 def _features(value: object) -> str:

@@ -18,7 +18,15 @@ ROUND = 12582912.0
 LN2_HIGH = 0.693359375
 """ln 2 to 9 bits: products with exponents are exact. LN2_LOW is the rest."""
 LN2_LOW = math.log(2.0) - LN2_HIGH
-EXP = (0.4999999403953552, 0.1666652113199234, 0.04166838899254799, 0.0083687175065279, 0.0013814596459269524)
+EXP = (
+    1.0,
+    1.0,
+    0.4999999403953552,
+    0.1666652113199234,
+    0.04166838899254799,
+    0.0083687175065279,
+    0.0013814596459269524,
+)
 LOG = (
     0.3333333134651184,
     -0.250008225440979,
@@ -54,22 +62,20 @@ COS = (0.04166664555668831, -0.0013887315290048718, 2.4433080398011953e-05)
 def exp(x: Real, scaled: Scale = in_two_steps) -> Real:
     # Beyond these bounds the result is infinite or rounds to 0; inside, the exponent fits two factors.
     count, rest = _split_exponent(x.clamped(-105.0, 89.0))
-    value = rest * rest * polynomial(rest, EXP) + rest + 1.0
-    return scaled(value, count)
+    return scaled(polynomial(rest, EXP), count)
 
 
 def exp2(x: Real, scaled: Scale = in_two_steps) -> Real:
     x = x.clamped(-151.0, 128.5)
     count = (x + ROUND).bits() - _ROUND_BITS
     rest = (x - count.to_real()) * math.log(2.0)
-    value = rest * rest * polynomial(rest, EXP) + rest + 1.0
-    return scaled(value, count)
+    return scaled(polynomial(rest, EXP), count)
 
 
 def expm1(x: Real) -> Real:
     # s = 2^(n-1) keeps n = 128 in range: s*p + (s - 1/2), doubled. Where n = 0 nothing cancels: that sum is p/2.
     count, rest = _split_exponent(x.clamped(-18.0, 89.0))
-    part = rest * rest * polynomial(rest, EXP) + rest
+    part = rest * rest * polynomial(rest, EXP[2:]) + rest
     half = power_of_two(count - 1)
     value = half * part + (half - 0.5)
     return choose(x.absolute().compare("olt", 1e-7), x, value + value)
@@ -116,7 +122,7 @@ def erf(x: Real) -> Real:
     a = x.absolute().clamped(0.0, 4.0)
     near = a * polynomial(a * a, ERF_NEAR) + a
     count, rest = _split_exponent(-(a * polynomial(a, ERF_FAR) + a))  # between -18 and 0: one factor serves
-    far = 1.0 - (rest * rest * polynomial(rest, EXP) + rest + 1.0) * power_of_two(count)
+    far = 1.0 - polynomial(rest, EXP) * power_of_two(count)
     return choose(a.compare("olt", 1.0), near, far).with_sign_of(x)
 
 

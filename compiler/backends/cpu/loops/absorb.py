@@ -97,7 +97,7 @@ def _read_loop(loop: Any, op: Any) -> Absorbed | None:
     if begin is None or end is None or step is None or end <= begin or (end - begin) % step:
         return None
     counter = loop.regions[0].blocks[0].arguments[0]
-    moves = [_buffer_move(v, counter) for v in op.operands]
+    moves = [buffer_move(v, counter) for v in op.operands]
     if any(m is None for m in moves):
         return None
     outputs = list(ir.DenseI32ArrayAttr(op.attributes["operandSegmentSizes"]))[1]
@@ -112,13 +112,13 @@ def _constant(value: Any) -> int | None:
     return int(ir.IntegerAttr(value.owner.operation.attributes["value"]).value)
 
 
-def _buffer_move(value: Any, counter: Any) -> int | None:
+def buffer_move(value: Any, counter: Any) -> int | None:
     """Elements by which a buffer's start moves with the counter; None when that is not a known constant."""
     if isinstance(value.owner, ir.Block) or not isinstance(value.type, ir.MemRefType):
         return 0
     op = value.owner.operation
     if op.name == "memref.cast":
-        return _buffer_move(op.operands[0], counter)
+        return buffer_move(op.operands[0], counter)
     if op.name != "memref.subview":
         return 0
     groups = list(ir.DenseI32ArrayAttr(op.attributes["operandSegmentSizes"]))
@@ -126,7 +126,7 @@ def _buffer_move(value: Any, counter: Any) -> int | None:
     offsets = iter(operands[1 : 1 + groups[1]])
     if any(_index_move(v, counter) != 0 for v in operands[1 + groups[1] :]):
         return None
-    total = _buffer_move(op.operands[0], counter)
+    total = buffer_move(op.operands[0], counter)
     strides, _ = ir.MemRefType(op.operands[0].type).get_strides_and_offset()
     for static, stride in zip(ir.DenseI64ArrayAttr(op.attributes["static_offsets"]), strides, strict=True):
         move = _index_move(next(offsets), counter) if static == DYNAMIC else 0

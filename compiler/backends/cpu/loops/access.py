@@ -26,6 +26,8 @@ from stratagem.compiler.backends.cpu.build import (
 )
 
 NARROW_FLOATS = ("bf16", "f16")
+_ALL_LEVELS = 3
+"""In LLVM's prefetch: into every cache. Lines that leave the first level before they are read wait in the second."""
 
 
 @dataclass(frozen=True)
@@ -37,12 +39,14 @@ class Access:
         pointer: address of the element at counters 0; None for a scalar operand.
         scalar: the value of a scalar operand.
         coefficients: per loop, elements by which its counter moves the address.
+        ahead: elements from here to what the next tile reads in this place; 0 where nothing is gained by fetching it.
     """
 
     element: Any
     pointer: Any
     coefficients: tuple[Size, ...]
     scalar: Any = None
+    ahead: int = 0
 
     def moves_with(self, d: int) -> bool:
         """Whether the address depends on loop `d`."""
@@ -128,6 +132,11 @@ class Access:
                 "vector.insert", results=[kind], operands=[element, value], attributes={"static_position": at}
             ).result
         return value
+
+    def fetch_ahead(self, offset: Size) -> None:
+        """Starts to bring the line that the next tile reads in this place into the caches."""
+        address = element_pointer(self.pointer, add(offset, self.ahead), self.stored)
+        llvm.intr_prefetch(address, 0, _ALL_LEVELS, 1)
 
     def store(self, value: Any, offset: Size) -> None:
         """Writes one element."""

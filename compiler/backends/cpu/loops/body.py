@@ -14,6 +14,7 @@ from stratagem.compiler.backends.cpu.loops.division import is_division, safe_div
 from stratagem.compiler.ir import walk
 
 IndexOf = Callable[[int], Any]
+_EXTREMES = ("arith.maximumf", "arith.minimumf")
 _CONTRACTED = ("arith.addf", "arith.subf", "arith.mulf")
 
 
@@ -26,18 +27,23 @@ def _is_lanewise(op: Any) -> bool:
     return op.name == "linalg.index" or (op.name.startswith(("arith.", "math.")) and not len(op.regions))
 
 
-def evaluate(body: Any, arguments: Sequence[Any], index_of: IndexOf, active: Any = None) -> list[Any]:
+def evaluate(
+    body: Any, arguments: Sequence[Any], index_of: IndexOf, active: Any = None, *, any_zero: bool = False
+) -> list[Any]:
     """Emits the body and returns what it yields.
 
     Args:
         arguments: a value per block argument, scalar or vector, narrow floats widened; None where it is unused.
         index_of: original loop -> its counter as an index value, scalar or vector.
         active: how many lanes count (i64), None when all do; the others must not trap.
+        any_zero: of zeros of both signs, an extreme may be either: for reductions, whose order is not fixed.
     """
     values: dict[Any, Any] = dict(zip(body.arguments, arguments, strict=True))
     operations = [op.operation for op in body.operations]
     for op in operations[:-1]:
         results = _emit(op, values, index_of, active)
+        if any_zero and op.name in _EXTREMES:
+            results[0].owner.attributes["fastmath"] = ir.Attribute.parse("#arith.fastmath<nsz>")
         values.update(zip(op.results, results, strict=True))
     return [_lookup(v, values) for v in operations[-1].operands]
 

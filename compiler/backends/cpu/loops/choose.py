@@ -37,6 +37,7 @@ class Plan:
         packed: the input copied to a dense panel first, if any; must: in place it cannot be read as vectors.
         chunk: how many steps of the only reduction all blocks of columns do before the next ones; 0 for all of them.
         few: the plan to follow instead where, at run time, there are fewer than FEW_ROWS rows.
+        line_bytes: of a cache line, for what is fetched ahead.
     """
 
     kind: str
@@ -49,6 +50,7 @@ class Plan:
     must: bool = False
     chunk: int = 0
     few: Plan | None = None
+    line_bytes: int = 64
 
     def __str__(self) -> str:
         """For reports: `block 12x2 of 16 lanes, packed`."""
@@ -71,7 +73,7 @@ def choose(nest: Nest, target: CpuTarget) -> Plan:
             return _turned(nest, lanes, vectors) or Plan("scalar")
         return Plan("map", best, None, lanes)
     block = _best_block(nest, target, lanes, vectors)
-    reduction = _reduction(nest, lanes)
+    reduction = _reduction(nest, target, lanes)
     if block is None or _too_narrow(nest, block):
         return reduction or block or Plan("scalar")
     few = reduction if block.must else _wide(nest, target, block)
@@ -193,7 +195,7 @@ def _shape(nest: Nest, target: CpuTarget, lanes: int, vector: int, packed: int |
     return Plan("block", vector, rows, lanes, max(1, vectors), height if rows is not None else 1, packed, must)
 
 
-def _reduction(nest: Nest, lanes: int) -> Plan | None:
+def _reduction(nest: Nest, target: CpuTarget, lanes: int) -> Plan | None:
     """Lanes along a reduction that every input walks densely, when the combining operation is known."""
     if combiner_of(nest.body) is None or not all(_is_stored(nest, i) for i in range(1, len(nest.outputs))):
         return None
@@ -204,8 +206,8 @@ def _reduction(nest: Nest, lanes: int) -> Plan | None:
     vector = max(able, key=lambda d: (nest.known_size(d) or 1 << 30, d))
     rows = _sharing_rows(nest, vector)
     if rows is None:
-        return Plan("lanes", vector, None, lanes, 4)
-    return Plan("lanes", vector, rows, lanes, 1, 4)
+        return Plan("lanes", vector, None, lanes, 4, line_bytes=target.line_bytes)
+    return Plan("lanes", vector, rows, lanes, 1, 4, line_bytes=target.line_bytes)
 
 
 def _is_stored(nest: Nest, i: int) -> bool:

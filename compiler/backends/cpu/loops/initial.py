@@ -6,18 +6,22 @@ from typing import Any
 
 from torch_mlir import ir
 
+from stratagem.compiler.backends.cpu.loops.body import reads_argument
+
 UNTOUCHED = ("arith.", "affine.", "memref.subview", "memref.cast", "memref.dim", "memref.alloc", "index.")
 """Operations between a fill and its reader that neither read nor write buffers."""
 
 
 def fill_before(place: Any, op: Any) -> Any | None:
-    """The `linalg.generic` right before `place` that does nothing but fill the buffer that `op` then writes all of.
+    """The `linalg.generic` right before `place` that does nothing but fill the buffer that `op` then writes all of: that
+    of its sums, which come before outputs that it only stores.
 
     Right before: nothing between the two reads or writes any buffer. `place` is `op` or a loop around it. None where
     there is no such fill.
     """
-    buffer = op.operands[len(op.operands) - 1]
-    if int(ir.DenseI32ArrayAttr(op.attributes["operandSegmentSizes"])[1]) != 1 or not _writes_all(op, buffer):
+    first, count = (int(n) for n in ir.DenseI32ArrayAttr(op.attributes["operandSegmentSizes"]))
+    body, buffer = op.regions[0].blocks[0], op.operands[first]
+    if any(reads_argument(body, first + i) for i in range(1, count)) or not _writes_all(op, first):
         return None
     before = None
     for view in place.block.operations:
@@ -45,9 +49,9 @@ def value_of(fill: Any) -> Any | None:
     return value
 
 
-def _writes_all(op: Any, buffer: Any) -> bool:
-    """Whether every element of the output is indexed by loop counters of its own."""
-    written = ir.AffineMapAttr(ir.ArrayAttr(op.attributes["indexing_maps"])[len(op.operands) - 1]).value
+def _writes_all(op: Any, output: int) -> bool:
+    """Whether every element of the operand `output` is indexed by loop counters of its own."""
+    buffer, written = op.operands[output], ir.AffineMapAttr(ir.ArrayAttr(op.attributes["indexing_maps"])[output]).value
     loops = [ir.AffineDimExpr(e).position for e in written.results if isinstance(e, ir.AffineDimExpr)]
     sizes = zip(written.results, ir.MemRefType(buffer.type).shape, strict=True)
     rest = [size == 1 for e, size in sizes if not isinstance(e, ir.AffineDimExpr)]

@@ -120,8 +120,9 @@ class _Rows:
                 slot = row * plan.vectors + v
                 arguments = load_inputs(nest, here, plan.vector, plan.lanes, active)
                 arguments += [result[slot], *[None] * len(nest.outputs[1:])]
+                self._fetch_ahead(here, v)
                 reader = index_reader(nest, here, plan.vector, plan.lanes)
-                value, *stored = evaluate(nest.body, arguments, reader, active)
+                value, *stored = evaluate(nest.body, arguments, reader, active, any_zero=True)
                 for access, one in zip(nest.outputs[1:], stored, strict=True):
                     access.store_vector(one, access.offset(here), plan.lanes, active)
                 value = splat(widen(value), plan.lanes)
@@ -129,6 +130,12 @@ class _Rows:
                     value = arith.select(lane_mask(active, plan.lanes), value, result[slot])
                 result[slot] = value
         return result
+
+    def _fetch_ahead(self, here: list[Size], v: int) -> None:
+        """Once for each line of the inputs that say so."""
+        for access in self.nest.inputs:
+            if access.ahead and v * self.plan.lanes * access.bytes() % self.plan.line_bytes == 0:
+                access.fetch_ahead(access.offset(here))
 
     def _finish(self, row: int, parts: list[Any]) -> None:
         while len(parts) > 1:

@@ -17,6 +17,7 @@ from stratagem.compiler.backends.cpu.loops.initial import fill_before, value_of
 from stratagem.compiler.backends.cpu.loops.lanes import emit_lanes
 from stratagem.compiler.backends.cpu.loops.map import emit_map
 from stratagem.compiler.backends.cpu.loops.nest import Nest, NotLinear, read_nest, simplify
+from stratagem.compiler.backends.cpu.loops.prefetch import Ahead, fetched_ahead
 from stratagem.compiler.backends.cpu.loops.scalar import emit_scalar
 from stratagem.compiler.backends.cpu.loops.turn import emit_turn
 from stratagem.compiler.backends.cpu.target import CpuTarget
@@ -40,8 +41,10 @@ def _lower_all(function: Any, target: CpuTarget) -> list[Plan]:
     """Lowers a function's operations, readers first: a reduction takes over the fill that its sums start from."""
     plans: list[Plan] = []
     rest = fuse_producers([one for one in walk(function) if one.name == "linalg.generic"])
+    ahead = fetched_ahead(rest, target)
     while rest:
-        lowered = _lower(rest.pop(), target)
+        op = rest.pop()
+        lowered = _lower(op, target, ahead.get(op, {}))
         if lowered is None:
             continue
         plan, fill = lowered
@@ -52,7 +55,7 @@ def _lower_all(function: Any, target: CpuTarget) -> list[Plan]:
     return plans
 
 
-def _lower(op: Any, target: CpuTarget) -> tuple[Plan, Any | None] | None:
+def _lower(op: Any, target: CpuTarget, ahead: Ahead) -> tuple[Plan, Any | None] | None:
     """Replaces an operation and the loops that it absorbs; also returns the fill that is no longer needed."""
     if len(op.results) or any(isinstance(v.type, ir.RankedTensorType) for v in op.operands):
         return None
@@ -61,7 +64,7 @@ def _lower(op: Any, target: CpuTarget) -> tuple[Plan, Any | None] | None:
     work = clone_at_first_iteration(op, loops) if loops else op
     with ir.InsertionPoint(work):
         try:
-            nest = simplify(with_loops(read_nest(work), loops))
+            nest = simplify(with_loops(_fetching(read_nest(work), ahead), loops))
         except NotLinear:
             if loops:
                 work.erase()
@@ -80,6 +83,11 @@ def _starts_in_registers(plan: Plan) -> bool:
     """Whether every block of outputs is made once, by a strategy that keeps it in registers meanwhile."""
     plans = [plan] if plan.few is None else [plan, plan.few]
     return all(one.kind in ("block", "lanes") and not one.chunk for one in plans)
+
+
+def _fetching(nest: Nest, ahead: Ahead) -> Nest:
+    """The nest with what its inputs fetch ahead."""
+    return replace(nest, inputs=[replace(a, ahead=ahead.get(i, 0)) for i, a in enumerate(nest.inputs)])
 
 
 def _emit(nest: Nest, plan: Plan) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from torch_mlir import ir
@@ -114,7 +114,7 @@ def _remove(nest: Nest, d: int) -> None:
     for accesses in (nest.inputs, nest.outputs):
         for i, access in enumerate(accesses):
             rest = access.coefficients[:d] + access.coefficients[d + 1 :]
-            accesses[i] = Access(access.element, access.pointer, rest, access.scalar)
+            accesses[i] = replace(access, coefficients=rest)
     nest.position = [None if p == d else p - 1 if p is not None and p > d else p for p in nest.position]
 
 
