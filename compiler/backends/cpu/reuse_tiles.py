@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from torch_mlir import ir
+from torch_mlir.dialects import bufferization
 
 from stratagem.compiler.ir import functions, walk
 
@@ -18,8 +19,11 @@ def reuse_tiles(module: Any) -> None:
     """Rewrites the kernels of a module, on tensors."""
     with module.context, ir.Location.unknown():
         for function in functions(module):
-            for op in reversed([one for one in walk(function) if one.name == "linalg.generic"]):
+            ops = [one for one in walk(function) if one.name == "linalg.generic"]
+            for op in reversed(ops):
                 _reuse_input(op)
+            for op in ops:
+                _separate_sums(op)
 
 
 def _reuse_input(op: Any) -> None:
@@ -39,6 +43,27 @@ def _reuse_input(op: Any) -> None:
         if _start_in(value, start, place, op):
             op.operands[len(op.operands) - 1] = value
             return
+
+
+def _separate_sums(op: Any) -> None:
+    """Gives the sums of a reduction memory of their own. In that of earlier ones, which `op`'s producer may still read,
+    it could not run together with its producer."""
+    fill = _maker(op.operands[len(op.operands) - 1])
+    if _is_elementwise(op) or fill is None or fill.name != "linalg.fill":
+        return
+    empty = _maker(fill.operands[1])
+    if empty is None or empty.name != "tensor.empty" or (_is_used_once(empty) and _is_used_once(fill)):
+        return
+    with ir.InsertionPoint(op):
+        # No `tensor.empty`: equal ones become one again.
+        own = bufferization.AllocTensorOp(empty.results[0].type, list(empty.operands)).result
+    filled = fill.clone(ir.InsertionPoint(op)).operation
+    filled.operands[1] = own
+    op.operands[len(op.operands) - 1] = filled.results[0]
+
+
+def _is_used_once(op: Any) -> bool:
+    return len(list(op.results[0].uses)) == 1
 
 
 def _unwritten_start(value: Any, reader: Any) -> Any | None:
@@ -67,7 +92,7 @@ def _start_in(value: Any, start: Any, place: Any, reader: Any) -> bool:
     taken = _maker(place)
     if taken is None or taken.name != "tensor.extract_slice" or taken.block != reader.block:
         return False
-    if len(list(place.uses)) != 1:
+    if not _is_used_once(taken):
         return False
     maker = _maker(value)
     order = {child.operation: n for n, child in enumerate(reader.block.operations)}

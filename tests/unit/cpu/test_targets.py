@@ -12,6 +12,7 @@ import pytest
 from stratagem.compiler.backends.base import backend_names, load_backend
 from stratagem.compiler.backends.cpu.compile import emit_assembly, emit_object, kernels_to_llvm
 from stratagem.compiler.backends.cpu.linker import find_c_compiler, link
+from stratagem.compiler.backends.cpu.llvm import has_power_of_two_scaling
 from stratagem.compiler.backends.cpu.target import CpuTarget
 from stratagem.compiler.ir import parse_module
 from stratagem.hwmodels import Device, Level, Unit
@@ -46,6 +47,16 @@ def test_objects_of_other_machines(name: str, texts: dict[str, str]) -> None:
     assert data[:4] == b"\x7fELF"
     assert int.from_bytes(data[18:20], "little") == machine
     assert instruction in emit_assembly(texts[name], target)
+
+
+def test_exponentials_scale_by_an_instruction_where_there_is_one() -> None:
+    text = structured(["?xf32"], "?xf32", ["(i)->(i)"] * 2, "p", "%y = math.exp %x0 : f32\nlinalg.yield %y : f32")
+    wide = CpuTarget("x86_64-unknown-linux-gnu", "x86-64-v4", "", 64, 32)
+    assert has_power_of_two_scaling(wide, 16)
+    assert "vscalefps" in emit_assembly(kernels_to_llvm(parse_module(text), wide)[0], wide)
+    for target, _, _ in TARGETS.values():
+        assert not has_power_of_two_scaling(target, target.lanes("f32"))
+        assert "llvm.ldexp" not in kernels_to_llvm(parse_module(text), target)[0]
 
 
 def test_generated_code_needs_the_runtime_and_nothing_else(texts: dict[str, str], tmp_path: Path) -> None:

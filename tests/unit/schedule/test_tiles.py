@@ -42,6 +42,26 @@ func.func @f(%a: tensor<{m}x{n}xf32>, %c: tensor<{m}x{n}xf32>) -> tensor<{m}x{n}
 }}"""
 
 
+AGAIN = """
+func.func @f(%a: tensor<{m}x{n}xf32>, %b: tensor<{m}xf32>, %c: tensor<{m}x{n}xf32>) -> tensor<{m}x{n}xf32> {{
+  %0 = linalg.generic {{indexing_maps = [affine_map<(m, n) -> (m, n)>, affine_map<(m, n) -> (m)>],
+      iterator_types = ["parallel", "reduction"]}}
+    ins(%a : tensor<{m}x{n}xf32>) outs(%b : tensor<{m}xf32>) {{
+  ^bb0(%x: f32, %z: f32):
+    %s = arith.addf %x, %z : f32
+    linalg.yield %s : f32
+  }} -> tensor<{m}xf32>
+  %1 = linalg.generic {{indexing_maps = [affine_map<(m, n) -> (m, n)>, affine_map<(m, n) -> (m)>,
+      affine_map<(m, n) -> (m, n)>], iterator_types = ["parallel", "parallel"]}}
+    ins(%a, %0 : tensor<{m}x{n}xf32>, tensor<{m}xf32>) outs(%c : tensor<{m}x{n}xf32>) {{
+  ^bb0(%x: f32, %y: f32, %z: f32):
+    %s = arith.subf %x, %y : f32
+    linalg.yield %s : f32
+  }} -> tensor<{m}x{n}xf32>
+  return %1 : tensor<{m}x{n}xf32>
+}}"""
+
+
 def dims_of(text: str) -> tuple[list[object], KernelDims]:
     module = parse_module(text)
     keep.append(module)
@@ -123,6 +143,22 @@ def test_rows_fit_and_reach_all_units() -> None:
     choice = choose_row_tiles(dims, target)
     assert bytes_of(choice, dims) <= target.near
     assert (4096 // choice.sizes[dims.common[0]]) >= 64
+
+
+def test_rows_that_are_walked_again_fit_the_nearest_cache() -> None:
+    """Rows of 4 KiB, read twice and written; one operation takes what the second level holds."""
+    device = load_device("generic-avx512")
+
+    def rows(text: str, columns: int, l1: int) -> int:
+        _, dims = dims_of(text.format(m=8192, n=columns))
+        choice = choose_row_tiles(dims, tile_target(resized(device, l1=l1 * 1024), "add", "f32"))
+        return choice.sizes[dims.common[0]]
+
+    assert rows(AGAIN, 1024, 32) == 2
+    assert rows(AGAIN, 1024, 128) == 8
+    assert rows(ROWS, 1024, 32) == rows(ROWS, 1024, 128) > 8
+    # No row of 32 KiB fits the first level: as many as the second one holds.
+    assert rows(AGAIN, 8192, 32) > 1
 
 
 def test_threads_that_are_enough_share_the_scratchpad() -> None:
