@@ -38,22 +38,20 @@ LOG = (
     -0.07634429633617401,
 )
 ERF_NEAR = (
-    0.12837916612625122,
-    -0.3761262595653534,
-    0.1128358542919159,
-    -0.026853810995817184,
-    0.00518832728266716,
-    -0.000801019137725234,
-    7.853854185668752e-05,
+    0.12837915122509003,
+    -0.3761255145072937,
+    0.11282455176115036,
+    -0.026791468262672424,
+    0.005032190587371588,
+    -0.0006203306838870049,
 )
 ERF_FAR = (
-    0.1286943405866623,
-    0.6349694728851318,
-    0.10653091967105865,
-    -0.02401011623442173,
-    0.003757499624043703,
-    -0.000350597663782537,
-    1.396301195200067e-05,
+    0.12852543592453003,
+    0.635680615901947,
+    0.105311818420887,
+    -0.02292218990623951,
+    0.0032250587828457355,
+    -0.00021521661255974323,
 )
 SIN = (-0.16666655242443085, 0.008332177996635437, -0.00019517233886290342)
 COS = (0.04166664555668831, -0.0013887315290048718, 2.4433080398011953e-05)
@@ -121,9 +119,9 @@ def erf(x: Real) -> Real:
     # Near 0 an odd polynomial; further out 1 - exp(-a (1 + q(a))), which from 4 on rounds to 1.
     a = x.absolute().clamped(0.0, 4.0)
     near = a * polynomial(a * a, ERF_NEAR) + a
-    count, rest = _split_exponent(-(a * polynomial(a, ERF_FAR) + a))  # between -18 and 0: one factor serves
-    far = 1.0 - polynomial(rest, EXP) * power_of_two(count)
-    return choose(a.compare("olt", 1.0), near, far).with_sign_of(x)
+    count, rest = _split_exponent(-(a * polynomial(a, ERF_FAR) + a), coarse=True)
+    far = 1.0 - polynomial(rest, EXP) * power_of_two(count)  # the exponent is between -18 and -1: one factor serves
+    return choose(a.compare("olt", 0.875), near, far).with_sign_of(x)
 
 
 def rsqrt(x: Real) -> Real:
@@ -146,12 +144,12 @@ _ROUND_BITS = 0x4B400000
 """The bits of ROUND."""
 
 
-def _split_exponent(x: Real) -> tuple[Whole, Real]:
-    """x = n ln 2 + r with |r| <= ln 2 / 2."""
+def _split_exponent(x: Real, coarse: bool = False) -> tuple[Whole, Real]:
+    """x = n ln 2 + r with |r| <= ln 2 / 2. Coarse: with r within n times 2^-25, which is enough where exp(x) is added to
+    something larger."""
     count = (x * (1.0 / math.log(2.0)) + ROUND).bits() - _ROUND_BITS
     whole = count.to_real()
-    rest = x - whole * LN2_HIGH - whole * LN2_LOW
-    return count, rest
+    return count, x - whole * math.log(2.0) if coarse else x - whole * LN2_HIGH - whole * LN2_LOW
 
 
 def _split_mantissa(x: Real) -> tuple[Real, Real]:
