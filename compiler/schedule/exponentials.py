@@ -126,6 +126,8 @@ def _equal(a: Any, b: Any, of_a: Any, of_b: Any, loops: Loops) -> bool:
     if one.name == "linalg.index":
         mine, theirs = (int(ir.IntegerAttr(o.attributes["dim"]).value) for o in (one, other))
         return loops.setdefault(mine, theirs) == theirs
-    if len(one.regions) or {n: one.attributes[n] for n in one.attributes} != {n: other.attributes[n] for n in other.attributes}:
+    if len(one.regions) or {n: one.attributes[n] for n in one.attributes} != {
+        n: other.attributes[n] for n in other.attributes
+    }:
         return False
     return all(_equal(x, y, of_a, of_b, loops) for x, y in zip(one.operands, other.operands, strict=True))

@@ -1,8 +1,8 @@
 """Elementwise operations on tiles write over the tile that they are the last to read.
 
-Before: `%e = exp(%s) outs(%empty)`, `%y = mul(%e, ...) outs(%place)`. After: `%e = exp(%s) outs(%s)` where nothing reads
-`%s` later, or, if the result has a place already, both in that place. A row then takes half of the cache, and the
-lines of the result are fetched while the functions are computed.
+Before: `%e = exp(%s) outs(%empty)`, `%y = mul(%e, ...) outs(%place)`. After: `%e = exp(%s) outs(%s)` where nothing
+reads `%s` later, or, if the result has a place already, both in that place. A row then takes half of the cache, and
+the lines of the result are fetched while the functions are computed.
 """
 
 from __future__ import annotations
@@ -121,7 +121,8 @@ def _uses(value: Any, reader: Any) -> int:
     return sum(operand == value for operand in reader.operands)
 
 
-def _maker(value: Any) -> Any | None:
+def _maker(value: Any) -> Any:
+    """The operation that makes a value; None for a block's argument."""
     return None if isinstance(value.owner, ir.Block) else value.owner.operation
 
 

@@ -25,7 +25,8 @@ def softmax(rows: int, columns: int, step: int, dtype: str = "f32", between: str
     id2, row = "affine_map<(i, j) -> (i, j)>", "affine_map<(i, j) -> (i)>"
     reduction = f'{{indexing_maps = [{id2}, {row}], iterator_types = ["parallel", "reduction"]}}'
     by_row = f'{{indexing_maps = [{id2}, {row}, {id2}], iterator_types = ["parallel", "parallel"]}}'
-    return f"""func.func private @softmax(%x: tensor<{whole}>, %y: tensor<{whole}> {{device.dest}}) -> tensor<{whole}> {{
+    return f"""
+func.func private @softmax(%x: tensor<{whole}>, %y: tensor<{whole}> {{device.dest}}) -> tensor<{whole}> {{
   %zero = arith.constant 0.0 : {dtype}
   %least = arith.constant {"0xFF80" if dtype == "bf16" else "0xFF800000"} : {dtype}
   %r = scf.forall (%i) = (0) to ({rows}) step ({step}) shared_outs(%o = %y) -> (tensor<{whole}>) {{

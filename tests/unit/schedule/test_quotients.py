@@ -20,9 +20,11 @@ SUBTRACTED = """  %shifted = linalg.generic {indexing_maps = [#id, #row, #id], i
     linalg.yield %t : f32
   } -> tensor<3x13x11xf32>
 """
-NORMALISED = SUBTRACTED.replace("%shifted", "%exp").replace(
-    "    linalg.yield %t", "    %u = math.exp %t : f32\n    linalg.yield %u"
-) + """  %none = linalg.fill ins(%zero : f32) outs(%r : tensor<3x13xf32>) -> tensor<3x13xf32>
+NORMALISED = (
+    SUBTRACTED.replace("%shifted", "%exp").replace(
+        "    linalg.yield %t", "    %u = math.exp %t : f32\n    linalg.yield %u"
+    )
+    + """  %none = linalg.fill ins(%zero : f32) outs(%r : tensor<3x13xf32>) -> tensor<3x13xf32>
   %sum = linalg.generic {indexing_maps = [#id, #row], iterator_types = ["parallel", "parallel", "reduction"]}
     ins(%exp : tensor<3x13x11xf32>) outs(%none : tensor<3x13xf32>) {
   ^bb0(%a: f32, %o: f32):
@@ -36,6 +38,7 @@ NORMALISED = SUBTRACTED.replace("%shifted", "%exp").replace(
     linalg.yield %t : f32
   } -> tensor<3x13x11xf32>
 """
+)
 NORMALISED_ATTENTION = ATTENTION.replace(SUBTRACTED, NORMALISED)
 
 
@@ -49,7 +52,9 @@ def divisions(module: Any) -> list[tuple[str, int]]:
             dividend = op.operands[0].owner
             constant = hasattr(dividend, "name") and dividend.name == "arith.constant"
             kind = op.parent.results[0].type
-            found.append(("one" if constant else "element", int(np.prod([kind.get_dim_size(i) for i in range(kind.rank)]))))
+            found.append(
+                ("one" if constant else "element", int(np.prod([kind.get_dim_size(i) for i in range(kind.rank)])))
+            )
     return found
 
 
@@ -88,7 +93,9 @@ def test_other_divisors_divide_as_written(old: str, new: str) -> None:
 
 def test_a_long_contraction_result_is_not_divided_afterwards() -> None:
     """With more columns of values than probabilities in a row, dividing these is less."""
-    wide = NORMALISED_ATTENTION.replace("%v: tensor<3x11x8xf32>) -> tensor<3x13x8xf32>", "%v: tensor<3x11x40xf32>) -> tensor<3x13x40xf32>")
+    wide = NORMALISED_ATTENTION.replace(
+        "%v: tensor<3x11x8xf32>) -> tensor<3x13x8xf32>", "%v: tensor<3x11x40xf32>) -> tensor<3x13x40xf32>"
+    )
     wide = wide.replace("%g = tensor.empty() : tensor<3x13x8xf32>", "%g = tensor.empty() : tensor<3x13x40xf32>")
     head, tail = wide.split("  %h = linalg.fill")
     wide = head + "  %h = linalg.fill" + tail.replace("3x13x8x", "3x13x40x").replace("3x11x8x", "3x11x40x")
@@ -98,7 +105,9 @@ def test_a_long_contraction_result_is_not_divided_afterwards() -> None:
     assert last == ["arith.mulf", "arith.mulf", "arith.addf"]  # by the reciprocal, then the contraction
 
 
-@pytest.mark.parametrize("row", [[-np.inf, -np.inf, -np.inf], [np.nan, 1.0, 2.0], [-np.inf, 0.0, 88.0], [-200.0, -300.0, 3e38]])
+@pytest.mark.parametrize(
+    "row", [[-np.inf, -np.inf, -np.inf], [np.nan, 1.0, 2.0], [-np.inf, 0.0, 88.0], [-200.0, -300.0, 3e38]]
+)
 def test_unusual_rows_are_as_before(row: list[float]) -> None:
     text = softmax("1", 3).replace("%x: tensor<1x3xf32>)", '%x: tensor<1x3xf32> {model.input = "x"})')
     text = text.replace("-> tensor<1x3xf32> {\n    %zero", '-> (tensor<1x3xf32> {model.output = "y"}) {\n    %zero')

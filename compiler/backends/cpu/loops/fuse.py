@@ -84,7 +84,8 @@ def _may_run_at(producer: Any, op: Any) -> bool:
 
 
 def _fused(producer: Any, op: Any, position: int) -> Any:
-    """One generic: inputs of the producer, other inputs of the reduction; outputs the reduction's and the producer's."""
+    """One generic: inputs of the producer, then other inputs of the reduction; outputs of the reduction, then of the
+    producer."""
     own = [i for i in range(len(_inputs(op))) if i != position]
     inputs = [*_inputs(producer), *(op.operands[i] for i in own)]
     read, maps = _maps(op)[position], _maps(op)
@@ -99,7 +100,9 @@ def _fused(producer: Any, op: Any, position: int) -> Any:
     ).operation
     first, second = producer.regions[0].blocks[0], op.regions[0].blocks[0]
     kinds = [*[a.type for a in first.arguments][:-1], *(second.arguments[i].type for i in own)]
-    block = made.regions[0].blocks.append(*kinds, second.arguments[len(second.arguments) - 1].type, first.arguments[len(first.arguments) - 1].type)
+    block = made.regions[0].blocks.append(
+        *kinds, second.arguments[len(second.arguments) - 1].type, first.arguments[len(first.arguments) - 1].type
+    )
     mapping = dict(zip(list(first.arguments)[:-1], block.arguments, strict=False))
     with ir.InsertionPoint(block):
         value = _copy_body(first, mapping)
@@ -149,7 +152,7 @@ def _is_local(value: Any) -> bool:
 
 def _before(op: Any) -> list[Any]:
     """The operations before `op` in its block."""
-    found = []
+    found: list[Any] = []
     for child in op.block.operations:
         if child.operation == op:
             return found

@@ -13,8 +13,9 @@ UNTOUCHED = ("arith.", "affine.", "memref.subview", "memref.cast", "memref.dim",
 
 
 def fill_before(place: Any, op: Any) -> Any | None:
-    """The `linalg.generic` right before `place` that does nothing but fill the buffer that `op` then writes all of: that
-    of its sums, which come before outputs that it only stores.
+    """The `linalg.generic` right before `place` that does nothing but fill the buffer that `op` then writes all of.
+
+    That buffer is the one of the sums, which come before outputs that `op` only stores.
 
     Right before: nothing between the two reads or writes any buffer. `place` is `op` or a loop around it. None where
     there is no such fill.
