@@ -1,7 +1,8 @@
 """Recognises exponentials of rows less their largest value, and their sums: what a softmax divides.
 
 Such exponentials lie between 0 and 1, and their sum between 1 and the number of them, so that neither dividing by the
-sum later nor multiplying by its reciprocal overflows or loses digits where the division as written does not.
+sum later nor multiplying by its reciprocal overflows or loses digits where the division as written does not. Floats of
+16 bits are left alone: they have too little range for the one and too few digits for the other.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from stratagem.compiler.schedule.structured import (
     accesses,
     body,
     body_ops,
+    dtype,
     inits,
     inputs,
     is_elementwise,
@@ -30,6 +32,7 @@ from stratagem.compiler.schedule.structured import (
     owner,
 )
 
+WIDE = ("f32", "f64")
 Loops = dict[int, int]
 """Loop of one op -> the loop of another that it runs with."""
 
@@ -38,7 +41,7 @@ Loops = dict[int, int]
 def summed_exponentials(total: Any) -> Any | None:
     """The tensor of exponentials whose sum over whole rows `total` is; None where it is anything else."""
     op = owner(total) if is_tensor(total) else None
-    if op is None or not _reduces(op, "arith.addf", 0.0) or len(inputs(op)) != 1:
+    if op is None or dtype(total) not in WIDE or not _reduces(op, "arith.addf", 0.0) or len(inputs(op)) != 1:
         return None
     values = inputs(op)[0]
     if owner(body_ops(op)[-1].operands[0]) != body_ops(op)[0] or len(body_ops(op)) != 2:

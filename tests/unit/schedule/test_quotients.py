@@ -91,6 +91,11 @@ def test_other_divisors_divide_as_written(old: str, new: str) -> None:
     assert [kind for kind, _ in divisions(lowered(text.replace(old, new), "generic-avx512"))] == ["element"]
 
 
+def test_narrow_floats_divide_as_written() -> None:
+    text = softmax("64", 129).replace("f32", "f16").replace("0xFF800000", "0xFC00")
+    assert [kind for kind, _ in divisions(lowered(text, "generic-avx512"))] == ["element"]
+
+
 def test_a_long_contraction_result_is_not_divided_afterwards() -> None:
     """With more columns of values than probabilities in a row, dividing these is less."""
     wide = NORMALISED_ATTENTION.replace(

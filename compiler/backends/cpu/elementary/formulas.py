@@ -145,7 +145,7 @@ _ROUND_BITS = 0x4B400000
 
 
 def _split_exponent(x: Real, coarse: bool = False) -> tuple[Whole, Real]:
-    """x = n ln 2 + r with |r| <= ln 2 / 2. Coarse: r within |n| 2^-29, for an exp(x) that is added to something larger."""
+    """x = n ln 2 + r, |r| <= ln 2 / 2. Coarse: r within |n| 2^-29, for an exp(x) that is added to something larger."""
     count = (x * (1.0 / math.log(2.0)) + ROUND).bits() - _ROUND_BITS
     whole = count.to_real()
     return count, x - whole * math.log(2.0) if coarse else x - whole * LN2_HIGH - whole * LN2_LOW
