@@ -147,14 +147,18 @@ def _multiply_by_reciprocals(op: Any) -> None:
             continue
         total = inputs(op)[position]
         with ir.InsertionPoint(op), op.location:
-            one = arith.ConstantOp(division.results[0].type, 1.0).result
-            target = tensor.empty([extent(total, i) for i in range(total.type.rank)], total.type.element_type)
-            inverse = elementwise([total], target, lambda block, one=one: arith.divf(one, block[0]))
-        op.operands[position] = inverse
+            op.operands[position] = _reciprocals(total)
         with ir.InsertionPoint(division), division.location:
             product = arith.mulf(*division.operands)
         division.results[0].replace_all_uses_with(product)
         division.erase()
+
+
+def _reciprocals(values: Any) -> Any:
+    """A tensor of the reciprocals, made at the insertion point."""
+    one = arith.ConstantOp(values.type.element_type, 1.0).result
+    target = tensor.empty([extent(values, i) for i in range(values.type.rank)], values.type.element_type)
+    return elementwise([values], target, lambda arguments: arith.divf(one, arguments[0]))
 
 
 def _shared_divisor(op: Any, division: Any) -> int | None:

@@ -135,8 +135,9 @@ def test_a_tile_that_is_read_later_is_not_written_over() -> None:
     assert np.allclose(got, exact_softmax(x) / 2, rtol=1e-5)
 
 
-def llvm_of(text: str, **numbers: int) -> str:
-    return kernels_to_llvm(parse_module(text), CpuTarget(vector_bytes=64, registers=32, **numbers))[0]
+def llvm_of(text: str, private_bytes: int, line_bytes: int = 64) -> str:
+    target = CpuTarget(vector_bytes=64, registers=32, private_bytes=private_bytes, line_bytes=line_bytes)
+    return kernels_to_llvm(parse_module(text), target)[0]
 
 
 def test_the_next_tile_is_fetched_where_the_input_is_large() -> None:
