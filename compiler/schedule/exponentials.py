@@ -17,7 +17,6 @@ from stratagem.compiler.schedule.structured import (
     REDUCTION,
     Access,
     Linear,
-    accesses,
     body,
     body_ops,
     dtype,
@@ -28,8 +27,9 @@ from stratagem.compiler.schedule.structured import (
     is_generic,
     is_tensor,
     iterators,
-    output_accesses,
+    loop_extents,
     owner,
+    places,
 )
 
 WIDE = ("f32", "f64")
@@ -50,7 +50,7 @@ def summed_exponentials(total: Any) -> Any | None:
         return None
     rows = _loops_of_largest(values)
     loops: Loops = {}
-    if rows is None or not _run_together(accesses(op)[0], output_accesses(owner(values))[0], loops):
+    if rows is None or not _run_together(places(op)[0], places(owner(values))[-1], loops):
         return None
     summed = {loops[i] for i, kind in enumerate(iterators(op)) if kind == REDUCTION and i in loops}
     return values if rows <= summed else None
@@ -74,10 +74,11 @@ def _loops_of_largest(values: Any) -> set[int] | None:
     loops: Loops = {}
     last, accumulator = owner(body_ops(source)[-1].operands[0]), body(source).arguments[len(inputs(source))]
     term = next(v for v in last.operands if v != accumulator)
-    same_place = _run_together(output_accesses(source)[0], accesses(op)[position], loops)
+    same_place = _run_together(places(source)[-1], places(op)[position], loops)
     if not same_place or not _equal(term, x, source, op, loops):
         return None
-    reduced = [i for i, kind in enumerate(iterators(source)) if kind == REDUCTION]
+    sizes = loop_extents(source)
+    reduced = [i for i, kind in enumerate(iterators(source)) if kind == REDUCTION and sizes[i] != 1]
     return {loops[i] for i in reduced} if all(i in loops for i in reduced) else None
 
 
@@ -122,7 +123,7 @@ def _equal(a: Any, b: Any, of_a: Any, of_b: Any, loops: Loops) -> bool:
     first, second = _argument(of_a, a), _argument(of_b, b)
     if first is not None and second is not None:
         same = inputs(of_a)[first] == inputs(of_b)[second]
-        return same and _run_together(accesses(of_a)[first], accesses(of_b)[second], loops)
+        return same and _run_together(places(of_a)[first], places(of_b)[second], loops)
     one, other = owner(a), owner(b)
     if one is None or other is None or one.name != other.name or len(one.operands) != len(other.operands):
         return False

@@ -35,6 +35,7 @@ from stratagem.compiler.schedule.structured import (
     loop_extents,
     output_accesses,
     owner,
+    places,
 )
 from stratagem.compiler.schedule.writes import elementwise
 
@@ -92,11 +93,12 @@ def _is_quotient(op: Any) -> bool:
     if not is_generic(op) or not is_elementwise(op) or len(inputs(op)) != 2 or len(list(op.results[0].uses)) != 1:
         return False
     names = [o.name for o in body_ops(op)]
-    whole = accesses(op)[0] == output_accesses(op)[0]
+    whole = places(op)[0] == places(op)[-1]
     if names != ["arith.divf", "linalg.yield"] or not whole:
         return False
     in_order = list(body_ops(op)[0].operands) == list(body(op).arguments)[:2]
-    return in_order and summed_exponentials(inputs(op)[1]) == inputs(op)[0]
+    summed = summed_exponentials(inputs(op)[1]) if in_order else None
+    return summed is not None and summed == inputs(op)[0]
 
 
 def _place_after(op: Any, position: int, quotient: Any) -> Access | None:

@@ -250,6 +250,15 @@ def loop_extents(op: Any) -> list[int | None]:
     return found
 
 
+def places(op: Any) -> list[Access]:
+    """The accesses of a generic where loops that run once stand at their only iteration, 0."""
+    once = {loop for loop, size in enumerate(loop_extents(op)) if size == 1}
+    return [
+        tuple(None if r is None else Linear(tuple(t for t in r.terms if t[0] not in once), r.constant) for r in access)
+        for access in accesses(op)
+    ]
+
+
 def unsized_loops(read: Sequence[Access], loops: int) -> list[int]:
     """The loops that no access runs over alone: nothing says how often they run, which MLIR refuses."""
     bare = {r.loop for a in read for r in a if r is not None}

@@ -62,16 +62,18 @@ def test_a_row_is_divided_by_one_reciprocal() -> None:
     assert divisions(lowered(softmax("4096", 1000), "generic-avx512"))[0][0] == "one"
 
 
-def test_attention_divides_after_its_second_contraction() -> None:
+@pytest.mark.parametrize("queries", [13, 1])
+def test_attention_divides_after_its_second_contraction(queries: int) -> None:
     assert NORMALISED_ATTENTION != ATTENTION
-    module = lowered(NORMALISED_ATTENTION, "generic-avx512")
+    text = NORMALISED_ATTENTION.replace("3x13", f"3x{queries}")
+    module = lowered(text, "generic-avx512")
     (kernel,) = [f for f in functions(module) if symbol_name(f) != "main"]
     names = [op.name for op in walk(kernel) if op.name in ("math.exp", "arith.divf", "arith.addf", "arith.mulf")]
     # scores, exponentials, their sum, its reciprocal, the second contraction, its product with the reciprocal
     assert names == [
         "arith.mulf", "arith.addf", "math.exp", "arith.addf", "arith.divf", "arith.mulf", "arith.addf", "arith.mulf",
     ]  # fmt: skip
-    assert equal_in_field(parse_module(NORMALISED_ATTENTION), module) is None
+    assert equal_in_field(parse_module(text), module) is None
 
 
 @pytest.mark.parametrize(
@@ -89,6 +91,17 @@ def test_other_divisors_divide_as_written(old: str, new: str) -> None:
     assert old in text
     assert divisions(lowered(text, "generic-avx512"))[0][0] == "one"
     assert [kind for kind, _ in divisions(lowered(text.replace(old, new), "generic-avx512"))] == ["element"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [("math.exp %t", "math.exp2 %t"), ("%t = arith.divf %a, %b", "%t = arith.divf %b, %a")]
+)
+def test_other_quotients_are_contracted_as_written(old: str, new: str) -> None:
+    text = NORMALISED_ATTENTION.replace(old, new)
+    assert text != NORMALISED_ATTENTION
+    module = lowered(text, "generic-avx512")
+    assert [kind for kind, _ in divisions(module)] == ["element"]
+    assert equal_in_field(parse_module(text), module) is None
 
 
 def test_narrow_floats_divide_as_written() -> None:
