@@ -98,6 +98,45 @@ def test_a_sum_of_something_else_takes_in_nothing() -> None:
     assert strategies(softmax(8, 64, 4, sum_of="%t")) == ["lanes", "map", "lanes", "map"]
 
 
+@pytest.mark.parametrize(("rows", "columns"), [(5, 37), (1, 16), (16, 1)])
+def test_sums_of_columns_keep_every_exponential(rows: int, columns: int) -> None:
+    """They run along the columns, not along what they sum, and so do not take in what they read."""
+    tile, sums = f"{rows}x{columns}xf32", f"{columns}xf32"
+    id2 = "affine_map<(i, j) -> (i, j)>"
+    maps = f"[{id2}, affine_map<(i, j) -> (j)>]"
+    text = f"""
+func.func private @k(%x: tensor<{tile}>, %y: tensor<{tile}> {{device.dest}}) -> tensor<{tile}> {{
+  %zero = arith.constant 0.0 : f32
+  %w = tensor.empty() : tensor<{tile}>
+  %e = linalg.generic {{indexing_maps = [{id2}, {id2}], iterator_types = ["parallel", "parallel"]}}
+    ins(%x : tensor<{tile}>) outs(%w : tensor<{tile}>) {{
+  ^bb0(%a: f32, %z: f32):
+    %d = math.exp %a : f32
+    linalg.yield %d : f32
+  }} -> tensor<{tile}>
+  %u = tensor.empty() : tensor<{sums}>
+  %s0 = linalg.fill ins(%zero : f32) outs(%u : tensor<{sums}>) -> tensor<{sums}>
+  %s = linalg.generic {{indexing_maps = {maps}, iterator_types = ["reduction", "parallel"]}}
+    ins(%e : tensor<{tile}>) outs(%s0 : tensor<{sums}>) {{
+  ^bb0(%a: f32, %b: f32):
+    %c = arith.addf %a, %b : f32
+    linalg.yield %c : f32
+  }} -> tensor<{sums}>
+  %q = linalg.generic {{indexing_maps = [{id2}, affine_map<(i, j) -> (j)>, {id2}],
+      iterator_types = ["parallel", "parallel"]}}
+    ins(%e, %s : tensor<{tile}>, tensor<{sums}>) outs(%y : tensor<{tile}>) {{
+  ^bb0(%a: f32, %b: f32, %z: f32):
+    %c = arith.divf %a, %b : f32
+    linalg.yield %c : f32
+  }} -> tensor<{tile}>
+  return %q : tensor<{tile}>
+}}"""
+    x = np.random.default_rng(4).standard_normal((rows, columns)).astype(np.float32)
+    got = Kernels(text).guarded("k", x, np.zeros_like(x))[0]
+    exact = np.exp(x.astype(np.float64))
+    assert np.allclose(got, exact / exact.sum(axis=0), rtol=1e-5)
+
+
 def test_rows_of_bf16_sum_what_was_stored() -> None:
     import ml_dtypes
 

@@ -13,13 +13,16 @@ from torch_mlir.dialects import linalg
 
 from stratagem.compiler.backends.cpu.loops.access import NARROW_FLOATS
 from stratagem.compiler.backends.cpu.loops.body import is_elementwise, reads_argument
+from stratagem.compiler.backends.cpu.loops.choose import choose
 from stratagem.compiler.backends.cpu.loops.combine import combiner_of
+from stratagem.compiler.backends.cpu.loops.nest import NotLinear, read_nest, simplify
 from stratagem.compiler.backends.cpu.outline_phases import buffer_root
+from stratagem.compiler.backends.cpu.target import CpuTarget
 
 _ADDRESSING = ("memref.subview", "memref.cast", "memref.dim")
 
 
-def fuse_producers(ops: list[Any]) -> list[Any]:
+def fuse_producers(ops: list[Any], target: CpuTarget) -> list[Any]:
     """Fuses what can be fused among the generics `ops` of a function, in order; returns those that are there then."""
     found = list(ops)
     for op in ops:
@@ -29,11 +32,30 @@ def fuse_producers(ops: list[Any]) -> list[Any]:
             continue
         with ir.InsertionPoint(op):
             fused = _fused(producer, op, position)
+        if not _runs_along_its_sums(fused, target):
+            fused.erase()
+            continue
         found[found.index(op)] = fused
         found.remove(producer)
         producer.erase()
         op.erase()
     return found
+
+
+def stores_beside_sums(op: Any) -> bool:
+    """Whether an operation has outputs after the first that it never reads: those of producers."""
+    first, count = (int(n) for n in ir.DenseI32ArrayAttr(op.attributes["operandSegmentSizes"]))
+    body = op.regions[0].blocks[0]
+    return any(not reads_argument(body, first + i) for i in range(1, count))
+
+
+def _runs_along_its_sums(fused: Any, target: CpuTarget) -> bool:
+    """Whether the lanes lie along what is summed: only this strategy stores at every step of a sum."""
+    with ir.InsertionPoint(fused):
+        try:
+            return choose(simplify(read_nest(fused)), target).kind == "lanes"
+        except NotLinear:
+            return False
 
 
 def _read_result(op: Any) -> int | None:

@@ -8,7 +8,18 @@ from torch_mlir import ir
 
 from stratagem.compiler.backends.cpu.loops.body import reads_argument
 
-UNTOUCHED = ("arith.", "affine.", "memref.subview", "memref.cast", "memref.dim", "memref.alloc", "index.")
+UNTOUCHED = (
+    "arith.",
+    "affine.",
+    "index.",
+    "memref.subview",
+    "memref.cast",
+    "memref.dim",
+    "memref.alloc",
+    "builtin.unrealized_conversion_cast",
+    "llvm.extractvalue",
+    "llvm.getelementptr",
+)
 """Operations between a fill and its reader that neither read nor write buffers."""
 
 

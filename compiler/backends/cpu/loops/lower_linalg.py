@@ -12,7 +12,7 @@ from stratagem.compiler.backends.cpu.build import i64
 from stratagem.compiler.backends.cpu.loops.absorb import clone_at_first_iteration, window_loops, with_loops
 from stratagem.compiler.backends.cpu.loops.block import emit_block
 from stratagem.compiler.backends.cpu.loops.choose import FEW_ROWS, Plan, choose
-from stratagem.compiler.backends.cpu.loops.fuse import fuse_producers
+from stratagem.compiler.backends.cpu.loops.fuse import fuse_producers, stores_beside_sums
 from stratagem.compiler.backends.cpu.loops.initial import fill_before, value_of
 from stratagem.compiler.backends.cpu.loops.lanes import emit_lanes
 from stratagem.compiler.backends.cpu.loops.map import emit_map
@@ -40,7 +40,7 @@ def lower_linalg(module: Any, target: CpuTarget) -> list[tuple[str, Plan]]:
 def _lower_all(function: Any, target: CpuTarget) -> list[Plan]:
     """Lowers a function's operations, readers first: a reduction takes over the fill that its sums start from."""
     plans: list[Plan] = []
-    rest = fuse_producers([one for one in walk(function) if one.name == "linalg.generic"])
+    rest = fuse_producers([one for one in walk(function) if one.name == "linalg.generic"], target)
     ahead = fetched_ahead(rest, target)
     while rest:
         op = rest.pop()
@@ -59,7 +59,7 @@ def _lower(op: Any, target: CpuTarget, ahead: Ahead) -> tuple[Plan, Any | None] 
     """Replaces an operation and the loops that it absorbs; also returns the fill that is no longer needed."""
     if len(op.results) or any(isinstance(v.type, ir.RankedTensorType) for v in op.operands):
         return None
-    loops = window_loops(op)
+    loops = [] if stores_beside_sums(op) else window_loops(op)
     fill = fill_before(loops[0].loop if loops else op, op)
     work = clone_at_first_iteration(op, loops) if loops else op
     with ir.InsertionPoint(work):
