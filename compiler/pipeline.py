@@ -26,6 +26,8 @@ PIPELINE: tuple[Stage, ...] = (
         (
             # Before kernels: tile sizes depend on the shapes of one rank.
             "partition-program",
+            # While paddings and joined tensors are operations of their own.
+            "propagate-layouts",
             "form-kernels",
             "match-functions",
             # Which device reads a weight decides its layout; tiles are chosen for the loops that result.

@@ -41,6 +41,12 @@ def _fold_parameters() -> type[Pass]:
     return FoldParameters
 
 
+def _propagate_layouts() -> type[Pass]:
+    from stratagem.compiler.passes.propagate_layouts import PropagateLayouts
+
+    return PropagateLayouts
+
+
 def _pack_weights() -> type[Pass]:
     from stratagem.compiler.passes.pack_weights import PackWeights
 
@@ -106,6 +112,7 @@ PASSES: dict[str, PassClass] = {
     "form-kernels": _form_kernels,
     "match-functions": _match_functions,
     "pack-weights": _pack_weights,
+    "propagate-layouts": _propagate_layouts,
     "tile-kernels": _tile_kernels,
     "drop-unused-results": _drop_unused_results,
     "assert-indices": _assert_indices,

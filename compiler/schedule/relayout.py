@@ -19,6 +19,7 @@ from stratagem.compiler.arguments import add_parameter, drop_argument, parameter
 from stratagem.compiler.ir import find_function, walk
 from stratagem.compiler.program import Program
 from stratagem.compiler.schedule.extents import extent
+from stratagem.compiler.schedule.layouts import is_convolution
 from stratagem.compiler.schedule.rebuild import rebuild, replace
 from stratagem.compiler.schedule.structured import (
     REDUCTION,
@@ -44,7 +45,7 @@ def relayout_convolutions(program: Program, lanes: int) -> None:
     """Applies both to every convolution of `@main`; `lanes`: elements of the target's vectors."""
     module = program.module
     main = find_function(module, "main")
-    for op in [op for op in walk(main) if is_contraction(op) and window_loops(op)]:
+    for op in [op for op in walk(main) if is_convolution(op)]:
         _window_first(program, main, _channels_innermost(op, lanes))
 
 
@@ -53,6 +54,11 @@ def window_loops(op: Any) -> list[int]:
     kinds, extents = iterators(op), loop_extents(op)
     sliding = {loop for a in accesses(op) for r in a if r is not None and len(r.terms) > 1 for loop, _ in r.terms}
     return [i for i in sorted(sliding) if kinds[i] == REDUCTION and extents[i] != 1]
+
+
+def _slides(loop: int | None, picture: Access) -> bool:
+    """Whether a loop shares a subscript of the picture with another one."""
+    return any(r is not None and len(r.terms) > 1 and loop in [i for i, _ in r.terms] for r in picture)
 
 
 def _channels_innermost(op: Any, lanes: int) -> Any:
@@ -104,13 +110,12 @@ def _window_first(program: Program, main: Any, op: Any) -> None:
     name = parameter_name(main, value)
     if name is None or name not in program.parameters or None in shape(value) or len(list(value.uses)) != 1:
         return
-    window = set(window_loops(op))
-    sliding = [i for i, r in enumerate(reads[1]) if r is not None and r.loop in window]
+    sliding = [i for i, r in enumerate(reads[1]) if r is not None and _slides(r.loop, reads[0])]
     innermost = [r.loop for r in reads[-1] if r is not None][-1]
     rest = [i for i in range(len(reads[1])) if i not in sliding]
     last = [i for i in rest if (r := reads[1][i]) is not None and r.loop == innermost]
     order = sliding + [i for i in rest if i not in last] + last
-    if not sliding or order == list(range(len(order))):
+    if order == list(range(len(order))):
         return
     store = program.parameters
     before = store[name].shape

@@ -10,6 +10,7 @@ from torch_mlir.dialects import arith, linalg, tensor
 
 from stratagem.compiler.lemmas.registry import rewrite
 from stratagem.compiler.schedule.extents import extent
+from stratagem.compiler.schedule.layouts import is_convolution
 from stratagem.compiler.schedule.rebuild import is_copy, rebuild, replace
 from stratagem.compiler.schedule.structured import (
     REDUCTION,
@@ -52,7 +53,7 @@ def fold_operand_copies(op: Any) -> Any:
 def fold_result_copy(op: Any) -> Any:
     """A contraction whose only reader transposes its result writes it transposed; returns the op in its
     place."""
-    if not is_contraction(op):
+    if not is_contraction(op) or is_convolution(op):  # `propagate-layouts` has decided where their channels lie
         return op
     users = [use.owner.operation for use in op.results[0].uses]
     if len(users) != 1 or not is_generic(users[0]) or not is_copy(users[0]):
