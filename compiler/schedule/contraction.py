@@ -22,8 +22,11 @@ def contraction_shape(op: Any, dims: KernelDims) -> ContractionShape:
     rows = [d for d in loops.dims if d in out and d in left and d not in right]
     columns = [d for d in loops.dims if d in out and d in right and d not in left]
     depths = [d for d in loops.dims if d in reduced and d not in window]
-    if _innermost(loops.accesses[2], loops.dims, dims) in rows:
+    innermost = _innermost(loops.accesses[2], loops.dims, dims)
+    if innermost in rows:
         rows, columns = columns, rows
+    elif innermost is not None and innermost not in columns:  # a filter for each channel, channels last
+        columns = [innermost]
     m, n, k = (_last_wide(found, dims) for found in (rows, columns, depths))
     picture_rows = bool(window) and any(_slides(d, loops.accesses, loops.dims) for d in rows)
     side = (rows if picture_rows else columns) if window else []
