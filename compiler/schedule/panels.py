@@ -1,10 +1,10 @@
 """Weights of matrix products, stored panel by panel.
 
-`C[m, n] += A[m, k] * W[k, n]` reads `W` in panels of a few vectors of columns. Stored as a matrix, a panel's rows lie a
-row of `W` apart, so every run copies the panel to dense memory first, or pays for pages and cache lines that it does
-not use up. Stored as `W[n / p, k, p]`, a panel is one stretch of memory. The kernel's dimension `n` becomes two,
-`n / p` and `p`, in all of its operations; callers see its other operands and its results through reshapes, which move
-nothing.
+`C[m, n] += A[m, k] * W[k, n]` reads `W` in panels of a few vectors of columns; so does a convolution, whose filter
+`W[k..., n]` has several dimensions before its columns. Stored as a matrix, a panel's rows lie a row of `W` apart, so
+every run copies the panel to dense memory first, or pays for pages and cache lines that it does not use up. Stored as
+`W[n / p, k, p]`, a panel is one stretch of memory. The kernel's dimension `n` becomes two, `n / p` and `p`, in all of
+its operations; callers see its other operands and its results through reshapes, which move nothing.
 The layout is that of Goto and van de Geijn (2008, "Anatomy of High-Performance Matrix Multiplication"), made once.
 """
 
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -68,7 +69,7 @@ class Panels:
     def cut_sizes(self, value: Any, sizes: list[Any]) -> list[Any]:
         """The sizes of a tensor after the cut."""
         if value == self.weight:
-            return [self.count, sizes[0], self.columns]
+            return [self.count, *sizes[:-1], self.columns]
         at = self.places[value]
         return [*sizes[:at], self.count, self.columns, *sizes[at + 1 :]]
 
@@ -87,24 +88,25 @@ def panels_of(function: Any, columns: int, least: int) -> Panels | None:
         weight = products[0].operands[position]
         places = _places(ops, dims, dim)
         if places is not None:
-            return Panels(weight, dims, dim, shape(weight)[1] // columns, columns, places)  # type: ignore[operator]
+            return Panels(weight, dims, dim, shape(weight)[-1] // columns, columns, places)  # type: ignore[operator]
     return None
 
 
 def _columns_of(product: Any, position: int, dims: KernelDims, columns: int, least: int) -> int | None:
-    """The kernel dimension of the columns of operand `position`, if it is an argument `[k, n]` that suits panels."""
+    """The kernel dimension of the columns of operand `position`, if it is an argument `[k..., n]` that suits panels."""
     value, loops = product.operands[position], dims.loops[product]
     read = [r.loop if r is not None else None for r in loops.accesses[position]]
-    if not isinstance(value.owner, ir.Block) or len(list(value.uses)) != 1 or len(read) != 2:
+    if not isinstance(value.owner, ir.Block) or len(list(value.uses)) != 1 or len(read) < 2:
         return None
-    row, column = read
-    rows, width = shape(value)
+    *depth, column = read
+    sizes = shape(value)
     last = loops.accesses[-1][-1] if loops.accesses[-1] else None
-    if row is None or column is None or rows is None or width is None or last is None or last.loop != column:
+    if None in sizes or column is None or last is None or last.loop != column:
         return None
-    if loops.iterators[row] != REDUCTION or width % columns or width == columns:
+    *_, width = known = [size for size in sizes if size is not None]
+    if any(d is None or loops.iterators[d] != REDUCTION for d in depth) or width % columns or width == columns:
         return None
-    return loops.dims[column] if rows * width * dtype_bytes(dtype(value)) > least else None
+    return loops.dims[column] if prod(known) * dtype_bytes(dtype(value)) > least else None
 
 
 def _places(ops: list[Any], dims: KernelDims, dim: int) -> dict[Any, int] | None:
@@ -204,7 +206,7 @@ def _cut_generic(op: Any, loop: int, cut: Panels, mapping: dict[Any, Any]) -> No
             moved = renumber(access, renamed)
             if value in cut.places:
                 at = cut.places[value]
-                whole = [pair[0], moved[0], pair[1]] if value == cut.weight else [*moved[:at], *pair, *moved[at + 1 :]]
+                whole = [pair[0], *moved[:-1], pair[1]] if value == cut.weight else [*moved[:at], *pair, *moved[at + 1 :]]
                 moved = tuple(whole)
                 value = _cut_value(value, cut, mapping)
             operands.append(value)
@@ -252,13 +254,17 @@ def _cut_call(
 
 
 def _stored(program: Program, main: Any, weight: Any, cut: Panels) -> Any:
-    """The parameter in panels, `[n / p, k, p]`; the level above reads its matrix as a view of it."""
+    """The parameter in panels, `[n / p, k..., p]`; what was a view of it, or it itself, is a view of them."""
     store, name = program.parameters, parameter_name(main, weight)
     assert name is not None, "checked before anything is changed"
-    rows, width = store[name].shape
-    panels = store[name].reshape(rows, cut.count, cut.columns).transpose(1, 0, 2)
+    *depth, width = store[name].shape
+    panels = np.moveaxis(store[name].reshape(*depth, cut.count, cut.columns), -2, 0)
     added = store.add(f"{name}.panels", np.ascontiguousarray(panels))
-    store.set_view(name, added, [1, 0, 2], [rows, width])
+    last = len(depth)
+    places = [*([d + 1] for d in range(last)), [0, last + 1]]  # where each dimension of the weight is in the panels
+    for view, order, sizes in store.views_of(name):
+        store.set_view(view, added, [place for d in order for place in places[d]], sizes)
+    store.set_view(name, added, [place for group in places for place in group], [*depth, width])
     return add_parameter(main, added, _cut_type(cut.weight, cut), weight.location)
 
 
