@@ -7,7 +7,7 @@ The indexing map and the buffer's strides are folded into one coefficient per lo
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from torch_mlir import ir
@@ -54,6 +54,10 @@ class Access:
 
     def is_unit(self, d: int) -> bool:
         return isinstance(self.coefficients[d], int) and bool(self.coefficients[d] == 1)
+
+    def without(self, d: int) -> Access:
+        """The same after loop `d`, which stands at 0, has gone."""
+        return replace(self, coefficients=self.coefficients[:d] + self.coefficients[d + 1 :])
 
     def offset(self, counters: Sequence[Size]) -> Size:
         total: Size = 0

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import Any
 
 from torch_mlir.dialects import arith
@@ -28,7 +29,7 @@ from stratagem.compiler.backends.cpu.loops.blocks import row_blocks
 from stratagem.compiler.backends.cpu.loops.body import evaluate, reads_argument
 from stratagem.compiler.backends.cpu.loops.choose import Plan
 from stratagem.compiler.backends.cpu.loops.emit import index_reader, nested_loops, written_order
-from stratagem.compiler.backends.cpu.loops.nest import Nest
+from stratagem.compiler.backends.cpu.loops.nest import Ending, Nest
 from stratagem.compiler.backends.cpu.loops.pack import allocate_panel, pack_panel, panel_access, worth_packing
 
 
@@ -146,18 +147,37 @@ class _Block:
         self.counters = counters
 
     def emit(self) -> None:
-        sums = []
-        for access in self.nest.outputs:
-            for row in range(self.height):
-                for v in range(self.columns.vectors):
-                    sums.append(self._start(access, row, v))
+        sums = [self._start(access, row, v) for access in self.nest.outputs for row, v in self._vectors()]
         sums = self._reduce(_summing_order(self.nest, self.plan), self.counters, sums)
+        if self.nest.ending is not None:
+            self._finish(self.nest.ending, sums)
+            return
         values = iter(sums)
         for access in self.nest.outputs:
-            for row in range(self.height):
-                for v in range(self.columns.vectors):
-                    offset, active = self._place(access, row, v), self._active(v)
-                    access.store_vector(next(values), offset, self.plan.lanes, active)
+            for row, v in self._vectors():
+                self._store(access, next(values), row, v)
+
+    def _vectors(self) -> Iterator[tuple[int, int]]:
+        """The vectors of the block, by row and place in it."""
+        return product(range(self.height), range(self.columns.vectors))
+
+    def _store(self, access: Access, value: Any, row: int, v: int) -> None:
+        access.store_vector(value, self._place(access, row, v), self.plan.lanes, self._active(v))
+
+    def _finish(self, ending: Ending, sums: list[Any]) -> None:
+        """Stores what the ending makes of the sums, with its operands loaded once."""
+        loaded: dict[tuple[int, int, int], Any] = {}
+        operands = [*ending.inputs, *ending.outputs]
+        for (row, v), value in zip(self._vectors(), sums, strict=True):
+            arguments = [
+                None if not reads_argument(ending.body, i) else self._load(i, access, row, v, self.counters, loaded)
+                for i, access in enumerate(operands)
+                if i != ending.sum
+            ]
+            arguments.insert(ending.sum, value)
+            values = evaluate(ending.body, arguments, self._index_reader(self.counters, row, v), self._active(v))
+            for access, made in zip(ending.outputs, values, strict=True):
+                self._store(access, made, row, v)
 
     def _start(self, access: Access, row: int, v: int) -> Any:
         """What the sums of vector `v` of row `row` start from."""
@@ -211,9 +231,13 @@ class _Block:
         return result
 
     def _operand(self, i: int, row: int, v: int, counters: list[Size], loaded: dict[tuple[int, int, int], Any]) -> Any:
-        access, plan = self.nest.inputs[i], self.plan
-        if not reads_argument(self.nest.body, i):
-            return None
+        return self._load(i, self.nest.inputs[i], row, v, counters, loaded) if reads_argument(self.nest.body, i) else None
+
+    def _load(
+        self, i: int, access: Access, row: int, v: int, counters: list[Size], loaded: dict[tuple[int, int, int], Any]
+    ) -> Any:
+        """Operand `i` at one vector of the block; what stays the same is loaded once."""
+        plan = self.plan
         if access.pointer is None:
             return splat(access.load(0), plan.lanes)
         by_row = plan.rows is not None and access.moves_with(plan.rows)

@@ -12,6 +12,7 @@ from stratagem.compiler.backends.cpu.build import i64
 from stratagem.compiler.backends.cpu.loops.absorb import clone_at_first_iteration, window_loops, with_loops
 from stratagem.compiler.backends.cpu.loops.block import emit_block
 from stratagem.compiler.backends.cpu.loops.choose import FEW_ROWS, Plan, choose
+from stratagem.compiler.backends.cpu.loops.ending import Followed, followed_sums, may_end, with_ending
 from stratagem.compiler.backends.cpu.loops.fuse import fuse_producers, stores_beside_sums
 from stratagem.compiler.backends.cpu.loops.initial import fill_before, value_of
 from stratagem.compiler.backends.cpu.loops.lanes import emit_lanes
@@ -38,13 +39,21 @@ def lower_linalg(module: Any, target: CpuTarget) -> list[tuple[str, Plan]]:
 
 
 def _lower_all(function: Any, target: CpuTarget) -> list[Plan]:
-    """Lowers a function's operations, readers first: a reduction takes over the fill that its sums start from."""
+    """Lowers a function's operations, readers first: a reduction takes over the fill that its sums start from, and what
+    follows it."""
     plans: list[Plan] = []
     rest = fuse_producers([one for one in walk(function) if one.name == "linalg.generic"], target)
     ahead = fetched_ahead(rest, target)
+    followed = followed_sums([one for one in rest if not stores_beside_sums(one)])
     while rest:
         op = rest.pop()
-        lowered = _lower(op, target, ahead.get(op, {}))
+        sum_before = followed.get(op)
+        lowered = _lower_followed(sum_before, target) if sum_before is not None else None
+        if lowered is not None and sum_before is not None:
+            rest.remove(sum_before.sum)
+            _erase(sum_before)
+        else:
+            lowered = _lower(op, target, ahead.get(op, {}))
         if lowered is None:
             continue
         plan, fill = lowered
@@ -53,6 +62,37 @@ def _lower_all(function: Any, target: CpuTarget) -> list[Plan]:
             rest.remove(fill)
             fill.erase()
     return plans
+
+
+def _lower_followed(found: Followed, target: CpuTarget) -> tuple[Plan, Any | None] | None:
+    """Emits a sum and what follows it as one nest; also returns the fill that is no longer needed. None, and nothing
+    changed, where no strategy can do that."""
+    loops = window_loops(found.sum)
+    fill = fill_before(loops[0].loop if loops else found.sum, found.sum)
+    work = clone_at_first_iteration(found.sum, loops) if loops else found.sum
+    plan = None
+    with ir.InsertionPoint(found.follower):
+        try:
+            nest = with_ending(with_loops(read_nest(work), loops), found)
+        except NotLinear:
+            nest = None
+        if nest is not None:
+            nest = simplify(nest)
+            plan = choose(nest, target)
+            plan = plan if may_end(nest, plan) else None
+        if nest is not None and plan is not None:
+            nest.initial = value_of(fill) if fill is not None else None
+            _emit(nest, plan)
+    if loops:
+        work.erase()
+    return None if plan is None else (plan, fill)
+
+
+def _erase(found: Followed) -> None:
+    """Takes out a sum, the loops that it has absorbed, and its follower."""
+    loops = window_loops(found.sum)
+    (loops[0].loop if loops else found.sum).erase()
+    found.follower.erase()
 
 
 def _lower(op: Any, target: CpuTarget, ahead: Ahead) -> tuple[Plan, Any | None] | None:

@@ -14,6 +14,26 @@ from stratagem.compiler.backends.cpu.loops.access import Access
 DYNAMIC = ir.ShapedType.get_dynamic_size()
 
 
+@dataclass(frozen=True)
+class Ending:
+    """Elementwise work on each sum of a nest that is done: operands over the nest's loops, input `sum` being the sum
+    itself; `body`: what is computed."""
+
+    body: Any
+    inputs: list[Access]
+    outputs: list[Access]
+    sum: int
+
+    @property
+    def accesses(self) -> list[Access]:
+        """What it reads and writes in memory."""
+        return [a for i, a in enumerate(self.inputs) if i != self.sum] + self.outputs
+
+    def without(self, d: int) -> Ending:
+        """The same after loop `d` of the nest has gone."""
+        return replace(self, inputs=[a.without(d) for a in self.inputs], outputs=[a.without(d) for a in self.outputs])
+
+
 @dataclass
 class Nest:
     """The loops of one `linalg.generic` on buffers.
@@ -23,6 +43,7 @@ class Nest:
         inputs, outputs: operands in order. body: the scalar computation.
         position: original loop -> its loop now; None when it was dropped as a loop of one iteration.
         initial: the scalar that reductions start from, where the outputs hold nothing yet; None: what they hold.
+        ending: what is made of the sums instead of storing them, if anything.
     """
 
     sizes: list[Size]
@@ -32,6 +53,7 @@ class Nest:
     body: Any
     position: list[int | None] = field(default_factory=list)
     initial: Any = None
+    ending: Ending | None = None
 
     @property
     def accesses(self) -> list[Access]:
@@ -99,7 +121,7 @@ def _mergeable(nest: Nest, outer: int, inner: int) -> bool:
     if nest.parallel[outer] != nest.parallel[inner]:
         return False
     size = nest.known_size(inner)
-    for access in nest.accesses:
+    for access in [*nest.accesses, *(nest.ending.accesses if nest.ending is not None else [])]:
         a, b = access.coefficients[outer], access.coefficients[inner]
         if not isinstance(a, int) or not isinstance(b, int):
             return False
@@ -112,9 +134,8 @@ def _remove(nest: Nest, d: int) -> None:
     """Removes loop `d`; its counter is 0 everywhere."""
     del nest.sizes[d], nest.parallel[d]
     for accesses in (nest.inputs, nest.outputs):
-        for i, access in enumerate(accesses):
-            rest = access.coefficients[:d] + access.coefficients[d + 1 :]
-            accesses[i] = replace(access, coefficients=rest)
+        accesses[:] = [access.without(d) for access in accesses]
+    nest.ending = nest.ending.without(d) if nest.ending is not None else None
     nest.position = [None if p == d else p - 1 if p is not None and p > d else p for p in nest.position]
 
 
