@@ -107,6 +107,13 @@ LEMMAS: tuple[Lemma, ...] = (
         given=("And(p == i, q == j)",),
     ),
     Lemma(
+        "shifted-index",
+        "Inside a frame, the element at i + low is the one that was framed at i, and it lies inside the whole.",
+        _variables("i low high size", "int"),
+        ("(i + low) - low == i", "And(0 <= i + low, i + low < low + size + high)"),
+        given=("0 <= low", "0 <= high", "0 <= i", "i < size"),
+    ),
+    Lemma(
         "square",
         "x to the power of 2, 3, 1 and -1, as products and a quotient.",
         _variables("x y", "real"),

@@ -27,6 +27,7 @@ class FormKernels(Pass):
     name: ClassVar[str] = "form-kernels"
 
     def apply(self, program: Program, context: PassContext) -> None:
+        from stratagem.compiler.schedule.frames import read_from_frames
         from stratagem.compiler.schedule.prepare import prepare
         from stratagem.compiler.schedule.relayout import relayout_convolutions
 
@@ -35,8 +36,11 @@ class FormKernels(Pass):
         with module.context, ir.Location.unknown():
             relayout_convolutions(program, lanes_of(context))
             main = find_function(module, "main")
+            frames = writes_frames(context)
             for block in list(blocks_of(main)):
-                form_kernels_in_block(module, block, row_room(context))
+                if frames:
+                    read_from_frames(block)
+                form_kernels_in_block(module, block, row_room(context), frames)
         # No canonicalization here: it would turn equal sizes of given tensors into arithmetic that hides this.
         run_pipeline(module, "builtin.module(cse)")
         with module.context, ir.Location.unknown():
@@ -72,7 +76,18 @@ def row_room(context: PassContext) -> int:
     return tile_target(target_device(context.machine), "matmul", "f32").far
 
 
-def form_kernels_in_block(module: Any, block: Any, room: int) -> None:
+def writes_frames(context: PassContext) -> bool:
+    """Whether kernels of the target write into the middle of tensors: units of one tier, on memory that they address."""
+    from stratagem.compiler.schedule.assign import target_device
+    from stratagem.compiler.schedule.machine import tile_target
+
+    if context.machine is None:
+        return False
+    device = target_device(context.machine)
+    return len(device.groups()) == 1 and not tile_target(device, "matmul", "f32").copies
+
+
+def form_kernels_in_block(module: Any, block: Any, room: int, frames: bool = False) -> None:
     """Outlines the kernels of one block and puts its ops back into an order that respects their uses."""
     from stratagem.compiler.schedule.attention import attention_seeds
     from stratagem.compiler.schedule.clone import erase_dead
@@ -83,7 +98,7 @@ def form_kernels_in_block(module: Any, block: Any, room: int) -> None:
     from stratagem.compiler.schedule.outline import outline, outputs_of
     from stratagem.compiler.schedule.quotients import simplify_quotients
 
-    found = partition(block, attention_seeds(block, room))
+    found = partition(block, attention_seeds(block, room), frames)
     taken = {symbol_name(op.operation) for op in module.body.operations}
     for group in found.kernels():
         if not outputs_of(group.ops):

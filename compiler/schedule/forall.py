@@ -21,6 +21,7 @@ from stratagem.compiler.schedule.clone import erase_dead
 from stratagem.compiler.schedule.destination import destination_of
 from stratagem.compiler.schedule.dims import KernelDims, OpLoops
 from stratagem.compiler.schedule.extents import extent
+from stratagem.compiler.schedule.frames import Frame, shifted
 from stratagem.compiler.schedule.materialize import Materializer, Stage
 from stratagem.compiler.schedule.region import Range, Region
 from stratagem.compiler.schedule.structured import (
@@ -58,18 +59,24 @@ class Tiled:
         return self.forall.regions[0].blocks[0]
 
 
-def tile_to_forall(outputs: Sequence[Any], before: Any, dims: KernelDims, tiling: Tiling) -> Tiled:
+def tile_to_forall(
+    outputs: Sequence[Any], before: Any, dims: KernelDims, tiling: Tiling, frame: Frame | None = None
+) -> Tiled:
     """Emits the forall before op `before` and uses its results in place of `outputs`; erases what became
-    dead."""
+    dead. With a `frame`, whose value is the only output, it writes into that, and takes its place."""
     order = _worth_cutting([d for d in dims.common if d in tiling.sizes], dims, tiling.sizes)
     with ir.InsertionPoint(before), owner(outputs[0]).location:
         sizes = {d: _extent(dims, d, outputs) for d in order}
         targets = [destination_of(v) for v in outputs]
         steps = [tiling.sizes[d] for d in order]
-        emitted = scf.ForallOp([0] * len(order), [sizes[d] for d in order], steps, targets)
+        written = targets if frame is None else [frame.into]
+        emitted = scf.ForallOp([0] * len(order), [sizes[d] for d in order], steps, written)
         emitted.operation.attributes["device.tier"] = ir.StringAttr.get(tiling.tier)
-        made = _fill_body(emitted, dims, outputs, targets, {d: (sizes[d], tiling.sizes[d]) for d in order}, tiling)
-    for old, new in zip(outputs, emitted.results, strict=True):
+        offsets = {} if frame is None else {targets[0]: frame.offsets}
+        cuts = {d: (sizes[d], tiling.sizes[d]) for d in order}
+        made = _fill_body(emitted, dims, outputs, targets, cuts, tiling, offsets)
+    replaced = outputs if frame is None else [frame.insert.results[0]]
+    for old, new in zip(replaced, emitted.results, strict=True):
         old.replace_all_uses_with(new)
     erase_dead(before.block)
     return made
@@ -88,19 +95,21 @@ def _fill_body(
     targets: list[Any],
     cuts: Mapping[int, tuple[index.Index, int]],
     tiling: Tiling,
+    offsets: Mapping[Any, tuple[int, ...]],
 ) -> Tiled:
     views = list(emitted.inner_iter_args)
     with ir.InsertionPoint(emitted.body):
         ranges = {}
         for (dim, (size, tile)), offset in zip(cuts.items(), emitted.induction_variables, strict=True):
             ranges[dim] = Range(offset, index.clamp(tile, size, offset))
-        scope = Materializer(dims, dict(zip(targets, views, strict=True)), tiling.stages, tiling.copied_to)
+        scope = Materializer(dims, dict(zip(targets, views, strict=True)), tiling.stages, tiling.copied_to, offsets)
         parts = [_output_region(dims, v, ranges) for v in outputs]
         tiles = [scope.tile(v, part) for v, part in zip(outputs, parts, strict=True)]
+        places = [shifted(p, offsets[t]) if t in offsets else p for p, t in zip(parts, targets, strict=True)]
         terminator = scf.InParallelOp()
         with ir.InsertionPoint(terminator.block):
-            for made, view, part in zip(tiles, views, parts, strict=True):
-                region.parallel_insert(made, view, part)
+            for made, view, place in zip(tiles, views, places, strict=True):
+                region.parallel_insert(made, view, place)
     return Tiled(emitted.operation, _dims_inside(dims, scope.clones), tiles)
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from stratagem.compiler.levels.tensor import picks_a_tensor
 from stratagem.compiler.schedule.dims import OpLoops
+from stratagem.compiler.schedule.frames import is_frame, makes_frame_only
 from stratagem.compiler.schedule.fusion import may_share_kernel
 from stratagem.compiler.schedule.structured import is_contraction, is_fill, is_generic, owner, reads
 
@@ -73,12 +74,13 @@ class Group:
 @dataclass
 class Partition:
     """The groups of one block. `ancestors[n]` is a bit set of the groups whose values group n needs, however
-    far."""
+    far. `frames`: paddings join what makes their interior."""
 
     groups: dict[int, Group] = field(default_factory=dict)
     group_of: dict[Any, int] = field(default_factory=dict)
     ancestors: list[int] = field(default_factory=list)
     readings: dict[Any, OpLoops] = field(default_factory=dict)
+    frames: bool = False
 
     def kernels(self) -> list[Group]:
         return [g for g in self.groups.values() if g.kernel]
@@ -140,9 +142,9 @@ class Partition:
         return True
 
 
-def partition(block: Any, seeds: dict[Any, int]) -> Partition:
+def partition(block: Any, seeds: dict[Any, int], frames: bool = False) -> Partition:
     """Groups the ops of `block`. `seeds` gives ops that must share a group the same number (attention)."""
-    found = Partition()
+    found = Partition(frames=frames)
     seeded: dict[int, int] = {}
     order = {}
     for position, view in enumerate(block.operations):
@@ -165,6 +167,11 @@ def is_cheap(op: Any) -> bool:
 
 def _place(op: Any, found: Partition, seeds: dict[Any, int], seeded: dict[int, int]) -> None:
     sources = {found.group_of[o] for v in reads(op) if (o := _made_by(v)) in found.group_of}
+    if found.frames and is_frame(op) and _takes_frame(found, op, sources):
+        number = found.group_of[owner(op.operands[0])]
+        found.join(op, number, sources)
+        found.groups[number].fixed = True
+        return
     if stays_in_main(op) or is_fill(op):
         found.add(op, sources, kernel=not stays_in_main(op)).fixed = True
         return
@@ -183,6 +190,15 @@ def _place(op: Any, found: Partition, seeds: dict[Any, int], seeded: dict[int, i
     for other in sorted(sources - {home}):
         if other in found.groups and _mergeable(found, home, other):
             found.absorb(home, other)
+
+
+def _takes_frame(found: Partition, pad: Any, sources: set[int]) -> bool:
+    """Whether the group that makes what is padded may write it into the padded tensor itself."""
+    number = found.group_of.get(owner(pad.operands[0]))
+    group = found.groups.get(number) if number is not None else None
+    if number is None or group is None or not group.kernel or group.fixed or not found.joins_cleanly(number, sources):
+        return False
+    return makes_frame_only(group.ops, pad)
 
 
 def _made_by(value: Any) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 from torch_mlir import ir
 
 from stratagem.compiler.ir import functions
+from stratagem.compiler.schedule.frames import without_frame
 from stratagem.compiler.schedule.structured import is_contraction, is_generic
 
 KERNEL = "device.kernel"
@@ -48,7 +49,8 @@ def contractions(ops: list[Any]) -> list[Any]:
 
 
 def is_tileable(ops: list[Any]) -> bool:
-    """Whether a kernel holds structured ops only (and what they need: constants, sizes, empties)."""
+    """Whether a kernel holds structured ops only (and what they need: constants, sizes, empties), and perhaps a frame."""
+    ops = without_frame(ops)
     return bool(generics(ops)) and all(is_tileable_op(op) for op in ops)
 
 

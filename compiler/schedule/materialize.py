@@ -20,6 +20,7 @@ from stratagem.compiler.schedule import index, region
 from stratagem.compiler.schedule.clone import clone_tile
 from stratagem.compiler.schedule.dims import KernelDims
 from stratagem.compiler.schedule.extents import extent
+from stratagem.compiler.schedule.frames import shifted
 from stratagem.compiler.schedule.region import Range, Region
 from stratagem.compiler.schedule.structured import (
     Access,
@@ -51,6 +52,7 @@ class Materializer:
         stages: the staging loops, outermost first.
         copied_to: the memory into which slices are copied explicitly; None where memory is addressed
         directly.
+        offsets: where in its leaf a value begins, for those that do not begin at 0.
         made: answers given in this scope. held: values computed before a loop, and the region that they are.
         clones: pairs of an op and its copy, for tiling the copies again.
     """
@@ -59,6 +61,7 @@ class Materializer:
     leaves: dict[Any, Any] = field(default_factory=dict)
     stages: tuple[Stage, ...] = ()
     copied_to: str | None = None
+    offsets: Mapping[Any, tuple[int, ...]] = field(default_factory=dict)
     parent: Materializer | None = None
     made: dict[Any, Any] = field(default_factory=dict)
     held: dict[Any, tuple[Any, Region]] = field(default_factory=dict)
@@ -71,6 +74,7 @@ class Materializer:
             self.leaves,
             self.stages,
             self.copied_to,
+            self.offsets,
             self,
             held=dict(self.held),
             clones=self.clones,
@@ -97,7 +101,7 @@ class Materializer:
             target = self.tile(op.operands[1], part)
             return clone_tile(op, [op.operands[0], target], [region.tile_type(value, part)]).results[0]
         source = self.leaves.get(value, value)
-        result = region.extract(source, part)
+        result = region.extract(source, shifted(part, self.offsets[value]) if value in self.offsets else part)
         return result if result == source else self._marked(result)
 
     def _marked(self, value: Any) -> Any:

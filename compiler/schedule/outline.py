@@ -17,6 +17,7 @@ from stratagem.compiler.schedule import index
 from stratagem.compiler.schedule.clone import Mapping, clone
 from stratagem.compiler.schedule.dims import KernelDims, analyse
 from stratagem.compiler.schedule.extents import extent
+from stratagem.compiler.schedule.frames import frame, padding_scalar
 from stratagem.compiler.schedule.structured import (
     Linear,
     accesses,
@@ -182,7 +183,11 @@ def _copy_op(op: Any, mapping: Mapping, writes: dict[Any, Any]) -> None:
         return
     if not is_structured(op):
         _ready(reads(op), mapping)
-        write_into(op, mapping, wanted)
+        if _is_frame_of_kernel(op, mapping):
+            scalar = padding_scalar(op)
+            mapping[op.results[0]] = frame(op, mapping[op.operands[0]], mapping.get(scalar, scalar), wanted[0])
+        else:
+            write_into(op, mapping, wanted)
         return
     starts = [_init(op, init, target, mapping) for init, target in zip(inits(op), wanted, strict=True)]
     local = {**mapping, **dict(zip(inits(op), starts, strict=True))}
@@ -194,6 +199,12 @@ def _copy_op(op: Any, mapping: Mapping, writes: dict[Any, Any]) -> None:
         copy.operands[place] = start
     for result in op.results:
         mapping[result] = local[result]
+
+
+def _is_frame_of_kernel(op: Any, mapping: Mapping) -> bool:
+    """Whether an op pads what a generic of the same kernel makes."""
+    maker = owner(mapping[op.operands[0]]) if op.name == "tensor.pad" else None
+    return maker is not None and is_generic(maker)
 
 
 def _init(op: Any, init: Any, target: Any | None, mapping: Mapping) -> Any:

@@ -25,9 +25,11 @@ from stratagem.compiler.lemmas.registry import rests_on
 from stratagem.compiler.program import Program
 from stratagem.compiler.schedule.clone import remap
 from stratagem.compiler.schedule.dims import KernelDims, OpLoops, analyse
-from stratagem.compiler.schedule.extents import extent
+from stratagem.compiler.schedule import region
+from stratagem.compiler.schedule.extents import extent, slice_parts
 from stratagem.compiler.schedule.kernel import block_of, body_ops, contractions, terminator
 from stratagem.compiler.schedule.rebuild import indexed_loops, rebuild, renumber
+from stratagem.compiler.schedule.region import Range
 from stratagem.compiler.schedule.structured import (
     REDUCTION,
     Access,
@@ -121,6 +123,9 @@ def _places(ops: list[Any], dims: KernelDims, dim: int) -> dict[Any, int] | None
             if at == OPAQUE or found.setdefault(value, at) != at:
                 return None
     for op in ops:
+        if op.name == "tensor.insert_slice" and not _follows_source(op, found):
+            return None
+    for op in ops:
         if is_fill(op) and op.results[0] in found:  # a fill has its dimensions where its destination has them
             at = found[op.results[0]]
             if found.setdefault(op.operands[1], at) != at:
@@ -129,9 +134,16 @@ def _places(ops: list[Any], dims: KernelDims, dim: int) -> dict[Any, int] | None
     return places if all(_lets_cut(op, places) for op in ops) else None
 
 
+def _follows_source(insert: Any, found: dict[Any, int | None]) -> bool:
+    """Gives both tensors around an insertion the place of the inserted one; whether that is possible."""
+    at = found.get(insert.operands[0])
+    whole = at is None or shape(insert.operands[0])[at] == shape(insert.results[0])[at]
+    return whole and all(found.setdefault(v, at) == at for v in (insert.operands[1], insert.results[0]))
+
+
 def _lets_cut(op: Any, places: Mapping[Any, int]) -> bool:
     """Whether an operation beside the generics has nothing to do with cut tensors, or means the same afterwards."""
-    if is_generic(op) or is_fill(op) or op.name == "tensor.empty":
+    if is_generic(op) or is_fill(op) or op.name in ("tensor.empty", "tensor.insert_slice"):
         return True
     if op.name != "tensor.dim" or op.operands[0] not in places:
         return not any(v in places for v in op.operands)
@@ -188,9 +200,12 @@ def _cut_kernel(function: Any, cut: Panels) -> None:
     for op in ops:
         if is_generic(op) and (loop := cut.cut_loop(cut.dims.loops[op])) is not None:
             _cut_generic(op, loop, cut, mapping)
+        elif op.name == "tensor.insert_slice" and op.results[0] in cut.places:
+            _cut_insert(op, cut, mapping)
     remap(end, mapping)
     for op in reversed(ops):
-        if (is_generic(op) or is_fill(op) or op.name == "tensor.empty") and not any(list(r.uses) for r in op.results):
+        remade = is_generic(op) or is_fill(op) or op.name in ("tensor.empty", "tensor.insert_slice")
+        if remade and not any(list(r.uses) for r in op.results):
             op.erase()
     kinds = ir.FunctionType.get([a.type for a in block.arguments], [v.type for v in end.operands])
     function.attributes["function_type"] = ir.TypeAttr.get(kinds)
@@ -214,6 +229,17 @@ def _cut_generic(op: Any, loop: int, cut: Panels, mapping: dict[Any, Any]) -> No
         kinds = [*loops.iterators[: loop + 1], loops.iterators[loop], *loops.iterators[loop + 1 :]]
         made = rebuild(op, operands, accesses, kinds, renamed)
     mapping.update(zip(op.results, made.results, strict=True))
+
+
+def _cut_insert(op: Any, cut: Panels, mapping: dict[Any, Any]) -> None:
+    """The insertion into the cut tensor; along the cut dimension it covers all."""
+    with ir.InsertionPoint(op), op.location:
+        offsets, sizes, strides = slice_parts(op, 2)
+        at = cut.places[op.results[0]]
+        parts = [Range(o, s, t) for o, s, t in zip(offsets, sizes, strides, strict=True)]  # type: ignore[arg-type]
+        place = (*parts[:at], Range(0, cut.count), Range(0, cut.columns), *parts[at + 1 :])
+        source = mapping.get(op.operands[0], op.operands[0])
+        mapping[op.results[0]] = region.insert(source, _cut_value(op.operands[1], cut, mapping), place)
 
 
 def _cut_value(value: Any, cut: Panels, mapping: dict[Any, Any]) -> Any:

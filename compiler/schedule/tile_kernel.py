@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from torch_mlir import ir
@@ -13,9 +14,10 @@ from stratagem.compiler.schedule.contraction import contraction_shape
 from stratagem.compiler.schedule.dims import KernelDims, analyse
 from stratagem.compiler.schedule.footprint import extent, footprints
 from stratagem.compiler.schedule.forall import Tiling, tile_to_forall
+from stratagem.compiler.schedule.frames import Frame, frame_of, without_frame, write_frame
 from stratagem.compiler.schedule.machine import TileTarget, tile_target
 from stratagem.compiler.schedule.materialize import Stage
-from stratagem.compiler.schedule.pieces import is_pieces, tile_pieces
+from stratagem.compiler.schedule.pieces import insertion_tiles, is_pieces, tile_pieces
 from stratagem.compiler.schedule.structured import dtype
 from stratagem.compiler.schedule.tiles import Choice, choose_contraction_tiles, choose_row_tiles, outer_sizes
 from stratagem.hwmodels import Device
@@ -31,6 +33,8 @@ def tile_kernel(function: Any, devices: Mapping[str, Device]) -> None:
     if is_pieces(ops):
         tile_pieces(ops, tile_target(device, "copy", dtype(ops[-1].results[0])), device.groups()[0].name)
         return
+    framed = frame_of(ops)
+    ops = without_frame(ops)
     dims = analyse(ops)
     if not dims.common or not device.groups() or 0 in dims.extents.values():
         _give_up(function, claim)
@@ -38,7 +42,7 @@ def tile_kernel(function: Any, devices: Mapping[str, Device]) -> None:
     target = tile_target(device, claim["function"], working_dtype(main_op(ops)))
     choice = choose(ops, dims, target)
     _claim_bytes(function, dims, choice, target)
-    _rewrite(function, dims, choice, device, target)
+    _rewrite(function, dims, choice, device, target, framed)
 
 
 def choose(ops: list[Any], dims: KernelDims, target: TileTarget) -> Choice:
@@ -63,18 +67,25 @@ def _output_dims(op: Any, dims: KernelDims) -> list[int]:
     return [d for d in out if dims.extents[d] != 1]
 
 
-def _rewrite(function: Any, dims: KernelDims, choice: Choice, device: Device, target: TileTarget) -> None:
-    """A forall per tier, outermost first; only the innermost one stages and copies."""
+def _rewrite(
+    function: Any, dims: KernelDims, choice: Choice, device: Device, target: TileTarget, framed: Frame | None
+) -> None:
+    """A forall per tier, outermost first; only the innermost one stages and copies. A frame is written before."""
     outputs = list(dict.fromkeys(kernel.terminator(function).operands))
     before = kernel.terminator(function)
     tiers = [group.name for group in device.groups()]
+    if framed is not None:
+        outputs = [framed.value]
+        with ir.InsertionPoint(before), framed.insert.location:
+            into = write_frame(framed, tiers[-1], lambda sizes, element: insertion_tiles(sizes, element, target))
+        framed = replace(framed, into=into)
     for name, sizes in zip(tiers[:-1], outer_sizes(dims, choice, device), strict=True):
         made = tile_to_forall(outputs, before, dims, Tiling(name, sizes))
         outputs, dims = list(dict.fromkeys(made.tiles)), made.dims
         before = list(made.block.operations)[-1].operation
     stages = tuple(Stage(d, size, target.near_level) for d, size in choice.stages)
     copied_to = target.near_level if target.copies else None
-    tile_to_forall(outputs, before, dims, Tiling(tiers[-1], choice.sizes, stages, copied_to))
+    tile_to_forall(outputs, before, dims, Tiling(tiers[-1], choice.sizes, stages, copied_to), framed)
 
 
 def _give_up(function: Any, claim: dict[str, str]) -> None:
