@@ -56,6 +56,7 @@ def is_frame(op: Any) -> bool:
     maker = owner(op.operands[0])
     amounts = [a for side in pad_amounts(op) for a in side]
     known = all(isinstance(a, int) and a >= 0 for a in amounts) and None not in shape(op.results[0])
+    known = known and 0 not in shape(op.operands[0])
     return known and maker is not None and is_generic(maker) and op.block == maker.block
 
 
