@@ -1,4 +1,5 @@
-"""Whether channels last pays for a group of convolutions: vectors filled better, against transpositions at its border."""
+"""Whether channels last pays for a group of convolutions: vectors filled better, and transpositions that become none,
+against transpositions at its border."""
 
 from __future__ import annotations
 
@@ -9,10 +10,13 @@ from stratagem.compiler.schedule.footprint import ASSUMED
 from stratagem.compiler.schedule.layouts import Group, Layout, convolution_layouts
 from stratagem.compiler.schedule.machine import TileTarget
 from stratagem.compiler.schedule.permute import order_of, works_in_layout
+from stratagem.compiler.schedule.rebuild import is_copy
 from stratagem.compiler.schedule.structured import (
     accesses,
     dtype,
     dtype_bytes,
+    is_generic,
+    is_permutation,
     loop_extents,
     owner,
     shape,
@@ -25,7 +29,7 @@ REUSED = 8
 def channels_last_pays(group: Group, target: TileTarget) -> bool:
     """Compares seconds for `target`: the group's convolutions in both orders, and the bytes that cross its border."""
     gained = sum(_seconds(op, target, False) - _seconds(op, target, True) for op in group.convolutions)
-    return gained > _crossing_bytes(group.layouts) / target.outer_bandwidth
+    return gained > (_crossing_bytes(group.layouts) - _settled_bytes(group.layouts)) / target.outer_bandwidth
 
 
 def _seconds(op: Any, target: TileTarget, last: bool) -> float:
@@ -65,6 +69,21 @@ def _crossing_bytes(layouts: dict[Any, Layout]) -> int:
         read_outside = any(not _works(reader, layouts) for reader in readers)
         total += 2 * (made_outside + (read_outside and not made_outside)) * _bytes(value)
     return total
+
+
+def _settled_bytes(layouts: dict[Any, Layout]) -> int:
+    """Bytes read and written by the program's own transpositions that move nothing between reordered tensors."""
+    copies = [op for value in layouts if (op := owner(value)) is not None and is_generic(op) and is_copy(op)]
+    return sum(2 * _bytes(op.results[0]) for op in copies if op.operands[0] in layouts and _settles(op, layouts))
+
+
+def _settles(copy: Any, layouts: dict[Any, Layout]) -> bool:
+    """Whether a transposition reads and writes in one order once its tensors are stored in their layouts."""
+    source, result = copy.operands[0], copy.results[0]
+    read, written = accesses(copy)
+    moved = is_permutation(read) and is_permutation(written) and len(read) == len(written) and read != written
+    orders = [order_of(layouts[v], v.type.rank) for v in (source, result)]
+    return moved and [read[d] for d in orders[0]] == [written[d] for d in orders[1]]
 
 
 def _works(reader: Any, layouts: dict[Any, Layout]) -> bool:

@@ -115,7 +115,8 @@ def _window_first(program: Program, main: Any, op: Any) -> None:
     rest = [i for i in range(len(reads[1])) if i not in sliding]
     last = [i for i in rest if (r := reads[1][i]) is not None and r.loop == innermost]
     order = sliding + [i for i in rest if i not in last] + last
-    if order == list(range(len(order))):
+    wide = [i for i in order if shape(value)[i] != 1]
+    if wide == sorted(wide):  # only dimensions of one element would move
         return
     store = program.parameters
     before = store[name].shape

@@ -207,3 +207,17 @@ def test_only_vectors_on_addressed_memory_are_asked_for() -> None:
 def test_hardware_is_needed() -> None:
     with pytest.raises(PassError, match="needs a hardware description"):
         PropagateLayouts().apply(program(*PROGRAMS["one"]), PassContext())
+
+
+def test_a_transposition_of_the_program_counts() -> None:
+    """Channels last costs nothing where the program itself wants its result that way."""
+    turned = """
+  %t_e = tensor.empty() : tensor<2x5x5x16xf32>
+  %t = linalg.transpose ins(%a : tensor<2x16x5x5xf32>) outs(%t_e : tensor<2x5x5x16xf32>) permutation = [0, 2, 3, 1]"""
+    body = conv("a", "x", "2x3x5x5xf32", channels=16)
+    slow = target_with(16, 2e9)
+    pays = []
+    for more, result, kind in (("", "a", "2x16x5x5"), (turned, "t", "2x5x5x16")):
+        (group,) = groups(generalized(program(body + more, result, kind, "16x3x1x1")))[1]
+        pays.append(channels_last_pays(group, slow))
+    assert pays == [False, True]
