@@ -82,7 +82,7 @@ class ParameterStore(Mapping[str, np.ndarray[Any, Any]]):
             raise ModelError(
                 f"parameter '{name}' {list(shape)} cannot be '{source}' {list(held.shape)} in order {list(order)}"
             )
-        before = self[name] if name in self else None
+        before = self.get(name)
         self._arrays.pop(name, None)
         self._views[name] = (source, tuple(order), tuple(shape))
         if before is not None and not _same_bytes(before, self[name]):

@@ -6,7 +6,7 @@ second plane marks the elements that could differ in a computation with rounding
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,17 @@ Region = tuple[slice, ...]
 class Undefined(tuple[Array, ...]):
     """A value that nobody has written yet: what `tensor.empty` gives, and slices and reshapes of it."""
 
-    __slots__ = ()
+
+class Partial(Undefined):
+    """A value of which phases of a kernel have written some elements so far; `missing` tells which not."""
+
+    missing: Array
+
+    @staticmethod
+    def of(planes: Iterable[Array], missing: Array) -> Partial:
+        partial = Partial(planes)
+        partial.missing = missing
+        return partial
 
 
 class Shared(tuple[Array, ...]):

@@ -77,7 +77,7 @@ def row_room(context: PassContext) -> int:
 
 
 def writes_frames(context: PassContext) -> bool:
-    """Whether kernels of the target write into the middle of tensors: units of one tier, on memory that they address."""
+    """Whether kernels of the target write into the middle of tensors: units of one tier on addressed memory."""
     from stratagem.compiler.schedule.assign import target_device
     from stratagem.compiler.schedule.machine import tile_target
 

@@ -1,8 +1,8 @@
 """Paddings that are part of the kernel that makes their interior: it writes into the middle of the padded tensor.
 
-Before: `%v = generic`, `%p = tensor.pad %v`, two kernels, of which the second copies all of `%v`. After: one kernel with
-the body `%v = generic`, `%f = linalg.fill outs(%dest)`, `%p = tensor.insert_slice %v into %f`, of which tiling makes
-phases that write the frame, then one that computes `%v` tile by tile in its place. Other readers of `%v` read `%p`.
+Before: `%v = generic`, `%p = tensor.pad %v`, two kernels, of which the second copies all of `%v`. After: one kernel, of
+`%v = generic`, `%f = linalg.fill outs(%dest)` and `%p = tensor.insert_slice %v into %f`. Tiling makes phases of it that
+write the frame, then one that computes `%v` tile by tile in its place. Other readers of `%v` read `%p`.
 """
 
 from __future__ import annotations
@@ -91,9 +91,7 @@ def _can_shift(reader: Any, value: Any, low: Sequence[Any]) -> bool:
 
 
 def _shifted(access: Access, low: Sequence[Any]) -> Access:
-    return tuple(
-        None if r is None else Linear(r.terms, r.constant + by) for r, by in zip(access, low, strict=True)
-    )
+    return tuple(None if r is None else Linear(r.terms, r.constant + by) for r, by in zip(access, low, strict=True))
 
 
 def _make_at_once(pad: Any, value: Any) -> bool:
@@ -140,7 +138,9 @@ def frame_of(ops: Sequence[Any]) -> Frame | None:
 def without_frame(ops: Sequence[Any]) -> list[Any]:
     """A kernel's body without what puts its result into a frame."""
     found = frame_of(ops)
-    return list(ops) if found is None else [op for op in ops if op not in (found.insert, owner(found.insert.operands[1]))]
+    return (
+        list(ops) if found is None else [op for op in ops if op not in (found.insert, owner(found.insert.operands[1]))]
+    )
 
 
 def write_frame(found: Frame, tier: str, tiles: Any) -> Any:
@@ -154,14 +154,14 @@ def write_frame(found: Frame, tier: str, tiles: Any) -> Any:
         assert size is not None and total is not None, "frames have known sizes"
         for begin, count in ((0, low), (low + size, total - low - size)):
             if count:
-                side = [Range(found.offsets[i], inside[i]) for i in range(d)]  # type: ignore[arg-type]
-                side += [Range(begin, count), *(Range(0, whole[i]) for i in range(d + 1, len(whole)))]  # type: ignore[arg-type]
+                side = [Range(found.offsets[i], inside[i]) for i in range(d)]
+                side += [Range(begin, count), *(Range(0, whole[i]) for i in range(d + 1, len(whole)))]
                 written = _write_side(written, found.scalar, tuple(side), tier, tiles)
     return written
 
 
 def _write_side(into: Any, scalar: Any, side: Region, tier: str, tiles: Any) -> Any:
-    sizes = [int(r.size) for r in side]  # type: ignore[arg-type]
+    sizes = [int(r.size) for r in side]
     steps = tiles(sizes, dtype_bytes(dtype(into)))
     cut = [i for i, s in enumerate(sizes) if steps[i] < s] or [0]
     emitted = scf.ForallOp([0] * len(cut), [sizes[i] for i in cut], [steps[i] for i in cut], [into])

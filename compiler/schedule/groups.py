@@ -168,9 +168,9 @@ def is_cheap(op: Any) -> bool:
 def _place(op: Any, found: Partition, seeds: dict[Any, int], seeded: dict[int, int]) -> None:
     sources = {found.group_of[o] for v in reads(op) if (o := _made_by(v)) in found.group_of}
     if found.frames and is_frame(op) and _takes_frame(found, op, sources):
-        number = found.group_of[owner(op.operands[0])]
-        found.join(op, number, sources)
-        found.groups[number].fixed = True
+        framed = found.group_of[owner(op.operands[0])]
+        found.join(op, framed, sources)
+        found.groups[framed].fixed = True
         return
     if stays_in_main(op) or is_fill(op):
         found.add(op, sources, kernel=not stays_in_main(op)).fixed = True

@@ -49,7 +49,7 @@ def contractions(ops: list[Any]) -> list[Any]:
 
 
 def is_tileable(ops: list[Any]) -> bool:
-    """Whether a kernel holds structured ops only (and what they need: constants, sizes, empties), and perhaps a frame."""
+    """Whether a kernel holds structured ops only and what these need (constants, sizes, empties), perhaps framed."""
     ops = without_frame(ops)
     return bool(generics(ops)) and all(is_tileable_op(op) for op in ops)
 

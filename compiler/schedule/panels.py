@@ -23,9 +23,9 @@ from stratagem.compiler.arguments import add_parameter, drop_argument, parameter
 from stratagem.compiler.ir import DYNAMIC
 from stratagem.compiler.lemmas.registry import rests_on
 from stratagem.compiler.program import Program
+from stratagem.compiler.schedule import region
 from stratagem.compiler.schedule.clone import remap
 from stratagem.compiler.schedule.dims import KernelDims, OpLoops, analyse
-from stratagem.compiler.schedule import region
 from stratagem.compiler.schedule.extents import extent, slice_parts
 from stratagem.compiler.schedule.kernel import block_of, body_ops, contractions, terminator
 from stratagem.compiler.schedule.rebuild import indexed_loops, rebuild, renumber
@@ -221,7 +221,9 @@ def _cut_generic(op: Any, loop: int, cut: Panels, mapping: dict[Any, Any]) -> No
             moved = renumber(access, renamed)
             if value in cut.places:
                 at = cut.places[value]
-                whole = [pair[0], *moved[:-1], pair[1]] if value == cut.weight else [*moved[:at], *pair, *moved[at + 1 :]]
+                whole = (
+                    [pair[0], *moved[:-1], pair[1]] if value == cut.weight else [*moved[:at], *pair, *moved[at + 1 :]]
+                )
                 moved = tuple(whole)
                 value = _cut_value(value, cut, mapping)
             operands.append(value)
@@ -236,7 +238,7 @@ def _cut_insert(op: Any, cut: Panels, mapping: dict[Any, Any]) -> None:
     with ir.InsertionPoint(op), op.location:
         offsets, sizes, strides = slice_parts(op, 2)
         at = cut.places[op.results[0]]
-        parts = [Range(o, s, t) for o, s, t in zip(offsets, sizes, strides, strict=True)]  # type: ignore[arg-type]
+        parts = [Range(o, s, t) for o, s, t in zip(offsets, sizes, strides, strict=True)]
         place = (*parts[:at], Range(0, cut.count), Range(0, cut.columns), *parts[at + 1 :])
         source = mapping.get(op.operands[0], op.operands[0])
         mapping[op.results[0]] = region.insert(source, _cut_value(op.operands[1], cut, mapping), place)

@@ -28,7 +28,6 @@ from stratagem.compiler.schedule.structured import (
     accesses,
     inits,
     inputs,
-    is_contraction,
     is_fill,
     iterators,
     loop_extents,

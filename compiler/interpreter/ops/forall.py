@@ -15,6 +15,7 @@ from stratagem.compiler.interpreter.machine import Machine
 from stratagem.compiler.interpreter.slices import region_of, same_size, write
 from stratagem.compiler.interpreter.values import (
     Array,
+    Partial,
     Region,
     Shared,
     Undefined,
@@ -30,24 +31,34 @@ _NOBODY = -1
 
 @dataclass(frozen=True)
 class ForallFacts:
-    """Bounds as (list, operand range) pairs, and where the shared outputs lie among the operands."""
+    """Bounds as (list, operand range) pairs, and where the shared outputs lie among the operands; `goes_on`: which
+    results only later phases of the kernel write on."""
 
     low: tuple[MixedList, slice]
     high: tuple[MixedList, slice]
     step: tuple[MixedList, slice]
     outputs: slice
+    goes_on: tuple[bool, ...]
 
     @staticmethod
     def of(op: Any) -> ForallFacts:
         low, high, step, outputs = segments(op)
         lists = [MixedList(integer_list(op, f"static{name}")) for name in ("LowerBound", "UpperBound", "Step")]
-        return ForallFacts((lists[0], low), (lists[1], high), (lists[2], step), outputs)
+        goes_on = tuple(_goes_on(result) for result in op.results)
+        return ForallFacts((lists[0], low), (lists[1], high), (lists[2], step), outputs, goes_on)
 
     def units(self, instruction: Instruction, operands: Sequence[Any]) -> list[range]:
         low, high, step = (numbers.resolve(operands[part]) for numbers, part in (self.low, self.high, self.step))
         if min(step, default=1) <= 0:
             raise instruction.violation(f"steps are {step}, must be positive")
         return [range(a, b, c) for a, b, c in zip(low, high, step, strict=True)]
+
+
+def _goes_on(result: Any) -> bool:
+    """Whether all that uses a result is other foralls, as what they write into."""
+    places = [(use.owner, use.operand_number) for use in result.uses]
+    foralls = [(owner, number) for owner, number in places if owner.name == "scf.forall"]
+    return bool(places) and len(foralls) == len(places) and all(n >= segments(o)[3].start for o, n in foralls)
 
 
 @dataclass
@@ -74,9 +85,7 @@ def run_forall(machine: Machine, instruction: Instruction, frame: Frame, operand
     outputs = [Output.of(value) for value in operands[facts.outputs]]
     for number, indices in enumerate(units):
         _run_unit(machine, instruction, frame, number, indices, outputs, units)
-    for position, output in enumerate(outputs):
-        _check_output(instruction, position, output, units)
-    return [tuple(output.planes) for output in outputs]
+    return [_result(instruction, position, output, units) for position, output in enumerate(outputs)]
 
 
 def _run_unit(
@@ -128,11 +137,21 @@ def _store(
     write(output.planes, region, part)
 
 
-def _check_output(instruction: Instruction, position: int, output: Output, units: list[tuple[int, ...]]) -> None:
-    """Nothing is left undefined, and no unit read what another wrote."""
-    if isinstance(output.initial, Undefined) and output.writer.size and output.writer.min() == _NOBODY:
-        element = [int(i) for i in np.argwhere(output.writer == _NOBODY)[0]]
+def _result(instruction: Instruction, position: int, output: Output, units: list[tuple[int, ...]]) -> Value:
+    """The result; nothing of it is left undefined but for a later phase, and no unit read what another wrote."""
+    _check_reads(instruction, position, output, units)
+    if not isinstance(output.initial, Undefined):
+        return tuple(output.planes)
+    missing = output.writer == _NOBODY
+    if isinstance(output.initial, Partial):
+        missing &= output.initial.missing
+    if missing.any() and not instruction.facts.goes_on[position]:
+        element = [int(i) for i in np.argwhere(missing)[0]]
         raise instruction.violation(f"element {element} of result {position} is never written")
+    return Partial.of(output.planes, missing) if missing.any() else tuple(output.planes)
+
+
+def _check_reads(instruction: Instruction, position: int, output: Output, units: list[tuple[int, ...]]) -> None:
     for number, region in output.reads:
         foreign = (output.writer[region] != number) & (output.writer[region] != _NOBODY)
         if foreign.any():

@@ -114,16 +114,20 @@ def net(height: int, width: int, channels: int) -> tuple[Net, str]:
     return made, made.activated(made.conv(deep, 7, 1))
 
 
-@pytest.mark.parametrize(("height", "width", "channels"), [(13, 9, 33), (14, 14, 64), (5, 6, 96), (8, 64, 5), (3, 3, 1)])
+@pytest.mark.parametrize(
+    ("height", "width", "channels"), [(13, 9, 33), (14, 14, 64), (5, 6, 96), (8, 64, 5), (3, 3, 1)]
+)
 def test_a_network(height: int, width: int, channels: int) -> None:
     made, result = net(height, width, channels)
     x = np.random.default_rng(1).standard_normal((1, 3, height, width)).astype(np.float32)
     check(made.text(result), {"x": x}, made.parameters)
 
 
-@pytest.mark.parametrize("target", ["generic-avx512", "generic-avx2", "generic-sse", "generic-aarch64", "generic-rv64gcv"])
+@pytest.mark.parametrize(
+    "target", ["generic-avx512", "generic-avx2", "generic-sse", "generic-aarch64", "generic-rv64gcv"]
+)
 def test_every_description_is_proved(target: str) -> None:
-    """Compiled, which proves every kernel; paddings are parts of kernels, and transpositions stand at the border only."""
+    """Compiled, which proves every kernel; paddings are parts of kernels, and nothing is transposed in between."""
     made, result = net(14, 14, 64)
     device = str(compiled(made.text(result), made.parameters, target).ir("device"))
     assert "tensor.pad" not in device and "call @copy" not in device

@@ -15,7 +15,9 @@ WIDE = CpuTarget(vector_bytes=64, registers=32)
 ADDED = "%t = arith.addf %p, %q : f32"
 
 
-def kernel(written: str = "(i,j)->(i,j)", out: str = "24x64", more: str = "", result: str = "%y", bias: str = "%b") -> str:
+def kernel(
+    written: str = "(i,j)->(i,j)", out: str = "24x64", more: str = "", result: str = "%y", bias: str = "%b"
+) -> str:
     """C = A B, then C + bias through `written`."""
     return f"""
 #mk = affine_map<(i,j,k)->(i,k)>

@@ -214,3 +214,42 @@ def test_repacked_parameters_take_the_programs_own_data() -> None:
     )
     with pytest.raises(RuntimeInputError, match="there is no data for them"):
         equal_in_field(plain.module, fewer)
+
+
+PHASES = """
+func.func @main(%x: tensor<4xf32>) -> tensor<7xf32> {{
+  %zero = arith.constant 0.0 : f32
+  %e = tensor.empty() : tensor<7xf32>
+  %ends = scf.forall (%i) = (0) to (7) step (6) shared_outs(%o = %e) -> (tensor<7xf32>) {{
+    %t = tensor.splat %zero : tensor<1xf32>
+    scf.forall.in_parallel {{
+      tensor.parallel_insert_slice %t into %o[%i] [1] [1] : tensor<1xf32> into tensor<7xf32>
+    }}
+  }}
+  %r = scf.forall (%i) in ({units}) shared_outs(%o = %ends) -> (tensor<7xf32>) {{
+    %t = tensor.extract_slice %x[%i] [1] [1] : tensor<4xf32> to tensor<1xf32>
+    %j = affine.apply affine_map<(d0) -> (d0 + 1)>(%i)
+    scf.forall.in_parallel {{
+      tensor.parallel_insert_slice %t into %o[%j] [1] [1] : tensor<1xf32> into tensor<7xf32>
+    }}
+  }}
+  %done = scf.forall (%i) in (1) shared_outs(%o = %r) -> (tensor<7xf32>) {{
+    %t = tensor.extract_slice %x[3] [1] [1] : tensor<4xf32> to tensor<1xf32>
+    scf.forall.in_parallel {{
+      tensor.parallel_insert_slice %t into %o[5] [1] [1] : tensor<1xf32> into tensor<7xf32>
+    }}
+  }}
+  return %{returned} : tensor<7xf32>
+}}"""
+
+
+def test_phases_complete_a_result_together() -> None:
+    (found,) = reference(parse_module(PHASES.format(units=4, returned="done")), [np.arange(1.0, 5.0, dtype=np.float32)])
+    np.testing.assert_array_equal(found, [0, 1, 2, 3, 4, 4, 0])
+
+
+@pytest.mark.parametrize(("units", "returned", "element"), [(3, "done", 4), (4, "r", 5), (4, "ends", 1)])
+def test_what_no_phase_writes_is_named(units: int, returned: str, element: int) -> None:
+    text = PHASES.format(units=units, returned=returned)
+    with pytest.raises(Violation, match=rf"element \[{element}\] of result 0 is never written"):
+        reference(parse_module(text), [np.ones(4, np.float32)])

@@ -122,6 +122,17 @@ def test_a_view_has_the_values_it_replaces() -> None:
         parameters.set_view("other", "moved", [1, 0], [2, 2])
 
 
+def test_a_view_may_move_to_a_source_with_its_values() -> None:
+    moved = np.arange(4, dtype=np.float32).reshape(2, 2)
+    parameters = ParameterStore({"w": moved.T.copy(), "moved": moved, "panels": moved.copy(), "other": moved + 1})
+    parameters.set_view("w", "moved", [1, 0], [2, 2])
+    parameters.set_view("w", "panels", [1, 0], [2, 2])
+    parameters.set_view("moved", "panels", [0, 1], [2, 2])
+    np.testing.assert_array_equal(parameters["w"], moved.T)
+    with pytest.raises(ModelError, match="'w' holds other values"):
+        parameters.set_view("w", "other", [1, 0], [2, 2])
+
+
 @pytest.mark.parametrize(
     ("name", "source", "order", "shape", "message"),
     [

@@ -128,7 +128,8 @@ PROGRAMS = {
   %y_e = tensor.empty() : tensor<2x6xf32>
   %y_f = linalg.fill ins(%zero : f32) outs(%y_e : tensor<2x6xf32>) -> tensor<2x6xf32>
   %y = linalg.generic {{indexing_maps = [#id, #nc],
-      iterator_types = ["parallel", "parallel", "reduction", "reduction"]}} ins(%a : {T}) outs(%y_f : tensor<2x6xf32>) {{
+      iterator_types = ["parallel", "parallel", "reduction", "reduction"]}}
+      ins(%a : {T}) outs(%y_f : tensor<2x6xf32>) {{
   ^bb0(%p: f32, %o: f32):
     %s = arith.addf %p, %o : f32
     linalg.yield %s : f32

@@ -97,3 +97,43 @@ def test_other_weights_stay_as_they_are(k: int, n: int, rest: str) -> None:
 @pytest.mark.parametrize("target", ["h100", "upmem-rank"])
 def test_devices_whose_kernels_read_no_panels_get_none(target: str) -> None:
     assert packed(program(97, 128), target) == ["w"]
+
+
+FILTERED = """
+func.func @main(%x: tensor<1x9x7x40xf32> {{model.input = "x"}}, %w: tensor<{f}x40x3x3xf32> {{model.param = "w"}})
+    -> (tensor<1x11x6x{f}xf32> {{model.output = "y"}}) {{
+  %zero = arith.constant 0.0 : f32
+  %e = tensor.empty() : tensor<1x7x5x{f}xf32>
+  %i = linalg.fill ins(%zero : f32) outs(%e : tensor<1x7x5x{f}xf32>) -> tensor<1x7x5x{f}xf32>
+  %c = linalg.generic {{indexing_maps = [affine_map<(n, f, h, w, c, p, q) -> (n, h + p, w + q, c)>,
+      affine_map<(n, f, h, w, c, p, q) -> (f, c, p, q)>, affine_map<(n, f, h, w, c, p, q) -> (n, h, w, f)>],
+      iterator_types = ["parallel", "parallel", "parallel", "parallel", "reduction", "reduction", "reduction"]}}
+      ins(%x, %w : tensor<1x9x7x40xf32>, tensor<{f}x40x3x3xf32>) outs(%i : tensor<1x7x5x{f}xf32>) {{
+  ^bb0(%a: f32, %b: f32, %s: f32):
+    %m = arith.mulf %a, %b : f32
+    %t = arith.addf %s, %m : f32
+    linalg.yield %t : f32
+  }} -> tensor<1x7x5x{f}xf32>
+  %y = tensor.pad %c low[0, 3, 0, 0] high[0, 1, 1, 0] {{
+  ^bb0(%j: index, %k: index, %l: index, %o: index):
+    tensor.yield %zero : f32
+  }} : tensor<1x7x5x{f}xf32> to tensor<1x11x6x{f}xf32>
+  return %y : tensor<1x11x6x{f}xf32>
+}}"""
+
+
+@pytest.mark.parametrize(("features", "name"), [(64, "w.window-first.panels"), (48, "w.window-first")])
+def test_filters_are_stored_in_panels(features: int, name: str) -> None:
+    """Of whole panels only; in a kernel that writes a frame, too. The level above reads its own order of dimensions."""
+    text = FILTERED.format(f=features)
+    w = np.random.default_rng(0).standard_normal((features, 40, 3, 3)).astype(np.float32)
+    x = np.random.default_rng(1).standard_normal((1, 9, 7, 40)).astype(np.float32)
+    given = Program(parse_module(text), ParameterStore({"w": w}))
+    assert packed(given) == [name]
+    np.testing.assert_array_equal(given.parameters["w"], w)
+    if features == 64:
+        panels = given.parameters[name]
+        assert panels.shape == (2, 3, 3, 40, 32) and given.parameters.nbytes == w.nbytes
+        np.testing.assert_array_equal(panels[1, 2, 0, 5], w[32:, 5, 2, 0])
+    (wanted,) = reference(Program(parse_module(text), ParameterStore({"w": w})), {"x": x})
+    np.testing.assert_allclose(reference(given, {"x": x})[0], wanted, rtol=1e-12)
