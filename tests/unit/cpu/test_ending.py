@@ -1,4 +1,4 @@
-"""Sums start in registers and end as what follows makes of them, where nothing else sees the sums themselves."""
+"""Sums end as what follows makes of them, in registers, where nothing else sees the sums themselves."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def allocations(module: Any) -> int:
 
 
 def test_a_bias_is_added_in_registers() -> None:
-    """One nest, no scratch memory for the sums, and each vector of the result is written once."""
+    """One nest, and each vector of the result is written once."""
     plans, module = lowered(kernel())
     assert plans == ["block 12x2 of 16 lanes"]
     assert "llvm.masked" not in str(module)

@@ -231,7 +231,9 @@ class _Block:
         return result
 
     def _operand(self, i: int, row: int, v: int, counters: list[Size], loaded: dict[tuple[int, int, int], Any]) -> Any:
-        return self._load(i, self.nest.inputs[i], row, v, counters, loaded) if reads_argument(self.nest.body, i) else None
+        return (
+            self._load(i, self.nest.inputs[i], row, v, counters, loaded) if reads_argument(self.nest.body, i) else None
+        )
 
     def _load(
         self, i: int, access: Access, row: int, v: int, counters: list[Size], loaded: dict[tuple[int, int, int], Any]

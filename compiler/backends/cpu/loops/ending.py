@@ -60,7 +60,12 @@ def with_ending(nest: Nest, found: Followed) -> Nest | None:
 
 def may_end(nest: Nest, plan: Plan) -> bool:
     """Whether a strategy makes each sum once, in registers, and reads and writes what the ending needs as vectors."""
-    if plan.kind != "block" or plan.chunk or nest.ending is None or (plan.few is not None and not may_end(nest, plan.few)):
+    if (
+        plan.kind != "block"
+        or plan.chunk
+        or nest.ending is None
+        or (plan.few is not None and not may_end(nest, plan.few))
+    ):
         return False
     dense = all(not a.moves_with(plan.vector) or a.is_unit(plan.vector) for a in nest.ending.accesses)
     return dense and all(a.is_unit(plan.vector) for a in nest.ending.outputs)
