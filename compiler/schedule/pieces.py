@@ -7,6 +7,7 @@ tiles of what it writes. The pieces' order is kept; within a phase tiles are dis
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 from torch_mlir import ir
@@ -152,11 +153,20 @@ def _insertion_phase(op: Any, target: TileTarget, tier: str) -> None:
 def insertion_tiles(sizes: list[int], element: int, target: TileTarget) -> list[int]:
     """Tile sizes for copying a tensor: innermost dimensions whole as long as they fit and enough tiles
     remain."""
-    total = 1
-    for size in sizes:
-        total *= size
+    return _inner_tiles(
+        sizes, max(prod(sizes) // (target.units * TILES_PER_UNIT), LEAST_WORK * target.width), element, target
+    )
+
+
+def side_tiles(sizes: list[int], element: int, target: TileTarget) -> list[int]:
+    """Tile sizes for one side of a frame: as few as fit, since a phase of one unit wakes no other."""
+    return _inner_tiles(sizes, prod(sizes), element, target)
+
+
+def _inner_tiles(sizes: list[int], wanted: int, element: int, target: TileTarget) -> list[int]:
+    """Innermost dimensions whole as long as a tile has no more than the wanted elements, and fits."""
     room = (target.near if target.copies else target.far) // (2 * element)
-    budget = max(min(room, max(total // (target.units * TILES_PER_UNIT), LEAST_WORK * target.width)), 1)
+    budget = max(min(room, wanted), 1)
     tiles = [1] * len(sizes)
     for i in reversed(range(len(sizes))):
         tiles[i] = sizes[i] if sizes[i] <= budget else 1 << (budget.bit_length() - 1)

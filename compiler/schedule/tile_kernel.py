@@ -17,7 +17,7 @@ from stratagem.compiler.schedule.forall import Tiling, tile_to_forall
 from stratagem.compiler.schedule.frames import Frame, frame_of, without_frame, write_frame
 from stratagem.compiler.schedule.machine import TileTarget, tile_target
 from stratagem.compiler.schedule.materialize import Stage
-from stratagem.compiler.schedule.pieces import insertion_tiles, is_pieces, tile_pieces
+from stratagem.compiler.schedule.pieces import is_pieces, side_tiles, tile_pieces
 from stratagem.compiler.schedule.structured import dtype
 from stratagem.compiler.schedule.tiles import Choice, choose_contraction_tiles, choose_row_tiles, outer_sizes
 from stratagem.hwmodels import Device
@@ -77,7 +77,7 @@ def _rewrite(
     if framed is not None:
         outputs = [framed.value]
         with ir.InsertionPoint(before), framed.insert.location:
-            into = write_frame(framed, tiers[-1], lambda sizes, element: insertion_tiles(sizes, element, target))
+            into = write_frame(framed, tiers[-1], lambda sizes, element: side_tiles(sizes, element, target))
         framed = replace(framed, into=into)
     for name, sizes in zip(tiers[:-1], outer_sizes(dims, choice, device), strict=True):
         made = tile_to_forall(outputs, before, dims, Tiling(name, sizes))

@@ -11,7 +11,7 @@ from stratagem.compiler.schedule.contraction import contraction_shape
 from stratagem.compiler.schedule.dims import KernelDims, analyse
 from stratagem.compiler.schedule.footprint import footprints, room, units
 from stratagem.compiler.schedule.machine import TileTarget, tile_target
-from stratagem.compiler.schedule.pieces import insertion_tiles
+from stratagem.compiler.schedule.pieces import insertion_tiles, side_tiles
 from stratagem.compiler.schedule.structured import is_generic
 from stratagem.compiler.schedule.tiles import Choice, choose_contraction_tiles, choose_row_tiles
 from stratagem.hwmodels import Device, load_device
@@ -172,3 +172,9 @@ def test_pieces_keep_their_rows_whole_while_they_fit() -> None:
     target = tile_target(load_device("generic-avx512"), "copy", "f32")
     assert insertion_tiles([4096, 64], 4, target)[1] == 64
     assert insertion_tiles([1, 1], 4, target) == [1, 1]
+
+
+def test_a_side_of_a_frame_is_cut_only_where_it_does_not_fit() -> None:
+    target = tile_target(load_device("generic-avx512"), "copy", "f32")
+    assert side_tiles([1, 58, 144], 4, target) == [1, 58, 144] and insertion_tiles([1, 58, 144], 4, target)[1] < 58
+    assert side_tiles([1, 58, 144], 4, replace(target, far=2 * 4 * 144 * 5)) == [1, 4, 144]
