@@ -22,7 +22,6 @@ from stratagem.compiler.schedule.extents import extent
 from stratagem.compiler.schedule.layouts import is_convolution
 from stratagem.compiler.schedule.rebuild import rebuild, replace
 from stratagem.compiler.schedule.structured import (
-    REDUCTION,
     Access,
     Linear,
     accesses,
@@ -46,13 +45,6 @@ def relayout_convolutions(program: Program, lanes: int) -> None:
     main = find_function(module, "main")
     for op in [op for op in walk(main) if is_convolution(op)]:
         _window_first(program, main, _channels_innermost(op, lanes))
-
-
-def window_loops(op: Any) -> list[int]:
-    """Reduction loops, run more than once, that slide over an operand: they share a subscript with another loop."""
-    kinds, extents = iterators(op), loop_extents(op)
-    sliding = {loop for a in accesses(op) for r in a if r is not None and len(r.terms) > 1 for loop, _ in r.terms}
-    return [i for i in sorted(sliding) if kinds[i] == REDUCTION and extents[i] != 1]
 
 
 def _slides(loop: int | None, picture: Access) -> bool:

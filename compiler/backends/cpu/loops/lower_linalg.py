@@ -43,15 +43,14 @@ def _lower_all(function: Any, target: CpuTarget) -> list[Plan]:
     follows it."""
     plans: list[Plan] = []
     rest = fuse_producers([one for one in walk(function) if one.name == "linalg.generic"], target)
-    ahead = fetched_ahead(rest, target)
-    followed = followed_sums([one for one in rest if not stores_beside_sums(one)])
+    ahead, followed = fetched_ahead(rest, target), followed_sums(rest)
     while rest:
         op = rest.pop()
-        sum_before = followed.get(op)
-        lowered = _lower_followed(sum_before, target) if sum_before is not None else None
-        if lowered is not None and sum_before is not None:
-            rest.remove(sum_before.sum)
-            _erase(sum_before)
+        found = followed.get(op)
+        lowered = _lower_followed(found, target, ahead.get(found.sum, {})) if found is not None else None
+        if lowered is not None and found is not None:
+            rest.remove(found.sum)
+            _erase(found)
         else:
             lowered = _lower(op, target, ahead.get(op, {}))
         if lowered is None:
@@ -64,7 +63,7 @@ def _lower_all(function: Any, target: CpuTarget) -> list[Plan]:
     return plans
 
 
-def _lower_followed(found: Followed, target: CpuTarget) -> tuple[Plan, Any | None] | None:
+def _lower_followed(found: Followed, target: CpuTarget, ahead: Ahead) -> tuple[Plan, Any | None] | None:
     """Emits a sum and what follows it as one nest; also returns the fill that is no longer needed. None, and nothing
     changed, where no strategy can do that."""
     loops = window_loops(found.sum)
@@ -73,7 +72,7 @@ def _lower_followed(found: Followed, target: CpuTarget) -> tuple[Plan, Any | Non
     plan = None
     with ir.InsertionPoint(found.follower):
         try:
-            nest = with_ending(with_loops(read_nest(work), loops), found)
+            nest = with_ending(with_loops(_fetching(read_nest(work), ahead), loops), found)
         except NotLinear:
             nest = None
         if nest is not None:
