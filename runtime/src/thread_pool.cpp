@@ -1,6 +1,7 @@
-// A persistent pool: workers spin briefly for the next phase, then sleep. Units are taken in chunks from one atomic
-// counter, so that uneven units balance without a second queue. A phase ends when its units are done, not when every
-// worker has woken: a worker that comes late finds the phase closed.
+// A persistent pool: workers spin briefly for the next phase, then sleep. Each thread has the same share of the units in
+// every phase, so that it finds in its own caches what it made in the phase before; who is done takes chunks of what others
+// have left. A phase ends when its units are done, not when every worker has woken: a worker that comes late finds the
+// phase closed.
 #include <pthread.h>
 #include <sched.h>
 #include <unistd.h>
@@ -58,29 +59,50 @@ int default_threads() {
   return quota > 0 ? std::min(processors, quota) : processors;
 }
 
+// One thread's units; on a cache line of its own.
+struct alignas(64) Share {
+  std::atomic<int64_t> next{0};
+  int64_t end = 0;
+};
+
 struct Job {
   sg_phase_fn phase = nullptr;
   void **args = nullptr;
-  int64_t units = 0, chunk = 1;
+  int64_t chunk = 1;
+  int threads = 0;
+  std::unique_ptr<Share[]> shares;
   sg_context *context = nullptr;
-  std::atomic<int64_t> next{0};
   std::atomic<bool> failed{false};
+
+  void deal_out(int64_t units, int to) {
+    if (threads != to) shares.reset(new Share[static_cast<size_t>(to)]);
+    threads = to;
+    chunk = std::max<int64_t>(1, units / (static_cast<int64_t>(to) * kChunksPerThread));
+    for (int i = 0; i < to; ++i) {
+      shares[static_cast<size_t>(i)].next.store(units * i / to, std::memory_order_relaxed);
+      shares[static_cast<size_t>(i)].end = units * (i + 1) / to;
+    }
+  }
 };
 
 thread_local bool inside_phase = false;
 
-// Takes chunks until none is left; a failing unit stops everyone at their next chunk.
-void run_chunks(Job &job) {
+// Takes chunks of thread `self`'s share, then of the others', until none is left; a failing unit stops everyone at their
+// next chunk.
+void run_chunks(Job &job, int self) {
   JumpTarget target;
   target.outer = jump_target;
   const int64_t mark = sg_scratch_mark();
   inside_phase = true;
   if (setjmp(target.buffer) == 0) {
     jump_target = &target;
-    while (!job.failed.load(std::memory_order_relaxed)) {
-      const int64_t begin = job.next.fetch_add(job.chunk, std::memory_order_relaxed);
-      if (begin >= job.units) break;
-      job.phase(job.args, begin, std::min(begin + job.chunk, job.units));
+    for (int i = 0; i < job.threads; ++i) {
+      Share &share = job.shares[static_cast<size_t>((self + i) % job.threads)];
+      while (!job.failed.load(std::memory_order_relaxed)) {
+        const int64_t begin = share.next.fetch_add(job.chunk, std::memory_order_relaxed);
+        if (begin >= share.end) break;
+        job.phase(job.args, begin, std::min(begin + job.chunk, share.end));
+      }
     }
   } else {
     job.failed.store(true, std::memory_order_relaxed);
@@ -98,10 +120,8 @@ class Pool {
     start_workers();
     job_.phase = phase;
     job_.args = args;
-    job_.units = units;
-    job_.chunk = std::max<int64_t>(1, units / (static_cast<int64_t>(threads_) * kChunksPerThread));
+    job_.deal_out(units, threads_);
     job_.context = &current_context();
-    job_.next.store(0, std::memory_order_relaxed);
     job_.failed.store(false, std::memory_order_relaxed);
     closed_.store(false);
     {
@@ -109,7 +129,7 @@ class Pool {
       generation_.fetch_add(1, std::memory_order_release);
     }
     if (sleepers_.load(std::memory_order_seq_cst) > 0) wake_.notify_all();
-    run_chunks(job_);
+    run_chunks(job_, 0);
     closed_.store(true);
     wait_for_workers();
   }
@@ -137,7 +157,7 @@ class Pool {
     const uint64_t seen = generation_.load();
     const std::vector<int> processors = allowed_processors();
     for (int i = 1; i < threads_; ++i) {
-      workers_.emplace_back([this, seen] { work(seen); });
+      workers_.emplace_back([this, i, seen] { work(i, seen); });
       if (pinned_) bind(workers_.back().native_handle(), processors[static_cast<size_t>(i) % processors.size()]);
     }
     if (pinned_) bind(pthread_self(), processors[0]);
@@ -161,14 +181,14 @@ class Pool {
     workers_.clear();
   }
 
-  void work(uint64_t seen) {
+  void work(int self, uint64_t seen) {
     for (;;) {
       seen = next_generation(seen);
       if (stopping_.load()) return;
       active_.fetch_add(1);  // sequentially consistent with closed_: either we see it closed, or run() sees us
       if (!closed_.load()) {
         sg_context *previous = sg_context_use(job_.context);
-        run_chunks(job_);
+        run_chunks(job_, self);
         sg_context_use(previous);
       }
       active_.fetch_sub(1);
