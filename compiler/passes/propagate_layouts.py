@@ -30,7 +30,7 @@ class PropagateLayouts(Pass):
         from stratagem.compiler.passes.form_kernels import blocks_of
         from stratagem.compiler.schedule.assign import target_device
         from stratagem.compiler.schedule.layout_cost import channels_last_pays
-        from stratagem.compiler.schedule.layouts import groups_of
+        from stratagem.compiler.schedule.layouts import undecided_groups
         from stratagem.compiler.schedule.machine import tile_target
         from stratagem.compiler.schedule.permute import store_channels_last
 
@@ -45,6 +45,6 @@ class PropagateLayouts(Pass):
         stored = set(parameter_arguments(main).values())
         with module.context, ir.Location.unknown():
             for block in list(blocks_of(main)):
-                for group in groups_of(block, stored):
+                for group in undecided_groups(block, stored):
                     if group.consistent and channels_last_pays(group, target):
                         store_channels_last(block, group.layouts)

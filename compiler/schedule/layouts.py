@@ -11,7 +11,7 @@ on CPUs"), on indexing maps instead of a list of operators.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from torch_mlir import ir
@@ -36,6 +36,8 @@ from stratagem.compiler.schedule.structured import (
 
 Layout = tuple[int, ...]
 """The channel dimensions of a tensor."""
+WAITING = "layout.undecided"
+"""On a convolution while the pass runs."""
 LEAST_RANK = 3
 """A tensor of fewer dimensions has no picture beside its channels."""
 
@@ -77,6 +79,27 @@ def groups_of(block: Any, stored: set[Any]) -> list[Group]:
             taken |= set(group.layouts)
             found.append(group)
     return found
+
+
+def undecided_groups(block: Any, stored: set[Any]) -> Iterator[Group]:
+    """The groups of a block, one after the other, as they are when their turn comes: what is decided of one group may
+    rewrite operations at the border of the next. A group names the convolutions that nothing was decided of yet."""
+    waiting = ir.UnitAttr.get()
+    for view in block.operations:
+        if is_generic(view.operation) and is_convolution(view.operation):
+            view.operation.attributes[WAITING] = waiting
+    while (group := next((g for g in groups_of(block, stored) if _waiting(g)), None)) is not None:
+        chosen = _waiting(group)
+        for op in chosen:
+            del op.attributes[WAITING]
+        yield replace(group, convolutions=chosen)
+    for view in block.operations:  # those without channels on both sides are in no group
+        if WAITING in view.operation.attributes:
+            del view.operation.attributes[WAITING]
+
+
+def _waiting(group: Group) -> list[Any]:
+    return [op for op in group.convolutions if WAITING in op.attributes]
 
 
 def _grow(seed: Any, inside: set[Any], stored: set[Any]) -> Group:
