@@ -65,7 +65,7 @@ class _Memory:
         self.__array_interface__ = {
             "version": 3,
             "shape": self.shape,
-            "typestr": dtype.str,
+            "typestr": dtype.str if dtype.isbuiltin == 1 else f"|V{item}",
             "data": (words[1] + words[2] * item, False),
             "strides": tuple([n * item for n in words[3 + rank : 3 + 2 * rank]]),
         }
