@@ -28,7 +28,7 @@ def test_a_view_shares_the_memory(kind: Any, shape: tuple[int, ...]) -> None:
 
 @pytest.mark.parametrize("shape", [(4, 3), (0, 3)])
 def test_an_adopted_buffer_is_given_back_when_its_array_goes(shape: tuple[int, ...]) -> None:
-    memory, given = np.zeros(12, np.float32), []
+    memory, given = np.zeros(12, np.float32), list[int]()
     block = np.zeros(words(2), np.int64)
     fill(block, memory[: np.prod(shape)].reshape(shape))
     array = adopt(block, 2, memory.dtype, given.append)
