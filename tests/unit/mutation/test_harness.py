@@ -58,7 +58,7 @@ def test_without_checks_every_real_mutant_survives(monkeypatch: pytest.MonkeyPat
 def test_a_check_that_refutes_an_unbroken_program_is_an_alarm_and_no_witness(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Court, "_refuted", lambda court, mutant: "always")
     found = [one for one, _ in zip(work(Task(REDUCTION, 2, 6, seed=1)), range(12), strict=False)]
-    assert FalseAlarm("checks of reduction after match-functions") in found
+    assert FalseAlarm("checks of reduction after form-kernels") in found
     assert not any(isinstance(one, Mutant) and one.killer == "always" for one in found)
 
 
