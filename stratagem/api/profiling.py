@@ -18,7 +18,7 @@ import numpy as np
 from stratagem.runtime.container import Container
 from stratagem.runtime.errors import UsageError
 from stratagem.runtime.parameters import ParameterStore
-from stratagem.runtime.signature import Signature
+from stratagem.runtime.signature import NUMPY_TYPES, Signature
 
 if TYPE_CHECKING:
     from stratagem.hwmodels import Device
@@ -131,7 +131,7 @@ class _Timer:
         work = work_of_call(self.kernels[name], arrays)
         if work.operations is None:
             return None
-        return limit_of(device, claim.get("unit", ""), str(arrays[0].dtype), work.operations, work.bytes)
+        return limit_of(device, claim.get("unit", ""), arrays[0].dtype, work.operations, work.bytes)
 
     def result(self) -> dict[str, Measured]:
         found: dict[str, Measured] = {}
@@ -142,22 +142,18 @@ class _Timer:
         return found
 
 
-def limit_of(device: Device, unit: str, dtype: str, operations: int, moved: int) -> Limit:
+def limit_of(device: Device, unit: str, dtype: Any, operations: int, moved: int) -> Limit:
     """The roofline of a kernel on a device.
 
     Args:
         unit: what computes; where the device has none of that name or it gives no rate, the fastest unit counts.
-        dtype: numpy's name of the element type. operations: arithmetic of one call. moved: bytes of inputs and outputs.
+        dtype: numpy's element type. operations: arithmetic of one call. moved: bytes of inputs and outputs.
     """
-    element = SHORT.get(dtype, "f32")
+    element = next(name for name, kind in NUMPY_TYPES.items() if kind == np.dtype(dtype))
     rates = [device.unit_rate(u, element) for u in device.units if u.name == unit]
     rate = next((r for r in rates if r > 0), device.peak_rate(element))
     computing = Limit(operations / rate if rate else 0.0, unit or "compute")
     return max(computing, _moving(device, moved), key=lambda limit: limit.seconds)
-
-
-SHORT = {"float32": "f32", "float64": "f64", "float16": "f16", "int32": "i32", "int64": "i64", "int8": "i8"}
-"""Element types of hardware descriptions by numpy's names."""
 
 
 def _moving(device: Device, moved: int) -> Limit:

@@ -128,10 +128,9 @@ class _Notes:
             files = [Path(name) for name in notes["files"]]
             if notes["settled"] and [_stamp(file) for file in files] == notes["stamps"]:
                 return str(notes["digest"])
-            digest = _digest(files)
+            return _digest(files)
         except (OSError, ValueError, KeyError, TypeError):
             return None
-        return digest
 
     def write(self) -> str:
         """Notes the model's files as they are now; returns their digest."""
