@@ -95,7 +95,7 @@ class ParameterStore(Mapping[str, np.ndarray[Any, Any]]):
     def keep_only(self, names: set[str]) -> None:
         """Forgets every parameter not in `names`; a view whose source goes is stored itself."""
         views = {k: v for k, v in self._views.items() if k in names}
-        lone = {k: np.ascontiguousarray(self[k]) for k, (source, _, _) in views.items() if source not in names}
+        lone = {k: np.asarray(self[k], order="C") for k, (source, _, _) in views.items() if source not in names}
         self._arrays = {**{k: v for k, v in self._arrays.items() if k in names}, **lone}
         self._views = {k: v for k, v in views.items() if k not in lone}
 

@@ -15,8 +15,8 @@ from stratagem.compiler.ir import walk
 def complete_scans(module: Any) -> None:
     """Computes the accumulator of every `tm_tensor.scan` of the module where it is used, in place.
 
-    It is an operation of its own: an exclusive scan combines all elements with the accumulator it starts from, an
-    inclusive one ends with its last result.
+    An inclusive scan ends with its last result, an exclusive one with that and the last element combined, so that the
+    order of roundings is the scan's own. Without elements it is what the scan starts from.
     """
     with module.context:
         for op in [one for one in walk(module.operation) if one.name == "tm_tensor.scan"]:
@@ -29,22 +29,21 @@ def complete_scans(module: Any) -> None:
 def _accumulator(op: Any) -> Any:
     results, total = op.results
     inclusive = bool(ir.BoolAttr(op.attributes["inclusive"]).value)
-    source, start = results if inclusive else op.operands[0], op.operands[2]
-    kind, along = ir.RankedTensorType(source.type), int(ir.IntegerAttr(op.attributes["dimension"]).value)
+    sources = [results] if inclusive else [results, op.operands[0]]
+    kind, along = ir.RankedTensorType(results.type), int(ir.IntegerAttr(op.attributes["dimension"]).value)
     every = ir.AffineMap.get_identity(kind.rank)
     rest = ir.AffineMap.get(kind.rank, 0, [ir.AffineDimExpr.get(d) for d in range(kind.rank) if d != along])
     iterators = ["reduction" if d == along else "parallel" for d in range(kind.rank)]
     place, one = (arith.constant(ir.IndexType.get(), n) for n in (along, 1))
-    last = arith.subi(tensor.dim(source, place), one)
-    made = linalg.GenericOp([total.type], [source], [start], [every, rest], _iterators(iterators))
-    block = made.regions[0].blocks.append(kind.element_type, kind.element_type)
-    step, so_far = block.arguments
+    last = arith.subi(tensor.dim(results, place), one)
+    maps = [every] * len(sources) + [rest]
+    made = linalg.GenericOp([total.type], sources, [op.operands[2]], maps, _iterators(iterators))
+    block = made.regions[0].blocks.append(*[kind.element_type] * len(maps))
+    *seen, so_far = block.arguments
     with ir.InsertionPoint(block):
-        if inclusive:
-            at_end = arith.cmpi(arith.CmpIPredicate.eq, linalg.IndexOp(along).result, last)
-            linalg.YieldOp([arith.select(at_end, step, so_far)])
-        else:
-            linalg.YieldOp(_combined(op.regions[0].blocks[0], so_far, step))
+        at_end = arith.cmpi(arith.CmpIPredicate.eq, linalg.IndexOp(along).result, last)
+        (end,) = seen if inclusive else _combined(op.regions[0].blocks[0], *seen)
+        linalg.YieldOp([arith.select(at_end, end, so_far)])
     return made.result
 
 

@@ -93,7 +93,7 @@ class Driver:
         arrays = [*inputs, *outputs]
         _check_arguments(kernel, entry["arguments"], arrays)
         held = [
-            np.ascontiguousarray(a, dtype=dtype_named(s["dtype"]).numpy)
+            np.asarray(a, dtype=dtype_named(s["dtype"]).numpy, order="C")  # unlike ascontiguousarray: rank 0 stays
             for a, s in zip(arrays, entry["arguments"], strict=True)
         ]
         first = len(arrays) - entry["results"]

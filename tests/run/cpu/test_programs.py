@@ -123,6 +123,22 @@ def test_the_last_accumulator_of_a_scan(inclusive: str, size: int) -> None:
     check(module(signature, body), {"x": x, "a": np.array([1, 2, 3], np.float32)})
 
 
+@pytest.mark.parametrize("inclusive", ["true", "false"])
+def test_the_last_accumulator_is_rounded_in_the_order_of_the_scan(inclusive: str) -> None:
+    body = f"""
+    %e = tensor.empty() : tensor<8xf64>
+    %r:2 = tm_tensor.scan dimension(0) inclusive({inclusive}) ins(%x : tensor<8xf64>)
+        outs(%e, %a : tensor<8xf64>, tensor<f64>) {{
+    ^bb0(%p: f64, %q: f64):
+      %s = arith.mulf %p, %q : f64
+      tm_tensor.yield %s : f64
+    }} -> tensor<8xf64>, tensor<f64>
+    return %r#1 : tensor<f64>"""
+    signature = """(%x: tensor<8xf64> {model.input = "x"}, %a: tensor<f64> {model.input = "a"})
+        -> (tensor<f64> {model.output = "z"})"""
+    check(module(signature, body), {"x": np.random.default_rng(5).normal(size=8), "a": np.array(1.5)})
+
+
 def test_a_folded_parameter_of_rank_0_stays_one() -> None:
     body = """
     %e = tensor.empty() : tensor<f32>

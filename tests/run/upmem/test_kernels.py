@@ -28,6 +28,11 @@ def test_vector_add(n: int, unit: int, tile: int, piece: int, dtype: str) -> Non
     check(text, [random((n,), dtype, 1), random((n,), dtype, 2)], random((n,), dtype, 3))
 
 
+@pytest.mark.parametrize("n", [1, 9, 1009])
+def test_an_operand_without_dimensions_takes_no_place_among_the_sizes(n: int) -> None:
+    check(kernels.scale_free(32, 8), [random((n,), "i32", 1), np.array(3, np.int32)], random((n,), "i32"))
+
+
 def test_more_tiles_than_units_take_several_rounds() -> None:
     n = 1009
     report = check(

@@ -53,6 +53,39 @@ func.func private @va(%a: {t}, %b: {t}, %out: {t} {{device.dest}}) -> {t} {HEAD}
 }}"""
 
 
+def scale_free(unit: int, tile: int) -> str:
+    """out = s * a for one number s, on as many i32 elements as the run brings."""
+    t = "tensor<?xi32>"
+    return f"""
+func.func private @scale(%a: {t}, %s: tensor<i32>, %out: {t} {{device.dest}}) -> {t} {HEAD} {{
+  %c0 = arith.constant 0 : index
+  %n = tensor.dim %out, %c0 : {t}
+  %r = scf.forall (%p) = (0) to (%n) step ({unit}) shared_outs(%o = %out) -> ({t}) {{
+    %m = affine.min affine_map<(d0)[s0] -> (s0 - d0, {unit})>(%p)[%n]
+    %ap = tensor.extract_slice %a[%p] [%m] [1] : {t} to {t}
+    %op = tensor.extract_slice %o[%p] [%m] [1] : {t} to {t}
+    %x = scf.forall (%t) = (0) to (%m) step ({tile}) shared_outs(%o2 = %op) -> ({t}) {{
+      %q = affine.min affine_map<(d0)[s0] -> (s0 - d0, {tile})>(%t)[%m]
+      %at = tensor.extract_slice %ap[%t] [%q] [1] {{device.stage = "wram"}} : {t} to {t}
+      %ot = tensor.extract_slice %o2[%t] [%q] [1] {{device.stage = "wram"}} : {t} to {t}
+      %v = linalg.generic {{indexing_maps = [affine_map<(d0) -> ()>, {ROW}, {ROW}], iterator_types = ["parallel"]}}
+        ins(%s, %at : tensor<i32>, {t}) outs(%ot : {t}) {{
+      ^bb0(%e: i32, %f: i32, %g: i32):
+        %h = arith.muli %e, %f : i32
+        linalg.yield %h : i32
+      }} -> {t}
+      scf.forall.in_parallel {{
+        tensor.parallel_insert_slice %v into %o2[%t] [%q] [1] : {t} into {t}
+      }}
+    }} {{device.tier = "tasklet"}}
+    scf.forall.in_parallel {{
+      tensor.parallel_insert_slice %x into %o[%p] [%m] [1] : {t} into {t}
+    }}
+  }} {{device.tier = "dpu"}}
+  return %r : {t}
+}}"""
+
+
 def matmul(m: int, n: int, k: int, unit: tuple[int, int], tile: tuple[int, int], depth: int, dtype: str = "i32") -> str:
     """out = a @ b: blocks of `unit` per DPU, of `tile` per tasklet turn, the sum in steps of `depth`."""
     um, un = unit
