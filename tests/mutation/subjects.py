@@ -17,7 +17,7 @@ from stratagem.compiler.interpreter.signature import Port, arguments_of
 from stratagem.compiler.ir import DYNAMIC, find_function, parse_module, set_level, to_text
 from stratagem.compiler.passes.base import PassContext
 from stratagem.compiler.passes.registry import parse
-from stratagem.compiler.pipeline import with_strategy
+from stratagem.compiler.pipeline import with_options
 from stratagem.compiler.program import Program
 from stratagem.runtime.parameters import ParameterStore
 from tests.mutation import programs
@@ -122,7 +122,7 @@ def snapshots(subject: Subject) -> list[Snapshot]:
     history: list[Step] = [("tensor", "as given", *_taken(program))]
     mesh: Mesh | None = None
     found: list[Snapshot] = []
-    for stage, passes in with_strategy(subject.strategy):
+    for stage, passes in with_options(subject.strategy):
         if stage == "device" and not found:
             found.append(Snapshot(subject, *history[0], (history[0],), (), None))
         for number, text in enumerate(passes):

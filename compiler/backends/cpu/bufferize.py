@@ -43,11 +43,26 @@ def bufferize_kernels(module: Any) -> None:
 
 
 def _declare_fresh(module: Any) -> None:
-    """Scans, sorts and scatters were given buffers of their own: says so, as the analysis of the others demands."""
-    with module.context:
-        for op in walk(module.operation):
+    """Scans, sorts and scatters were given buffers of their own: says so, as the analysis of the others demands.
+
+    That analysis takes `to_buffer` for the moment when the tensor is read, so each reader gets one of its own, just
+    before it: what is written between an early one and its reader could be written over the tensor.
+    """
+    with module.context, ir.Location.unknown():
+        for op in list(walk(module.operation)):
             if op.name == "bufferization.to_tensor":
                 op.attributes["restrict"] = ir.UnitAttr.get()
+            elif op.name == "bufferization.to_buffer":
+                _read_late(op)
+
+
+def _read_late(op: Any) -> None:
+    """Replaces a `to_buffer` by one just before each of its readers."""
+    for use in list(op.results[0].uses):
+        reader = use.owner.operation
+        with ir.InsertionPoint(reader):
+            reader.operands[use.operand_number] = op.clone().operation.results[0]
+    op.erase()
 
 
 def destination_arguments(function: Any) -> list[int]:

@@ -21,9 +21,11 @@ def users(value: Any) -> list[Any]:
 def may_overwrite(value: Any, op: Any) -> bool:
     """Whether `op`, a user of `value`, is the last to see its elements.
 
-    True when every other user comes before `op` in the same block, `value` belongs to that block, and `value`
-    is not a window into something that is still needed.
+    True when every other user comes before `op` in the same block, `op` itself reads it in one place only, `value`
+    belongs to that block, and `value` is not a window into something that is still needed.
     """
+    if sum(operand == value for operand in op.operands) > 1:
+        return False
     if _block(value) != op.block or not all(_before(other, op) for other in users(value)):
         return False
     source = defining_op(value)

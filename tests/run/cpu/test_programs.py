@@ -139,6 +139,24 @@ def test_the_last_accumulator_is_rounded_in_the_order_of_the_scan(inclusive: str
     check(module(signature, body), {"x": np.random.default_rng(5).normal(size=8), "a": np.array(1.5)})
 
 
+def test_operands_of_a_topk_that_start_from_one_empty_tensor() -> None:
+    body = """
+    %most = arith.constant 2147483647 : i32
+    %zero = arith.constant 0 : i32
+    %e = tensor.empty() : tensor<3xi32>
+    %v = linalg.fill ins(%most : i32) outs(%e : tensor<3xi32>) -> tensor<3xi32>
+    %p = linalg.fill ins(%zero : i32) outs(%e : tensor<3xi32>) -> tensor<3xi32>
+    %r:2 = tm_tensor.topk dimension(0) ins(%x : tensor<3xi32>) outs(%v, %p : tensor<3xi32>, tensor<3xi32>) {
+    ^bb0(%a: i32, %b: i32):
+      %s = arith.cmpi slt, %a, %b : i32
+      tm_tensor.yield %s : i1
+    } -> tensor<3xi32>, tensor<3xi32>
+    return %r#0 : tensor<3xi32>"""
+    signature = """(%x: tensor<3xi32> {model.input = "x"}) -> (tensor<3xi32> {model.output = "y"})"""
+    [result] = check(module(signature, body), {"x": np.array([5, -2, 4], np.int32)})
+    assert result.tolist() == [-2, 4, 5]
+
+
 def test_a_folded_parameter_of_rank_0_stays_one() -> None:
     body = """
     %e = tensor.empty() : tensor<f32>

@@ -35,6 +35,11 @@ def test_matmul(m: int, n: int, k: int, dtype: str) -> None:
     check_program(programs.matmul(m, n, k, dtype), [random((m, k), dtype, 1), random((k, n), dtype, 2)])
 
 
+@pytest.mark.parametrize("n", [2, 13])
+def test_an_operand_that_is_the_initial_value_too(n: int) -> None:
+    check_program(programs.matmul_onto_itself(n), [random((n, n), "f32", 1), random((n, n), "f32", 2)])
+
+
 @pytest.mark.parametrize("dtype", ["i32", "f32"])
 @pytest.mark.parametrize("n", [10007, 2049])
 def test_chain(n: int, dtype: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from stratagem.compiler.passes.registry import PASSES, parse, pass_class
-from stratagem.compiler.pipeline import PIPELINE, with_strategy
+from stratagem.compiler.pipeline import PIPELINE, with_options
 from stratagem.runtime.errors import UsageError
 
 
@@ -45,7 +45,7 @@ def test_mistakes_are_answered(text: str, message: str) -> None:
 
 
 def test_every_pass_of_the_pipeline_exists() -> None:
-    for _, passes in (*PIPELINE, *with_strategy("batch")):
+    for _, passes in (*PIPELINE, *with_options("batch")):
         for text in passes:
             parse(text)
-    assert any("strategy=batch" in p for _, passes in with_strategy("batch") for p in passes)
+    assert any("strategy=batch" in p for _, passes in with_options("batch") for p in passes)

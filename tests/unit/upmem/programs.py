@@ -28,6 +28,17 @@ def matmul(m: int, n: int, k: int, dtype: str) -> str:
     )
 
 
+def matmul_onto_itself(n: int) -> str:
+    """a + a @ b: the sum starts from an operand that every step still reads."""
+    t = f"tensor<{n}x{n}xf32>"
+    return _module(
+        f'%a: {t} {{model.input = "a"}}, %b: {t} {{model.input = "b"}}',
+        t,
+        f"""  %r = linalg.matmul ins(%a, %b : {t}, {t}) outs(%a : {t}) -> {t}
+  return %r : {t}""",
+    )
+
+
 def chain(n: int, dtype: str) -> str:
     """(a + b) * b."""
     t = f"tensor<{n}x{dtype}>"
