@@ -14,7 +14,7 @@ from stratagem.compiler.checks.verdicts import AssuranceReport, Finding, Verdict
 from stratagem.compiler.codegen import Code, generate_code
 from stratagem.compiler.driver import AfterPass, PassRecord, StageRunner
 from stratagem.compiler.passes.base import PassContext
-from stratagem.compiler.pipeline import stage_names, with_strategy
+from stratagem.compiler.pipeline import stage_names, with_options
 from stratagem.compiler.program import Program
 from stratagem.compiler.schedule.describe import describe_text
 from stratagem.compiler.signatures import signature_of
@@ -62,10 +62,12 @@ def compile_program(
     until: str | None = None,
     progress: Progress | None = None,
     strategy: str = "auto",
+    tune: int = 0,
 ) -> Compilation:
     """Takes a tensor-level program down to code, or to level `until`.
 
-    `strategy` says how a system with several ranks shares the program: `auto`, `tensor` or `batch`.
+    `strategy` says how a system with several ranks shares the program: `auto`, `tensor` or `batch`. `tune`: seconds
+    for measuring other tiles than the cost model's.
 
     Raises:
         UsageError: `until` is not a level.
@@ -89,8 +91,9 @@ def compile_program(
         check(stage, now)
 
     after_pass = _after_pass(program, machine, report, progress)
-    runner = StageRunner(PassContext(machine), progress, after_stage=finish_stage, after_pass=after_pass)
-    runner.run(program, with_strategy(strategy), until)
+    context = PassContext(machine, _teller(progress))
+    runner = StageRunner(context, progress, after_stage=finish_stage, after_pass=after_pass)
+    runner.run(program, with_options(strategy, tune), until)
     # A level may compute parameters anew or in another layout; every level that is kept stays runnable.
     program.parameters.keep_only(named)
     last = list(runner.levels)[-1]
@@ -110,6 +113,11 @@ def compile_program(
         time.perf_counter() - started,
         report,
     )
+
+
+def _teller(progress: Progress | None) -> Callable[[str], None]:
+    """What passes say of themselves; those that do work long enough are at the `device` stage."""
+    return (lambda what: progress("device", what)) if progress else (lambda what: None)
 
 
 def _after_pass(

@@ -32,6 +32,8 @@ PIPELINE: tuple[Stage, ...] = (
             "match-functions",
             # Which device reads a weight decides its layout; tiles are chosen for the loops that result.
             "pack-weights",
+            # What was measured is known better than what is estimated.
+            "tune-kernels",
             "tile-kernels",
         ),
     ),
@@ -57,9 +59,11 @@ def stage_names() -> list[str]:
     return [name for name, _ in PIPELINE]
 
 
-def with_strategy(strategy: str) -> tuple[Stage, ...]:
-    """The pipeline with another way to cut programs over a system's ranks (see `partition-program`)."""
-    chosen = f"partition-program{{strategy={strategy}}}"
-    return tuple(
-        (stage, tuple(chosen if p == "partition-program" else p for p in passes)) for stage, passes in PIPELINE
-    )
+def with_options(strategy: str = "auto", tune: int = 0) -> tuple[Stage, ...]:
+    """The pipeline with another way to cut programs over a system's ranks (see `partition-program`), and with so many
+    seconds for measuring tiles (see `tune-kernels`)."""
+    options = {
+        "partition-program": f"partition-program{{strategy={strategy}}}",
+        "tune-kernels": f"tune-kernels{{seconds={tune}}}" if tune else "tune-kernels",
+    }
+    return tuple((stage, tuple(options.get(p, p) for p in passes)) for stage, passes in PIPELINE)

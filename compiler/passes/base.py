@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -13,9 +14,10 @@ if TYPE_CHECKING:
 
 @dataclass
 class PassContext:
-    """What a pass may look at besides the program: the hardware, nothing else."""
+    """What a pass may look at besides the program: the hardware, nothing else. `tell` says what long work is at."""
 
     machine: Machine | None = None
+    tell: Callable[[str], None] = lambda what: None
 
 
 @dataclass(frozen=True)

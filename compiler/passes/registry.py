@@ -89,6 +89,12 @@ def _match_functions() -> type[Pass]:
     return MatchFunctions
 
 
+def _tune_kernels() -> type[Pass]:
+    from stratagem.compiler.passes.tune_kernels import TuneKernels
+
+    return TuneKernels
+
+
 def _tile_kernels() -> type[Pass]:
     from stratagem.compiler.passes.tile_kernels import TileKernels
 
@@ -113,6 +119,7 @@ PASSES: dict[str, PassClass] = {
     "match-functions": _match_functions,
     "pack-weights": _pack_weights,
     "propagate-layouts": _propagate_layouts,
+    "tune-kernels": _tune_kernels,
     "tile-kernels": _tile_kernels,
     "drop-unused-results": _drop_unused_results,
     "assert-indices": _assert_indices,

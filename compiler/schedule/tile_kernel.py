@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from torch_mlir import ir
 
 from stratagem.compiler.schedule import kernel
 from stratagem.compiler.schedule.assign import main_op, working_dtype
+from stratagem.compiler.schedule.chosen import take_choice
 from stratagem.compiler.schedule.contraction import contraction_shape
+from stratagem.compiler.schedule.contraction_tiles import choose_contraction_tiles, with_held
+from stratagem.compiler.schedule.cost import ContractionShape
 from stratagem.compiler.schedule.dims import KernelDims, analyse
 from stratagem.compiler.schedule.footprint import extent, footprints
 from stratagem.compiler.schedule.forall import Tiling, tile_to_forall
@@ -19,12 +22,35 @@ from stratagem.compiler.schedule.machine import TileTarget, tile_target
 from stratagem.compiler.schedule.materialize import Stage
 from stratagem.compiler.schedule.pieces import is_pieces, side_tiles, tile_pieces
 from stratagem.compiler.schedule.structured import dtype
-from stratagem.compiler.schedule.tiles import Choice, choose_contraction_tiles, choose_row_tiles, outer_sizes
+from stratagem.compiler.schedule.tiles import Choice, choose_row_tiles, outer_sizes
 from stratagem.hwmodels import Device
 
 
+@dataclass(frozen=True)
+class Untiled:
+    """A kernel that can be tiled: its ops without the frame around them, their dimensions, and what it is tiled for."""
+
+    function: Any
+    ops: list[Any]
+    framed: Frame | None
+    dims: KernelDims
+    device: Device
+    target: TileTarget
+
+    @property
+    def shape(self) -> ContractionShape | None:
+        """The roles of its dimensions, where the kernel is one contraction and all that follows its tiles."""
+        anchors = kernel.contractions(self.ops)
+        if len(anchors) == 1 and set(self.dims.common) >= set(_output_dims(anchors[0], self.dims)):
+            return contraction_shape(anchors[0], self.dims)
+        return None
+
+
 def tile_kernel(function: Any, devices: Mapping[str, Device]) -> None:
-    """Tiles `function` for the device of its claim; leaves it whole, and says so, where no tiling applies."""
+    """Tiles `function` for the device of its claim; leaves it whole, and says so, where no tiling applies.
+
+    Tiles that the kernel already names (`chosen.py`) are taken; raises PassError where they do not fit its loops.
+    """
     claim = kernel.claim(function)
     ops = kernel.body_ops(function)
     if not claim or claim["function"] == kernel.SEQUENTIAL:
@@ -33,25 +59,39 @@ def tile_kernel(function: Any, devices: Mapping[str, Device]) -> None:
     if is_pieces(ops):
         tile_pieces(ops, tile_target(device, "copy", dtype(ops[-1].results[0])), device.groups()[0].name)
         return
+    untiled = read_untiled(function, device)
+    if untiled is None:
+        _give_up(function, claim)
+        return
+    choice = take_choice(untiled.function, untiled.dims) or choose(untiled)
+    if (shape := untiled.shape) is not None:
+        choice = with_held(choice, shape, untiled.target)
+    _claim_bytes(function, untiled.dims, choice, untiled.target)
+    _rewrite(untiled, choice)
+
+
+def read_untiled(function: Any, device: Device) -> Untiled | None:
+    """The kernel with its dimensions; None where nothing in it can run in parallel."""
+    ops = kernel.body_ops(function)
     framed = frame_of(ops)
     ops = without_frame(ops)
     dims = analyse(ops)
     if not dims.common or not device.groups() or 0 in dims.extents.values():
-        _give_up(function, claim)
-        return
-    target = tile_target(device, claim["function"], working_dtype(main_op(ops)))
-    choice = choose(ops, dims, target)
-    _claim_bytes(function, dims, choice, target)
-    _rewrite(function, dims, choice, device, target, framed)
+        return None
+    target = tile_target(device, kernel.claim(function)["function"], working_dtype(main_op(ops)))
+    return Untiled(function, ops, framed, dims, device, target)
 
 
-def choose(ops: list[Any], dims: KernelDims, target: TileTarget) -> Choice:
+def choose(untiled: Untiled) -> Choice:
     """Tile sizes of the innermost tier, by the kind of kernel."""
-    anchors = kernel.contractions(ops)
-    if len(anchors) == 1 and set(dims.common) >= set(_output_dims(anchors[0], dims)):
-        return choose_contraction_tiles(dims, contraction_shape(anchors[0], dims), target)
-    repeated = {d for op in anchors for d in _batch_dims(op, dims)}
-    return choose_row_tiles(dims, target, repeated)
+    if (shape := untiled.shape) is not None:
+        return choose_contraction_tiles(untiled.dims, shape, untiled.target)
+    return choose_row_tiles(untiled.dims, untiled.target, repeated_dims(untiled))
+
+
+def repeated_dims(untiled: Untiled) -> set[int]:
+    """Dimensions along which contractions inside the kernel share nothing."""
+    return {d for op in kernel.contractions(untiled.ops) for d in _batch_dims(op, untiled.dims)}
 
 
 def _batch_dims(op: Any, dims: KernelDims) -> set[int]:
@@ -67,19 +107,18 @@ def _output_dims(op: Any, dims: KernelDims) -> list[int]:
     return [d for d in out if dims.extents[d] != 1]
 
 
-def _rewrite(
-    function: Any, dims: KernelDims, choice: Choice, device: Device, target: TileTarget, framed: Frame | None
-) -> None:
+def _rewrite(untiled: Untiled, choice: Choice) -> None:
     """A forall per tier, outermost first; only the innermost one stages and copies. A frame is written before."""
-    outputs = list(dict.fromkeys(kernel.terminator(function).operands))
-    before = kernel.terminator(function)
-    tiers = [group.name for group in device.groups()]
+    dims, target, framed = untiled.dims, untiled.target, untiled.framed
+    before = kernel.terminator(untiled.function)
+    outputs = list(dict.fromkeys(before.operands))
+    tiers = [group.name for group in untiled.device.groups()]
     if framed is not None:
         outputs = [framed.value]
         with ir.InsertionPoint(before), framed.insert.location:
             into = write_frame(framed, tiers[-1], lambda sizes, element: side_tiles(sizes, element, target))
         framed = replace(framed, into=into)
-    for name, sizes in zip(tiers[:-1], outer_sizes(dims, choice, device), strict=True):
+    for name, sizes in zip(tiers[:-1], outer_sizes(dims, choice, untiled.device), strict=True):
         made = tile_to_forall(outputs, before, dims, Tiling(name, sizes))
         outputs, dims = list(dict.fromkeys(made.tiles)), made.dims
         before = list(made.block.operations)[-1].operation

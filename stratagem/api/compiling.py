@@ -110,6 +110,7 @@ def compile(
     input_shapes: Mapping[str, Sequence[int]] | None = None,
     until: str | None = None,
     strategy: str = "auto",
+    tune: int = 0,
     progress: Progress | None = None,
     run_checks: bool = True,
 ) -> CompiledModel:
@@ -124,6 +125,7 @@ def compile(
         input_shapes: for ONNX files: sizes of inputs that the file leaves free, by name.
         until: stop after this level (`tensor`, `device`, `system`, `physical`).
         strategy: how several ranks share the program: `tensor` cuts parameters, `batch` the data, `auto` either.
+        tune: seconds for measuring other tiles of kernels here; what is found is kept for later compiles.
         progress: called with (stage, what) as work goes on.
         run_checks: with knob `verify=full`, also run the code against the reference, on random inputs.
 
@@ -143,11 +145,12 @@ def compile(
         if progress:
             progress("import", str(model) if isinstance(model, str | Path) else type(model).__name__)
         program = load_model(model, example_inputs, dynamic_shapes, input_shapes)
-        return compile_program(program, machine, until, progress, strategy)
+        return compile_program(program, machine, until, progress, strategy, tune)
 
     file = Path(model) if isinstance(model, str | Path) else None
     recipe = Recipe(machine, input_shapes, until, strategy)
-    compiled = CompiledModel(reused(file, recipe, make) if file is not None and file.is_file() else make())
+    kept = file is not None and file.is_file() and not tune
+    compiled = CompiledModel(reused(file, recipe, make) if file is not None and kept else make())
     if run_checks and knobs.current().verify == "full":
         from stratagem.api.verifying import check_code
         from stratagem.compiler.checks.assurance import refuse_refuted

@@ -38,11 +38,13 @@ class Recipe:
     def key(self) -> str:
         from stratagem.compiler import knobs
         from stratagem.compiler.cache import key
+        from stratagem.compiler.tuning.database import Database
         from stratagem.hwmodels.dump import dump
         from stratagem.runtime.version import VERSION
 
         shapes = sorted((name, list(shape)) for name, shape in (self.input_shapes or {}).items())
-        options = json.dumps([shapes, self.until, self.strategy, knobs.current().verify])
+        now = knobs.current()
+        options = json.dumps([shapes, self.until, self.strategy, now.verify, now.threads, Database.default().stamp()])
         return key(VERSION, _identity(_sources()), dump(self.machine), options)
 
 

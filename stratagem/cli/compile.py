@@ -14,6 +14,7 @@ Examples:
   stratagem compile model.onnx                          # for this machine, to model.sgm
   stratagem compile model.pt2 --target my-device.yaml -o model.sgm
   stratagem compile model.onnx --input-shape x=1,576    # where the file leaves sizes free
+  stratagem compile model.onnx --tune 60                # measure tiles for a minute; the next call goes on from there
   stratagem compile model.mlir --target h100 --until device --print
 """
 
@@ -37,6 +38,13 @@ Examples:
     default="auto",
     help="How several ranks share the model: cut parameters, cut the data, or whichever is estimated faster.",
 )
+@click.option(
+    "--tune",
+    type=click.IntRange(0, 86400),
+    default=0,
+    metavar="SECONDS",
+    help="Measure other tiles of the slowest kernels here, for about so long; kept for later compiles.",
+)
 @click.option("--print", "print_level", is_flag=True, help="Print the IR of the last level reached.")
 @click.option(
     "--verify",
@@ -52,6 +60,7 @@ def command(
     shapes: tuple[str, ...],
     until: str | None,
     strategy: str,
+    tune: int,
     print_level: bool,
     verify: str | None,
     as_json: bool,
@@ -68,6 +77,7 @@ def command(
             input_shapes=dict(read_size(text, "--input-shape") for text in shapes) or None,
             until=until,
             strategy=strategy,
+            tune=tune,
             progress=progress,
         )
     path = compiled.save(output or Path(f"{model.stem}.sgm"))

@@ -8,12 +8,12 @@ import pytest
 
 from stratagem.compiler.ir import parse_module
 from stratagem.compiler.schedule.contraction import contraction_shape
+from stratagem.compiler.schedule.contraction_tiles import choose_contraction_tiles
 from stratagem.compiler.schedule.dims import KernelDims, analyse
 from stratagem.compiler.schedule.footprint import footprints, room, units
 from stratagem.compiler.schedule.machine import TileTarget, tile_target
 from stratagem.compiler.schedule.pieces import insertion_tiles, side_tiles
 from stratagem.compiler.schedule.structured import is_generic
-from stratagem.compiler.schedule.contraction_tiles import choose_contraction_tiles
 from stratagem.compiler.schedule.tiles import Choice, choose_row_tiles
 from stratagem.hwmodels import Device, load_device
 

@@ -1,0 +1,123 @@
+"""Chooses tile sizes of contractions: the cheapest of the blocks that fit."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from heapq import nsmallest
+from itertools import product
+
+from stratagem.compiler.schedule.cost import (
+    REUSE,
+    Block,
+    ContractionShape,
+    contraction_seconds,
+    held_bytes,
+    panel_bytes,
+)
+from stratagem.compiler.schedule.dims import KernelDims
+from stratagem.compiler.schedule.footprint import Footprint, extent, footprints
+from stratagem.compiler.schedule.machine import TileTarget
+from stratagem.compiler.schedule.tiles import Choice
+
+ROWS_UNKNOWN = 64
+"""Largest row block where the number of rows (a batch) is known only at run time: small batches must still be cut."""
+MOST_PARTS = 16
+"""Most equal parts that a dimension is tried to be cut into."""
+
+
+def choose_contraction_tiles(dims: KernelDims, shape: ContractionShape, target: TileTarget) -> Choice:
+    """Tiles of a contraction: the cheapest of the block sizes that fit, by `cost.contraction_seconds`."""
+    return rank_contraction_tiles(dims, shape, target, most=1)[0][1]
+
+
+def rank_contraction_tiles(
+    dims: KernelDims, shape: ContractionShape, target: TileTarget, most: int
+) -> list[tuple[float, Choice]]:
+    """The cheapest block sizes that fit, with their estimated seconds, the best first: `most` of them, at least one."""
+    tensors = footprints(dims)
+    ones = dict.fromkeys([d for d in dims.common if d not in (shape.m, shape.n)] + list(shape.window), 1)
+    base = {d: extent(dims, d) for d in dims.extents} | ones
+    blocks = [Block(*sizes) for sizes in product(*_block_candidates(dims, shape, target))]
+    fitting = [b for b in blocks if contraction_fits(tensors, base | _sizes(shape, b), shape, target)]
+    costed = ((contraction_seconds(shape, b, target), b) for b in fitting or [Block(1, 1, blocks[0].depth)])
+    best = nsmallest(most, costed, key=lambda pair: pair[0])
+    return [(seconds, _contraction_choice(dims, shape, base, block, target)) for seconds, block in best]
+
+
+def block_of(shape: ContractionShape, choice: Choice) -> Block:
+    """The block that a choice of tiles makes of a contraction."""
+    sizes = choice.sizes | dict(choice.stages)
+    roles = ((shape.m, shape.rows), (shape.n, shape.columns), (shape.k, shape.depth), (shape.extra, shape.extra_extent))
+    return Block(*(1 if d is None else sizes.get(d, whole) for d, whole in roles))
+
+
+def with_held(choice: Choice, shape: ContractionShape, target: TileTarget) -> Choice:
+    """The choice, with what a step of it reads again and again."""
+    if not target.caches or shape.window:
+        return choice
+    return replace(choice, held=held_bytes(shape, block_of(shape, choice), target))
+
+
+def _block_candidates(dims: KernelDims, shape: ContractionShape, target: TileTarget) -> tuple[list[int], ...]:
+    """Sizes to try for rows, columns, depth and the extra dimension."""
+    most = ROWS_UNKNOWN if shape.m is not None and dims.extents[shape.m] is None else 512
+    rows = _candidates(shape.rows, _unit_extent(target, 0), most)
+    columns = _candidates(shape.columns, max(_unit_extent(target, 1), target.lanes), 2048)
+    least, most_depth = (64, 8192) if target.caches else (8, 1024)
+    depths = _candidates(shape.depth, max(_unit_extent(target, 2), least), most_depth)
+    if target.caches:
+        rows = sorted({*rows, *_even_parts(shape.rows, REUSE, most)})
+        columns = sorted({*columns, *_even_parts(shape.columns, 2 * target.lanes, 2048)})
+    return rows, columns, depths, _candidates(shape.extra_extent, 1, 16)
+
+
+def _even_parts(whole: int, step: int, most: int) -> set[int]:
+    """Sizes that cut `whole` into a few parts of equal size, where these are multiples of `step`."""
+    return {whole // n for n in range(2, MOST_PARTS + 1) if whole % (n * step) == 0 and whole // n <= most}
+
+
+def _sizes(shape: ContractionShape, block: Block) -> dict[int, int]:
+    """The block's extents by kernel dimension."""
+    roles = ((shape.m, block.rows), (shape.n, block.columns), (shape.k, block.depth), (shape.extra, block.extra))
+    return {dim: size for dim, size in roles if dim is not None}
+
+
+def contraction_fits(
+    tensors: list[Footprint], sizes: dict[int, int], shape: ContractionShape, target: TileTarget
+) -> bool:
+    """Whether one step's tiles fit: operands in the memory they stream through, accumulators in registers."""
+    total = sum(t.bytes(sizes) for t in tensors)
+    accumulator = max((t.bytes(sizes) for t in tensors if t.made), default=0)
+    if target.copies:
+        return total <= target.near
+    if target.registers is not None and target.holds_tiles_in_registers:
+        # One memory per unit, filled by the unit itself: accumulators live in registers.
+        return total - accumulator <= target.near // 2 and accumulator <= target.registers // 2
+    block = Block(*(1 if d is None else sizes[d] for d in (shape.m, shape.n, shape.k)))
+    if shape.window:
+        return total <= target.far and panel_bytes(shape, block, target) <= target.near
+    return panel_bytes(shape, block, target) <= target.far // 2
+
+
+def _unit_extent(target: TileTarget, position: int) -> int:
+    return target.tile[position] if len(target.tile) > position else 1
+
+
+def _candidates(whole: int, least: int, most: int) -> list[int]:
+    """Powers of two times `least`, up to `most`; the whole extent where that is not larger than `most`."""
+    found = {whole} if whole <= most else set()
+    size = least
+    while size < whole and size <= most:
+        found.add(size)
+        size *= 2
+    return sorted(found or {min(whole, least)})
+
+
+def _contraction_choice(
+    dims: KernelDims, shape: ContractionShape, base: dict[int, int], block: Block, target: TileTarget
+) -> Choice:
+    sizes = base | _sizes(shape, block)
+    stages = [(d, 1) for d in shape.window if extent(dims, d) > 1]
+    if shape.k is not None and block.depth < extent(dims, shape.k):
+        stages.append((shape.k, block.depth))
+    return with_held(Choice({d: sizes[d] for d in dims.common}, tuple(stages)), shape, target)
