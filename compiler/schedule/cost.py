@@ -71,6 +71,25 @@ def contraction_seconds(shape: ContractionShape, block: Block, target: TileTarge
     return max(compute, shared) + 0.2 * min(compute, shared) + again + rounds * steps * STEP_SECONDS
 
 
+def rows_seconds(tiles: int, operations: float, moving: int, shared: int, walks: int, target: TileTarget) -> float:
+    """Seconds of a kernel without contraction, or with several, that is cut into tiles of rows.
+
+    Args:
+        tiles: how many. operations: of one tile. moving: bytes that are one tile's own. shared: bytes that every tile
+        reads. walks: how many operations go over a tile one after the other.
+    """
+    rounds = _ceil(tiles, target.units)
+    compute = rounds * operations * target.units / target.rate
+    outer = rounds * target.units * moving / target.outer_bandwidth
+    again = 0.0
+    if walks > 1 and moving + shared > target.near:
+        bandwidth = target.far_bandwidth if moving + shared <= target.far else target.outer_bandwidth / target.units
+        again = rounds * (walks - 1) * moving / bandwidth
+    return (
+        max(compute, outer) + 0.2 * min(compute, outer) + again + rounds * (STEP_SECONDS + walks * target.far_latency)
+    )
+
+
 def panel_bytes(shape: ContractionShape, block: Block, target: TileTarget) -> int:
     """Bytes of the columns that a register block reads: all rows of the tile read them, one block after the other.
 

@@ -168,7 +168,7 @@ def rows_fit(tensors: list[Footprint], sizes: dict[int, int], tiled: list[int], 
     """Whether a tile of rows fits. Tensors that every tile reads whole may take half of the memory, not
     more: what is
     larger streams through."""
-    moving, shared = _moving_and_shared(tensors, sizes, tiled)
+    moving, shared = moving_and_shared(tensors, sizes, tiled)
     if target.copies:
         return moving + shared <= target.near
     if target.registers is not None and target.holds_tiles_in_registers:
@@ -179,11 +179,11 @@ def rows_fit(tensors: list[Footprint], sizes: dict[int, int], tiled: list[int], 
 
 def rows_fit_near(tensors: list[Footprint], sizes: dict[int, int], tiled: list[int], target: TileTarget) -> bool:
     """The same for the memory nearest to the unit."""
-    moving, shared = _moving_and_shared(tensors, sizes, tiled)
+    moving, shared = moving_and_shared(tensors, sizes, tiled)
     return moving <= target.near - min(shared, target.near // 2)
 
 
-def _moving_and_shared(tensors: list[Footprint], sizes: dict[int, int], tiled: list[int]) -> tuple[int, int]:
+def moving_and_shared(tensors: list[Footprint], sizes: dict[int, int], tiled: list[int]) -> tuple[int, int]:
     """Bytes of a tile's own parts of tensors, and of tensors that every tile reads whole."""
     moving = sum(t.bytes(sizes) for t in tensors if t.dims() & set(tiled))
     return moving, sum(t.bytes(sizes) for t in tensors if not t.dims() & set(tiled))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -50,9 +51,15 @@ class LoneKernel:
 
     def alternatives(self, most: int) -> list[Choice]:
         """The compiler's own choice of tiles, then up to `most` others; nothing where the kernel is not tiled."""
+        with self.untiled() as untiled:
+            return alternatives(untiled, most) if untiled is not None else []
+
+    @contextmanager
+    def untiled(self) -> Iterator[Untiled | None]:
+        """The kernel's dimensions, while the block runs; None where it is not tiled."""
         module, untiled = self._untiled()
         with module.context, ir.Location.unknown():
-            return alternatives(untiled, most) if untiled is not None else []
+            yield untiled
 
     def build(self, choice: Choice) -> Executable:
         """The kernel with these tiles, ready to run."""

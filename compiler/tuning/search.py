@@ -91,11 +91,10 @@ def tune(module: Any, machine: System, seconds: float, database: Database, tell:
     threads = knobs.current().threads
     if threads:
         load_runtime().set_threads(threads)
-    found = _candidates(module, machine, threads)
+    found = candidates(module, machine, threads)
     for one in _until(end, found):
         tell(f"tiles of {one.name}: as they are")
-        one.own, one.arguments = one.lone.build(one.choices[0]), one.lone.arguments()
-        one.seconds = one.lone.seconds(one.own, one.arguments, 3)
+        prepare(one)
     total = sum(one.seconds * one.calls for one in found)
     known = {one.name: {choice_text(choice) for choice, _ in database.measured(one.subject)} for one in found}
     worth = [one for one in found if one.own is not None and one.seconds * one.calls >= SHARE * total]
@@ -106,7 +105,7 @@ def tune(module: Any, machine: System, seconds: float, database: Database, tell:
             if turn >= len(one.choices) or choice_text(one.choices[turn]) in known[one.name]:
                 continue
             tell(f"tiles of {one.name}: {turn} of {len(one.choices) - 1}")
-            ratio = _ratio(one, one.choices[turn])
+            ratio = time_ratio(one, one.choices[turn])
             database.record(one.subject, one.choices[turn], ratio, ratio * one.seconds)
             measured[one.name] += 1
     for one in worth:
@@ -119,8 +118,14 @@ def tune(module: Any, machine: System, seconds: float, database: Database, tell:
 def _confirm(one: Candidate, best: Choice, database: Database) -> None:
     """Measures a choice again and keeps the worse result: of many noisy ratios the least is too small."""
     first = {choice_text(choice): ratio for choice, ratio in database.measured(one.subject)}[choice_text(best)]
-    ratio = max(_ratio(one, best), first)
+    ratio = max(time_ratio(one, best), first)
     database.record(one.subject, best, ratio, ratio * one.seconds)
+
+
+def prepare(one: Candidate) -> None:
+    """Builds the kernel as the compiler would, and times it."""
+    one.own, one.arguments = one.lone.build(one.choices[0]), one.lone.arguments()
+    one.seconds = one.lone.seconds(one.own, one.arguments, 3)
 
 
 def _until(end: float, items: list[Candidate]) -> Iterator[Candidate]:
@@ -130,8 +135,11 @@ def _until(end: float, items: list[Candidate]) -> Iterator[Candidate]:
         yield one
 
 
-def _candidates(module: Any, machine: System, threads: int) -> list[Candidate]:
-    """Kernels on the host whose tiles can be chosen; those that are alike count as one."""
+def candidates(module: Any, machine: System, threads: int) -> list[Candidate]:
+    """Kernels on the host whose tiles can be chosen; those that are alike count as one.
+
+    `module` is the program where `tile-kernels` would come.
+    """
     calls = Counter(
         ir.FlatSymbolRefAttr(op.attributes["callee"]).value for op in walk(module.operation) if op.name == "func.call"
     )
@@ -153,7 +161,7 @@ def _candidates(module: Any, machine: System, threads: int) -> list[Candidate]:
     return list(found.values())
 
 
-def _ratio(one: Candidate, choice: Choice) -> float:
+def time_ratio(one: Candidate, choice: Choice) -> float:
     """Time with `choice` by the time with the compiler's own tiles: the median of alternating turns."""
     assert one.own is not None
     other = one.lone.build(choice)
