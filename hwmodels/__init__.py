@@ -15,11 +15,13 @@ from stratagem.hwmodels.load import (
     check_file,
     dump_machine,
     list_models,
+    load_calibration,
     load_device,
     load_machine,
     load_variants,
 )
 from stratagem.hwmodels.model import (
+    Calibration,
     Collectives,
     Device,
     Edge,
@@ -28,15 +30,21 @@ from stratagem.hwmodels.model import (
     Link,
     Machine,
     Member,
+    Path,
+    Pins,
     Power,
     Primitive,
+    Sparse,
+    Switch,
     System,
     Tier,
     Unit,
 )
+from stratagem.hwmodels.need import MissingNumberError, needed
 from stratagem.hwmodels.trust import Provenance, least_trusted
 
 __all__ = [
+    "Calibration",
     "Collectives",
     "Device",
     "Edge",
@@ -46,12 +54,17 @@ __all__ = [
     "Link",
     "Machine",
     "Member",
+    "MissingNumberError",
     "ModelInfo",
+    "Path",
+    "Pins",
     "Place",
     "Power",
     "Primitive",
     "Problem",
     "Provenance",
+    "Sparse",
+    "Switch",
     "System",
     "Tier",
     "Unit",
@@ -59,7 +72,9 @@ __all__ = [
     "dump_machine",
     "least_trusted",
     "list_models",
+    "load_calibration",
     "load_device",
     "load_machine",
     "load_variants",
+    "needed",
 ]

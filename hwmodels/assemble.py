@@ -13,7 +13,7 @@ from stratagem.hwmodels.digest import system_digest
 from stratagem.hwmodels.errors import HardwareFileError, Place, Problem
 from stratagem.hwmodels.locate import LIBRARY, Document, find
 from stratagem.hwmodels.model import Device, Member, System
-from stratagem.hwmodels.nodes import read_documents
+from stratagem.hwmodels.nodes import Node, read_documents
 from stratagem.hwmodels.resolve import resolve
 from stratagem.hwmodels.schema.device import DeviceFile
 from stratagem.hwmodels.schema.validate import validate
@@ -27,12 +27,16 @@ def device_from(document: Document, params: Parameters = None) -> Device:
     if document.kind != "device":
         message = f"'{document.name}' is a {document.kind}, and a device is due"
         raise HardwareFileError([Problem(document.root.place, document.kind, message)])
-    root = resolve(document, dict(params or {})).root
+    return device_of(resolve(document, dict(params or {})).root)
+
+
+def device_of(root: Node) -> Device:
+    """The device of a resolved tree; HardwareFileError lists every problem."""
     record, problems = validate(DeviceFile, root)
     if record is None:
         raise HardwareFileError(problems)
     device = build_device(record, root)
-    problems = device_problems(device, root)
+    problems += device_problems(device, root)
     if problems:
         raise HardwareFileError(problems)
     return device
@@ -49,16 +53,17 @@ def system_from(document: Document, params: Parameters = None) -> System:
     if record is None:
         raise HardwareFileError(problems)
     devices: dict[str, Device] = {}
+    unusable: list[Problem] = []
     for name, member in record.members.items():
         place = root.at(("members", name, "device")).place
         try:
             devices[name] = device_from(find(member.device, document, place, f"members.{name}.device"))
         except HardwareFileError as error:
-            problems += error.problems
-    if problems:
-        raise HardwareFileError(problems)
+            unusable += error.problems
+    if unusable:
+        raise HardwareFileError([*problems, *unusable])
     system = build_system(record, root, devices)
-    problems = system_problems(system, root)
+    problems += system_problems(system, root)
     if problems:
         raise HardwareFileError(problems)
     return system
@@ -95,8 +100,9 @@ def check_documents(documents: tuple[Document, ...]) -> list[Problem]:
 
 
 def check_document(document: Document) -> list[Problem]:
-    """Problems of a mapping or calibration; devices and systems raise theirs."""
-    from stratagem.hwmodels.schema.system import CalibrationFile, MappingFile
+    """Problems of a mapping; everything else raises its own."""
+    from stratagem.hwmodels.calibrate import calibration_from
+    from stratagem.hwmodels.schema.system import MappingFile
 
     if document.kind == "device":
         device_from(document)
@@ -105,5 +111,5 @@ def check_document(document: Document) -> list[Problem]:
     elif document.kind == "mapping":
         return validate(MappingFile, resolve(document).root)[1]
     else:
-        return validate(CalibrationFile, resolve(document).root)[1]
+        calibration_from(document)
     return []

@@ -4,103 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Any
 
 from stratagem.hwmodels.digest import device_digest
 from stratagem.hwmodels.functions import builtin_functions
-from stratagem.hwmodels.model import Collectives, Device, Edge, Function, Level, Link, Power, Unit
+from stratagem.hwmodels.model import Collectives, Device, Edge, Function, Level, Link, Power, Sparse, Unit
 from stratagem.hwmodels.nodes import Node
-from stratagem.hwmodels.schema.device import DeviceFile, EdgeEntry, LevelEntry, LinkEntry, UnitEntry
-from stratagem.hwmodels.trust import Provenance
-from stratagem.hwmodels.values import Directed, Value
-
-
-class Origins:
-    """Collects the provenance of every value while it is converted."""
-
-    def __init__(self, root: Node, clock: float | None = None) -> None:
-        self.root, self.clock = root, clock
-        self.found: dict[str, Provenance] = {}
-        self.inherited: dict[tuple[str | int, ...], Provenance] = {}
-
-    def number(self, value: Value | None, *path: str | int) -> float | None:
-        """A value in base units, its origin noted under its path."""
-        if value is None:
-            return None
-        origin = self.origin(value, path)
-        self.found[self.root.label(path)] = origin
-        if self.root.at(path).source is not self.root.source:
-            self.inherited[path] = origin
-        return value.quantity.at_clock(self.clock)
-
-    def whole(self, value: Value | None, *path: str | int) -> int | None:
-        """A value that counts bytes."""
-        number = self.number(value, *path)
-        return None if number is None else round(number)
-
-    def table(self, values: Mapping[str, Value], *path: str | int) -> dict[str, float]:
-        """A map of values."""
-        numbers = {key: self.number(value, *path, key) for key, value in values.items()}
-        return {key: number for key, number in numbers.items() if number is not None}
-
-    def directed(self, value: Directed | None, *path: str | int) -> tuple[float | None, dict[str, float]]:
-        """A value that may differ by direction: the main one, and all by direction."""
-        if value is None:
-            return None, {}
-        return self.number(value.main, *path), self.table(value.directions, *path)
-
-    def origin(self, value: Value, path: tuple[str | int, ...]) -> Provenance:
-        """What the value says of itself, else what the document says that wrote it."""
-        stated, default = value.origin, source_of(self.root.at(path))
-        text = value.quantity.text
-        if stated is None:
-            return replace(default, text=text)
-        if stated.kind:  # a value that states its kind owes nothing to the file's source
-            return replace(stated, text=text)
-        spread = default.spread if stated.spread is None else stated.spread
-        return Provenance(default.kind, spread, stated.id or default.id, stated.note or default.note, text)
-
-    def document(self) -> dict[str, Any]:
-        """The description as plain data in which inherited numbers carry their own origin along."""
-
-        def plain(node: Node, path: tuple[str | int, ...]) -> Any:
-            if path in self.inherited and not isinstance(node.value, list):
-                return value_map(self.inherited[path])
-            if isinstance(node.value, dict):
-                return {key: plain(child, (*path, key)) for key, child in node.value.items()}
-            if isinstance(node.value, list):
-                return [plain(child, (*path, n)) for n, child in enumerate(node.value)]
-            return node.value
-
-        document: dict[str, Any] = plain(self.root, ())
-        return document
-
-
-def value_map(origin: Provenance) -> dict[str, str]:
-    """A number with its origin, as the schema writes it."""
-    spread = "" if origin.spread is None else f"{origin.spread * 100:.12g}%"
-    entries = {
-        "value": origin.text,
-        "kind": origin.kind,
-        "spread": spread,
-        "id": origin.id,
-        "note": origin.note,
-    }
-    return {key: text for key, text in entries.items() if text}
-
-
-def source_of(node: Node) -> Provenance:
-    """The `source:` of the document that wrote a node."""
-    from stratagem.hwmodels import units
-
-    entry = node.source.plain() if node.source is not None else {}
-    if not isinstance(entry, dict):
-        return Provenance()
-    try:
-        spread = units.read_quantity(entry["spread"], units.RATIO).value if "spread" in entry else None
-    except units.UnitError:
-        spread = None
-    return Provenance(str(entry.get("kind", "assumed")), spread, str(entry.get("id", "")), str(entry.get("note", "")))
+from stratagem.hwmodels.origins import Origins, source_of, status_of
+from stratagem.hwmodels.schema.device import DeviceFile, LevelEntry, UnitEntry
+from stratagem.hwmodels.schema.link import EdgeEntry, LinkEntry
 
 
 def build_device(record: DeviceFile, root: Node) -> Device:
@@ -132,6 +43,7 @@ def build_device(record: DeviceFile, root: Node) -> Device:
         cost=dict(device_cost(origins, record)),
         source=source_of(root),
         provenance=origins.found,
+        status=status_of(root),
     )
     return replace(device, digest=device_digest(device), document=origins.document())
 
@@ -141,6 +53,9 @@ def build_level(origins: Origins, position: int, entry: LevelEntry) -> Level:
     here = ("levels", position)
     bandwidth, bandwidths = origins.directed(entry.bandwidth, *here, "bandwidth")
     latency, latencies = origins.directed(entry.latency, *here, "latency")
+    pins = origins.wires(entry.pins, *here, "pins")
+    if bandwidth is None:
+        bandwidth = origins.bandwidth_of(pins, *here, "pins")
     return Level(
         name=entry.name,
         kind=entry.kind,
@@ -158,6 +73,7 @@ def build_level(origins: Origins, position: int, entry: LevelEntry) -> Level:
         bandwidths=bandwidths,
         latencies=latencies,
         write=dict(write_cost(origins, here, entry)),
+        pins=pins,
     )
 
 
@@ -192,7 +108,14 @@ def build_unit(origins: Origins, position: int, entry: UnitEntry, functions: Map
         energy=origins.table(entry.energy, *here, "energy"),
         latency=origins.number(entry.latency, *here, "latency"),
         noise={"sigma": entry.noise.sigma.quantity.value} if entry.noise else {},
+        sparse=build_sparse(origins, here, entry),
     )
+
+
+def build_sparse(origins: Origins, here: tuple[str | int, ...], entry: UnitEntry) -> Sparse | None:
+    """Rates on structured sparse weights."""
+    sparse = entry.sparse
+    return Sparse(sparse.pattern, origins.table(sparse.rate, *here, "sparse", "rate")) if sparse else None
 
 
 def operations_per_lane(entry: UnitEntry, functions: Mapping[str, Function]) -> int:
@@ -205,11 +128,15 @@ def build_link(origins: Origins, entry: LinkEntry | None, *here: str | int) -> L
     """A link."""
     if entry is None:
         return Link()
+    ports = origins.wires(entry.ports, *here, "ports")
+    bandwidth = origins.number(entry.bandwidth, *here, "bandwidth")
     return Link(
-        origins.number(entry.bandwidth, *here, "bandwidth"),
+        origins.bandwidth_of(ports, *here, "ports") if bandwidth is None else bandwidth,
         origins.number(entry.latency, *here, "latency"),
         origins.number(entry.energy, *here, "energy"),
         entry.per,
+        origins.number(entry.power, *here, "power"),
+        ports,
     )
 
 
@@ -226,10 +153,11 @@ def build_collectives(record: DeviceFile) -> Collectives:
 
 
 def device_cost(origins: Origins, record: DeviceFile) -> Iterator[tuple[str, float]]:
-    """Price (USD) and embodied carbon (kg), as far as given."""
+    """Price (USD), rent (USD/s) and embodied carbon (kg), as far as given."""
     if record.cost is None:
         return
-    for key, value in (("price", record.cost.price), ("embodied_carbon", record.cost.embodied_carbon)):
+    entry = record.cost
+    for key, value in (("price", entry.price), ("rent", entry.rent), ("embodied_carbon", entry.embodied_carbon)):
         number = origins.number(value, "cost", key.replace("_", "-"))
         if number is not None:
             yield key, number

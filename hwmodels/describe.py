@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from stratagem.hwmodels.model import Device, Level, System
+from stratagem.hwmodels.derive import dtypes_of, main_dtype, outermost
+from stratagem.hwmodels.model import Device, Level, Unit
+from stratagem.hwmodels.picture import device_picture
 from stratagem.hwmodels.trust import least_trusted
-from stratagem.hwmodels.units import format_quantity
+from stratagem.hwmodels.units import format_quantity, format_size
 
 Rows = list[tuple[str, ...]]
 MOST_RATES = 4  # of one unit, in the table
@@ -26,7 +28,15 @@ def device_facts(device: Device) -> dict[str, Any]:
         "source": {"kind": device.source.kind, "id": device.source.id, "note": device.source.note},
         "weakest": weakest(device),
         "peak": {dtype: device.peak_rate(dtype) for dtype in dtypes},
+        "sparse_peak": {dtype: device.sparse_rate(dtype) for dtype in dtypes if device.sparse_rate(dtype)},
+        "balance": {dtype: device.balance(outermost(device), dtype) for dtype in dtypes if outermost(device)},
         "power": {"idle": device.power.idle, "max": device.power.max},
+        "cost": dict(device.cost),
+        "status": device.status,
+        "links": [
+            {"from": edge.source, "to": edge.target, "name": edge.name, "bandwidth": edge.link.bandwidth}
+            for edge in device.links
+        ],
         "levels": [level_facts(device, level) for level in device.levels],
         "units": [
             {
@@ -37,6 +47,7 @@ def device_facts(device: Device) -> dict[str, Any]:
                 "functions": list(unit.functions),
                 "rate": {dtype: device.unit_rate(unit, dtype) for dtype in unit.rate},
                 "tile": {dtype: list(shape) for dtype, shape in unit.tile.items()},
+                "sparse": None if unit.sparse is None else {"pattern": unit.sparse.pattern, **unit.sparse.rate},
             }
             for unit in device.units
         ],
@@ -54,6 +65,7 @@ def level_facts(device: Device, level: Level) -> dict[str, Any]:
         "size": level.size,
         "granule": level.granule,
         "bandwidth": level.bandwidth,
+        "pins": None if level.pins is None else {"count": level.pins.count, "rate": level.pins.rate},
         "bandwidth_of_all": device.level_bandwidth(level.name),
         "latency": level.latency,
         "energy": level.energy,
@@ -61,19 +73,6 @@ def level_facts(device: Device, level: Level) -> dict[str, Any]:
         "balance_dtype": dtype,
         "origin": device.trust(f"levels.{level.name}.bandwidth").kind if level.bandwidth else None,
     }
-
-
-def dtypes_of(device: Device) -> list[str]:
-    """Element types that some unit has a rate for, in the order of the file."""
-    return list(dict.fromkeys(dtype for unit in device.units for dtype in unit.rate))
-
-
-def main_dtype(device: Device) -> str:
-    """The element type balances are told for: f32 where a unit does it in hardware, else the fastest."""
-    hardware = [unit for unit in device.units if not unit.emulated and device.computes(unit)]
-    if any("f32" in unit.rate for unit in hardware):
-        return "f32"
-    return max(dtypes_of(device), key=device.peak_rate)
 
 
 def weakest(device: Device) -> dict[str, Any]:
@@ -111,14 +110,23 @@ def unit_rows(device: Device) -> Rows:
     """The compute units as a table."""
     rows: Rows = [("unit", "at", "units", "functions", "peak of all")]
     for unit in device.units:
-        rates = ", ".join(
-            f"{dtype} {format_quantity(device.unit_rate(unit, dtype), rate_unit(dtype), digits=3)}"
-            for dtype in list(unit.rate)[:MOST_RATES]
-        ) + (", ..." if len(unit.rate) > MOST_RATES else "")
         more = f", ... ({len(unit.functions)})" if len(unit.functions) > 4 else ""
         name = unit.name + (" (emulated)" if unit.emulated else "")
-        rows.append((name, unit.at, str(device.units_in_device(unit)), ", ".join(unit.functions[:4]) + more, rates))
+        functions = ", ".join(unit.functions[:4]) + more
+        rows.append((name, unit.at, str(device.units_in_device(unit)), functions, rates(device, unit, unit.rate)))
+        if unit.sparse is not None:
+            rows.append((f"  sparse {unit.sparse.pattern}", "", "", "", rates(device, unit, unit.sparse.rate)))
     return rows
+
+
+def rates(device: Device, unit: Unit, of_one: Mapping[str, float]) -> str:
+    """The rates of all copies of a unit, the first few."""
+    copies = device.units_in_device(unit)
+    first = [
+        f"{dtype} {format_quantity(of_one[dtype] * copies, rate_unit(dtype), digits=3)}"
+        for dtype in list(of_one)[:MOST_RATES]
+    ]
+    return ", ".join(first) + (", ..." if len(of_one) > MOST_RATES else "")
 
 
 def rate_unit(dtype: str) -> str:
@@ -127,79 +135,62 @@ def rate_unit(dtype: str) -> str:
 
 
 def shown(value: float | None, base: str) -> str:
-    """A quantity, or nothing where it is not known; whole KiB are shown in binary units."""
+    """A quantity, or nothing where it is not known."""
     if value is None:
         return ""
-    return format_quantity(value, base, binary=base == "B" and value % 1024 == 0)
+    return format_size(value) if base == "B" else format_quantity(value, base)
 
 
 def device_lines(device: Device) -> Iterator[str]:
     """A device as text."""
     facts = device_facts(device)
-    yield f"{device.name}: {device.kind}, backend {device.backend}, {format_quantity(device.clock, 'Hz')}"
+    status = "" if device.status == "draft" else f"; {device.status}"
+    yield f"{device.name}: {device.kind}, backend {device.backend}, {format_quantity(device.clock, 'Hz')}{status}"
     worst = facts["weakest"]
     counts = ", ".join(f"{count} {kind}" for kind, count in worst["values"].items())
     spread = f" (up to {worst['spread']:.0%} off)" if worst["spread"] else ""
     yield f"numbers: {counts}; the weakest are {worst['kind']}{spread}"
     yield ""
+    yield from device_picture(device)
+    yield ""
     yield from table(level_rows(device))
     yield ""
     yield from table(unit_rows(device))
-    if device.power.max is not None:
+    rest = list(remarks(device, facts))
+    if rest:
         yield ""
+        yield from rest
+
+
+def remarks(device: Device, facts: Mapping[str, Any]) -> Iterator[str]:
+    """What the tables leave out, as far as it is known."""
+    balances = ", ".join(f"{dtype} {value:.3g}" for dtype, value in facts["balance"].items() if value)
+    if balances:
+        yield f"machine balance at {outermost(device)} (op/B): {balances}"
+    for level in device.levels:
+        if level.pins:
+            yield f"pins of {level.name}: {level.pins.count} x {format_quantity(level.pins.rate * 8, 'bit/s')}"
+    for edge in device.links:
+        speed = f", {format_quantity(edge.link.bandwidth, 'B/s')}" if edge.link.bandwidth else ""
+        yield f"link outside the tree: {edge.source} - {edge.target} {edge.name}{speed}"
+    if device.power.max is not None:
         idle = "" if device.power.idle is None else f"{device.power.idle:g} W idle, "
         yield f"power: {idle}{device.power.max:g} W at most"
+    if device.cost:
+        yield f"cost: {', '.join(f'{key} {money(key, value)}' for key, value in device.cost.items())}"
 
 
-def system_facts(system: System) -> dict[str, Any]:
-    """Everything about a system in base units, devices included."""
-    return {
-        "name": system.name,
-        "host": system.host,
-        "digest": system.digest,
-        "members": {
-            name: {"count": member.count, "device": device_facts(member.device)}
-            for name, member in system.members.items()
-        },
-        "tiers": [
-            {
-                "name": tier.name,
-                "count": tier.count,
-                "of": tier.of,
-                "topology": tier.topology,
-                "bandwidth": tier.link.bandwidth,
-                "latency": tier.link.latency,
-            }
-            for tier in system.tiers
-        ],
-        "primitives": {name: list(entry.algorithms) for name, entry in system.primitives.items()},
-        "mesh": dict(system.mesh),
-    }
-
-
-def system_lines(system: System) -> Iterator[str]:
-    """A system as text: members, network, then every device once."""
-    yield f"{system.name}: host {system.host}; mesh {dict(system.mesh) or 'none'}"
-    yield ""
-    members: Rows = [("member", "device", "count")]
-    members += [(name, member.device.name, str(member.count)) for name, member in system.members.items()]
-    yield from table(members)
-    if system.tiers:
-        rows: Rows = [("tier", "count", "of", "topology", "bandwidth", "latency")]
-        for tier in system.tiers:
-            link = tier.link
-            speed = shown(link.bandwidth, "B/s"), shown(link.latency, "s")
-            rows.append((tier.name, str(tier.count), tier.of or "", tier.topology, *speed))
-        yield ""
-        yield from table(rows)
-    if system.primitives:
-        yield ""
-        rows = [("collective", "algorithms")]
-        rows += [(name, ", ".join(entry.algorithms)) for name, entry in system.primitives.items()]
-        yield from table(rows)
-    for device in dict.fromkeys(member.device for member in system.members.values()):
-        yield ""
-        yield from device_lines(device)
+def money(key: str, value: float) -> str:
+    """A cost in the unit people read it in."""
+    if key == "rent":
+        return f"{value * 3600:.4g} USD/h"
+    if key == "carbon":
+        return f"{value * 3.6e9:.4g} g/kWh"
+    if key == "lifetime":
+        return f"{value / 31_557_600:.3g} year"
+    if key == "pue":
+        return f"{value:g}"
+    return f"{value:.6g} kg" if key == "embodied_carbon" else format_quantity(value, "USD")
 
 
 def table(rows: Rows) -> Iterator[str]:

@@ -44,5 +44,6 @@ def system_digest(system: System) -> str:
             "primitives": {name: asdict(primitive) for name, primitive in system.primitives.items()},
             "mesh": system.mesh,
             "cost": dict(system.cost),
+            "links": [asdict(path) for path in system.links],
         }
     )

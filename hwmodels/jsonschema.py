@@ -26,8 +26,9 @@ PARAMETER = {"type": "string", "pattern": r"^\$[A-Za-z_][\w-]*$", "description":
 
 def json_schema() -> dict[str, Any]:
     """One schema for all file kinds, by the key that names what a document describes."""
+    from stratagem.hwmodels.schema.calibration import CalibrationFile
     from stratagem.hwmodels.schema.device import DeviceFile
-    from stratagem.hwmodels.schema.system import CalibrationFile, MappingFile, SystemFile
+    from stratagem.hwmodels.schema.system import MappingFile, SystemFile
 
     definitions: dict[str, Any] = {}
     for record in (DeviceFile, SystemFile, MappingFile, CalibrationFile):
@@ -68,6 +69,8 @@ def with_parameters(schema: dict[str, Any]) -> dict[str, Any]:
             schema[inner] = with_parameters(schema[inner])
     if schema.get("$ref") in SHORT_FORMS:
         return {"anyOf": [schema, {"type": "string"}]}
+    if any(choice.get("type") in SCALARS for choice in schema.get("anyOf", ())):
+        return {**schema, "anyOf": [*map(with_parameters, schema["anyOf"])]}
     if schema.get("type") not in SCALARS and "enum" not in schema:
         return schema
     outside: dict[str, Any] = {key: schema.pop(key) for key in ("description", "default") if key in schema}

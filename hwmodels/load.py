@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stratagem.hwmodels.errors import HardwareFileError, Place, Problem
-from stratagem.hwmodels.model import Device, System
+from stratagem.hwmodels.model import Calibration, Device, System
 
 if TYPE_CHECKING:
     from stratagem.hwmodels.locate import Document
@@ -60,6 +60,13 @@ def load_device(target: str | Path, params: Parameters | None = None) -> Device:
     return device_from(document, params)
 
 
+def load_calibration(path: str | Path) -> Calibration:
+    """The calibration of a file; HardwareFileError where it does not fit the device it names."""
+    from stratagem.hwmodels.calibrate import calibration_from
+
+    return calibration_from(open_target(path, wanted="calibration"))
+
+
 def load_variants(target: str | Path, params: Parameters | None = None) -> Iterator[tuple[Parameters, System]]:
     """Every combination of the `vary` axes of `target`, with the system each gives."""
     from stratagem.hwmodels.params import assignments
@@ -72,19 +79,31 @@ def load_variants(target: str | Path, params: Parameters | None = None) -> Itera
 
 
 def open_target(target: str | Path, wanted: str = "") -> Document:
-    """The document a target names."""
+    """The document a target names: its last system, else its last device, unless another kind is `wanted`."""
+    return choose(documents_of(target), wanted)
+
+
+def kind_of(target: str | Path) -> str:
+    """ "system", "device" or "calibration": what `target` stands for. A mapping is refused."""
+    documents = documents_of(target)
+    kinds = {document.kind for document in documents}
+    return "calibration" if kinds == {"calibration"} else choose(documents).kind
+
+
+def documents_of(target: str | Path) -> tuple[Document, ...]:
+    """The documents of the file or name a target is."""
     from stratagem.hwmodels.locate import THIS_MACHINE, find, library_names, read_file
 
     text = str(target)
     if isinstance(target, Path) or text.endswith(SUFFIXES):
-        return choose(read_file(Path(text)), wanted)
+        return read_file(Path(text))
     if text not in (THIS_MACHINE, *library_names()) and Path(text).is_file():
         message = f"'{text}' is a file, but not a hardware description"
         raise HardwareFileError([Problem(Place(text), "", message, f"its name must end in {' or '.join(SUFFIXES)}")])
-    return choose((find(text, None, Place(text), ""),), wanted)
+    return (find(text, None, Place(text), ""),)
 
 
-def choose(documents: tuple[Document, ...], wanted: str) -> Document:
+def choose(documents: tuple[Document, ...], wanted: str = "") -> Document:
     """The document of a file that is meant: its last system, else its last device."""
     kinds = (wanted,) if wanted else ("system", "device")
     for kind in kinds:

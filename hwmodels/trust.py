@@ -17,6 +17,7 @@ class Provenance:
         kind: one of KINDS. spread: relative half-width of the range around the value (0.15 = 15 %), None if
         unknown.
         id, note: the document it was read from, and remarks. text: the quantity as written.
+        retrieved: date the document was read, YYYY-MM-DD.
     """
 
     kind: str = "assumed"
@@ -24,6 +25,7 @@ class Provenance:
     id: str = ""
     note: str = ""
     text: str = ""
+    retrieved: str = ""
 
     def interval(self, value: float) -> tuple[float, float]:
         """The low and high end of `value` (both equal to it when no spread is known)."""

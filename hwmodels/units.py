@@ -55,6 +55,8 @@ UNITS: dict[str, UnitName] = {
     "s": unit(1, "small", s=1),
     "min": unit(60, "", s=1),
     "h": unit(3600, "", s=1),
+    "d": unit(86400, "", s=1),
+    "year": unit(31_557_600, "", s=1),  # 365.25 days
     "J": unit(1, "decimal small", J=1),
     "Wh": unit(3600, "decimal", J=1),
     "W": unit(1, "decimal small", J=1, s=-1),
@@ -82,6 +84,9 @@ AMBIGUOUS = {
     "cycle": "cy",
     "cycles": "cy",
     "sec": "s",
+    "day": "d",
+    "days": "d",
+    "years": "year",
     "T/s": "B/s (transfers have no size)",
     "$": "USD",
 }
@@ -146,6 +151,7 @@ RATE = Wanted("a rate of operations", (dimension(op=1, s=-1), dimension(op=1, cy
 PEAK = Wanted("a peak rate", (dimension(op=1, s=-1),), "989 TFLOP/s")
 CLOCK = Wanted("a clock frequency", (dimension(cy=1, s=-1),), "3.0 GHz")
 POWER = Wanted("a power", (dimension(J=1, s=-1),), "45 W")
+LIFETIME = Wanted("a time", (dimension(s=1),), "4 year")
 MONEY = Wanted("an amount of money", (dimension(USD=1),), "30 kUSD")
 MONEY_RATE = Wanted("a price per time", (dimension(USD=1, s=-1),), "2.5 USD/h")
 MASS = Wanted("a mass", (dimension(kg=1),), "150 kg")
@@ -239,3 +245,8 @@ def format_quantity(value: float, base: str, *, binary: bool = False, digits: in
     fitting = [(prefix, scale) for prefix, scale in scales if scale <= abs(value) * (1 + 1e-12)]
     prefix, scale = fitting[-1] if fitting else scales[0]
     return f"{value / float(scale):.{digits}g} {prefix}{base}"
+
+
+def format_size(value: float) -> str:
+    """Bytes as text, in whichever of decimal and binary units is shorter: "80 GB", "227 KiB"."""
+    return min((format_quantity(value, "B", binary=binary) for binary in (True, False)), key=len)

@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from stratagem.hwmodels.checks.levels import LEVEL_CHECKS
-from stratagem.hwmodels.checks.report import problem, source_is_named
+from stratagem.hwmodels.checks.report import problem
+from stratagem.hwmodels.checks.source import source_problems
+from stratagem.hwmodels.checks.units import UNIT_CHECKS
 from stratagem.hwmodels.errors import Problem
 from stratagem.hwmodels.model import Device
 from stratagem.hwmodels.nearest import did_you_mean
@@ -19,7 +21,6 @@ from stratagem.hwmodels.units import format_quantity
 
 Check = Callable[[Device, Node], Iterator[Problem]]
 
-PEAK_TOLERANCE = 0.02
 # From analogue arrays to near-memory cores that carry their DRAM along: outside, a prefix is wrong.
 ENERGY_PER_OP = (0.01e-12, 1000e-12)
 CLOCKS = (1e5, 1e11)
@@ -27,64 +28,8 @@ CLOCKS = (1e5, 1e11)
 
 def device_problems(device: Device, root: Node) -> list[Problem]:
     """Every inconsistency of a device, in file order."""
-    found = {found for check in (*LEVEL_CHECKS, *CHECKS) for found in check(device, root)}
-    return sorted(found.union(source_is_named(root)))
-
-
-def units_fit_levels(device: Device, root: Node) -> Iterator[Problem]:
-    """Every unit sits at a level that exists, under a name of its own."""
-    levels = [level.name for level in device.levels]
-    names = [unit.name for unit in device.units]
-    for position, unit in enumerate(device.units):
-        if unit.at not in levels:
-            hint = did_you_mean(unit.at, levels) or f"levels are {', '.join(levels)}"
-            yield problem(root, ("units", position, "at"), f"no level is called '{unit.at}'", hint)
-        if names.index(unit.name) != position:
-            yield problem(root, ("units", position, "name"), f"two units are called '{unit.name}'")
-
-
-def units_have_functions(device: Device, root: Node) -> Iterator[Problem]:
-    """Every unit does something, and all it does is known."""
-    for position, unit in enumerate(device.units):
-        if not unit.functions:
-            yield problem(root, ("units", position), "the unit has no functions")
-        for place, name in enumerate(unit.functions):
-            if name not in device.functions:
-                hint = did_you_mean(name, device.functions) or "define it under 'functions'"
-                path = ("units", position, "functions", place)
-                yield problem(root, path, f"unknown function '{name}'", hint)
-
-
-def units_have_rates(device: Device, root: Node) -> Iterator[Problem]:
-    """Every unit has a speed, given once per dtype; tiles and energies are for dtypes with a speed."""
-    for position, unit in enumerate(device.units):
-        here = ("units", position)
-        entry = root.at(here)
-        lanes = set((entry.child("lanes") or entry).mapping()) if entry.child("lanes") else set()
-        rates = set((entry.child("rate") or entry).mapping()) if entry.child("rate") else set()
-        if not unit.rate:
-            yield problem(root, here, "the unit has no speed", "give 'lanes' or 'rate' by dtype")
-        for dtype in sorted(lanes & rates):
-            message = f"{dtype} has both lanes and a rate"
-            yield problem(root, (*here, "rate", dtype), message, "give one of them")
-        for key, table in (("tile", unit.tile), ("energy", unit.energy)):
-            for dtype in sorted(set(table) - set(unit.rate)):
-                message = f"the unit has no lanes and no rate for {dtype}"
-                yield problem(root, (*here, key, dtype), message)
-
-
-def peaks_follow_from_units(device: Device, root: Node) -> Iterator[Problem]:
-    """A declared peak equals units x rate within 2 %."""
-    if any(unit.at not in {level.name for level in device.levels} for unit in device.units):
-        return
-    for dtype, declared in device.peak.items():
-        derived = device.peak_rate(dtype)
-        if derived == 0:
-            yield problem(root, ("peak", dtype), f"no unit has lanes or a rate for {dtype}")
-        elif abs(derived - declared) > PEAK_TOLERANCE * declared:
-            stated, found = format_quantity(declared, "op/s"), format_quantity(derived, "op/s")
-            message = f"declared {stated}, but the units give {found} (count x rate x clock)"
-            yield problem(root, ("peak", dtype), message, "peaks are dense and agree within 2%")
+    found = {found for check in (*LEVEL_CHECKS, *UNIT_CHECKS, *CHECKS) for found in check(device, root)}
+    return sorted(found.union(source_problems(root)))
 
 
 def power_fits_peak(device: Device, root: Node) -> Iterator[Problem]:
@@ -142,10 +87,6 @@ def collectives_are_known(device: Device, root: Node) -> Iterator[Problem]:
 
 
 CHECKS: tuple[Check, ...] = (
-    units_fit_levels,
-    units_have_functions,
-    units_have_rates,
-    peaks_follow_from_units,
     power_fits_peak,
     clock_is_plausible,
     own_functions_are_new,

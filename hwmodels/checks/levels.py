@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from stratagem.hwmodels.checks.report import problem
+from stratagem.hwmodels.checks.report import problem, wires_fit
 from stratagem.hwmodels.errors import Problem
 from stratagem.hwmodels.model import MEMORY_KINDS, Device, Level
 from stratagem.hwmodels.nodes import Node
@@ -84,7 +84,7 @@ def keys_fit_the_kind(device: Device, root: Node) -> Iterator[Problem]:
     """A group has no storage; only a group has threads; only weights have a cost of writing."""
     for position, level in enumerate(device.levels):
         entry = root.at(("levels", position)).mapping()
-        storage = ("size", "granule", "burst", "bandwidth", "latency", "energy", "space")
+        storage = ("size", "granule", "burst", "bandwidth", "latency", "energy", "space", "pins")
         if level.kind == "group":
             wrong = dict.fromkeys(storage, "a group holds no data")
         else:
@@ -108,6 +108,12 @@ def threads_reach_peak(device: Device, root: Node) -> Iterator[Problem]:
             yield problem(root, ("levels", position, "threads-for-peak"), message)
 
 
+def pins_carry_the_bandwidth(device: Device, root: Node) -> Iterator[Problem]:
+    """Bandwidth is pins times rate where both are given."""
+    for position, level in enumerate(device.levels):
+        yield from wires_fit(root, ("levels", position), "pins", level.bandwidth, level.pins)
+
+
 LEVEL_CHECKS = (
     level_names_differ,
     sizes_shrink_inward,
@@ -115,4 +121,5 @@ LEVEL_CHECKS = (
     granules_fit,
     keys_fit_the_kind,
     threads_reach_peak,
+    pins_carry_the_bandwidth,
 )

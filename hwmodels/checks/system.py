@@ -6,7 +6,9 @@ import math
 from collections.abc import Callable, Iterator
 
 from stratagem.hwmodels.build_system import tier_chain
-from stratagem.hwmodels.checks.report import problem, source_is_named
+from stratagem.hwmodels.checks.network import NETWORK_CHECKS
+from stratagem.hwmodels.checks.report import problem
+from stratagem.hwmodels.checks.source import source_problems
 from stratagem.hwmodels.errors import Problem
 from stratagem.hwmodels.model import System
 from stratagem.hwmodels.nearest import did_you_mean
@@ -18,8 +20,8 @@ Check = Callable[[System, Node], Iterator[Problem]]
 
 def system_problems(system: System, root: Node) -> list[Problem]:
     """Every inconsistency of a system, in file order."""
-    found = {found for check in CHECKS for found in check(system, root)}
-    return sorted(found.union(source_is_named(root)))
+    found = {found for check in (*CHECKS, *NETWORK_CHECKS) for found in check(system, root)}
+    return sorted(found.union(source_problems(root)))
 
 
 def host_exists(system: System, root: Node) -> Iterator[Problem]:
@@ -43,17 +45,52 @@ def tiers_join_things(system: System, root: Node) -> Iterator[Problem]:
         inner = names[position + 1 :]
         if names.index(tier.name) != position:
             yield problem(root, (*here, "name"), f"two tiers are called '{tier.name}'")
-        if tier.of is None:
+        if not tier.joined:
             message = "the innermost tier says no member"
             yield problem(root, here, message, f"add 'of: {next(iter(system.members))}'")
-        elif tier.of not in system.members and tier.of not in inner:
-            known = [*system.members, *inner]
-            hint = did_you_mean(tier.of, known) or f"choose from {', '.join(known)}"
-            yield problem(root, (*here, "of"), f"'{tier.of}' is no member and no tier further in", hint)
+        for name in tier.joined:
+            if name not in system.members and name not in inner:
+                known = [*system.members, *inner]
+                hint = did_you_mean(name, known) or f"choose from {', '.join(known)}"
+                path = (*here, "of", name) if tier.mixed else (*here, "of")
+                yield problem(root, path, f"'{name}' is no member and no tier further in", hint)
         for name in tier.attached:
             if name not in system.members:
                 hint = did_you_mean(name, system.members)
                 yield problem(root, (*here, "with", name), f"no member is called '{name}'", hint)
+
+
+def tiers_have_counts(system: System, root: Node) -> Iterator[Problem]:
+    """A tier says how many it joins, and a map of unlike things has the same sum."""
+    for position, tier in enumerate(system.tiers):
+        stated = root.at(("tiers", position)).child("count")
+        total = sum(tier.mixed.values())
+        if stated is None and not tier.mixed:
+            message = "the key 'count' is missing"
+            yield problem(root, ("tiers", position), message, "give it, or a map of members to counts under 'of'")
+        elif stated is not None and tier.mixed and stated.value != total:
+            sum_of = " + ".join(f"{count} {name}" for name, count in tier.mixed.items())
+            message = f"{stated.value} are stated, and 'of' has {total} ({sum_of})"
+            yield problem(root, ("tiers", position, "count"), message)
+
+
+def places_are_single(system: System, root: Node) -> Iterator[Problem]:
+    """No member and no tier is joined in two places: how many there are would be unclear."""
+    seen: dict[str, str] = {}
+    for position, tier in enumerate(system.tiers):
+        for name in (*tier.joined, *tier.attached):
+            if name in seen:
+                message = f"'{name}' is joined by the tier '{seen[name]}' already"
+                yield problem(root, ("tiers", position), message, "give it another name, such as a member of its own")
+            seen.setdefault(name, tier.name)
+
+
+def cost_shares_exist(system: System, root: Node) -> Iterator[Problem]:
+    """Money per member names a member."""
+    per = (root.child("cost") or root).child("per")
+    if per is not None and per.value not in system.members:
+        hint = did_you_mean(str(per.value), system.members) or f"members are {', '.join(system.members)}"
+        yield problem(root, ("cost", "per"), f"no member is called '{per.value}'", hint)
 
 
 def counts_agree(system: System, root: Node) -> Iterator[Problem]:
@@ -95,14 +132,17 @@ def network_reductions_exist(system: System, root: Node) -> Iterator[Problem]:
 
 
 def collectives_fit_links(system: System, root: Node) -> Iterator[Problem]:
-    """Without help from the network, no collective is faster than the fastest link."""
+    """Without help from the network, no collective is faster than the fastest link; with it, than two of them."""
     links = [tier.link.bandwidth for tier in system.tiers if tier.link.bandwidth]
     for name, primitive in system.primitives.items():
-        if primitive.bandwidth is None or not links or "in-network" in primitive.algorithms:
+        if primitive.bandwidth is None or not links:
             continue
-        if primitive.bandwidth > max(links):
+        helped = "in-network" in primitive.algorithms
+        most = max(links) * (2 if helped else 1)
+        if primitive.bandwidth > most:
             given, link = (format_quantity(value, "B/s") for value in (primitive.bandwidth, max(links)))
-            message = f"{given} is above the fastest link ({link}), which only an in-network algorithm can be"
+            reason = "twice which is the most" if helped else "which only an in-network algorithm can be"
+            message = f"{given} is above the fastest link ({link}), {reason}"
             yield problem(root, ("primitives", name, "bandwidth"), message)
 
 
@@ -118,6 +158,9 @@ def devices_allow_collectives(system: System, root: Node) -> Iterator[Problem]:
 CHECKS: tuple[Check, ...] = (
     host_exists,
     tiers_join_things,
+    tiers_have_counts,
+    places_are_single,
+    cost_shares_exist,
     counts_agree,
     mesh_fits,
     network_reductions_exist,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, model_validator
 
 from stratagem.hwmodels import units
 from stratagem.hwmodels.nearest import did_you_mean
-from stratagem.hwmodels.values import Directed, Reads, Value, refuse
+from stratagem.hwmodels.values import Directed, Reads, Value, is_date, refuse
 
 UNKNOWN_KEYS = "hardware_unknown_keys"
 
@@ -116,3 +117,27 @@ MoneyRate = Annotated[Value, Reads(units.MONEY_RATE, positive=False)]
 Carbon = Annotated[Value, Reads(units.CARBON, positive=False)]
 Mass = Annotated[Value, Reads(units.MASS, positive=False)]
 Ratio = Annotated[Value, Reads(units.RATIO, positive=False)]
+Share = Annotated[Value, Reads(units.RATIO, positive=False, most=1)]
+PeakShare = Annotated[Value, Reads(units.RATIO, most=1.5)]  # above 1 where the clock was above the stated one
+Lifetime = Annotated[Value, Reads(units.LIFETIME)]
+
+
+def known_date(value: Any) -> Any:
+    """A day, YYYY-MM-DD."""
+    if isinstance(value, str) and is_date(value):
+        return value
+    raise refuse(f"expected a date such as 2026-08-01, not '{value}'")
+
+
+Date = Annotated[str, BeforeValidator(known_date)]
+
+
+def known_pattern(value: Any) -> Any:
+    """Structured sparsity: at most N of every M neighbours are not zero."""
+    found = re.fullmatch(r"(\d{1,3}):(\d{1,3})", value) if isinstance(value, str) else None
+    if found and 0 < int(found[1]) < int(found[2]):
+        return value
+    raise refuse(f"expected N:M (N of every M weights are not zero), such as '2:4' in quotes, not {value!r}")
+
+
+Pattern = Annotated[str, BeforeValidator(known_pattern)]

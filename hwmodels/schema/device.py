@@ -7,7 +7,6 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from stratagem.hwmodels.schema.base import (
-    Bandwidth,
     ByteEnergy,
     Clock,
     Count,
@@ -17,27 +16,20 @@ from stratagem.hwmodels.schema.base import (
     Latency,
     Mass,
     Money,
+    MoneyRate,
     Name,
     OpEnergy,
+    Pattern,
     Peak,
     Rate,
-    Ratio,
     Record,
+    Share,
     Size,
     Watts,
 )
-from stratagem.hwmodels.trust import KINDS
+from stratagem.hwmodels.schema.link import EdgeEntry, PinsEntry
+from stratagem.hwmodels.schema.source import SourceEntry
 from stratagem.hwmodels.values import refuse
-
-
-class SourceEntry(Record):
-    """Where the numbers of a file come from, unless a value says otherwise."""
-
-    kind: Literal["measured", "datasheet", "paper", "simulated", "assumed", "projected"]
-    id: str = Field("", description="document, DOI, arXiv number or web address")
-    note: str = Field("", description="remarks for the reader")
-    retrieved: str = Field("", description="date the document was read, YYYY-MM-DD")
-    spread: Ratio | None = Field(None, description="how far numbers may be off")
 
 
 class WriteEntry(Record):
@@ -65,12 +57,20 @@ class LevelEntry(Record):
     space: Annotated[int, Field(ge=0, le=1000, strict=True)] | None = Field(None, description="memory space number")
     access: Literal["load", "dma"] = "load"
     write: WriteEntry | None = None
+    pins: PinsEntry | None = Field(None, description="of one piece; gives or checks the bandwidth")
 
 
 class NoiseEntry(Record):
     """Error of an analogue unit."""
 
-    sigma: Ratio
+    sigma: Share
+
+
+class SparseEntry(Record):
+    """Speed on structured sparse weights, operations counted as if they were dense."""
+
+    pattern: Pattern = Field(description="'N:M': at most N of every M are not zero")
+    rate: dict[Dtype, Rate] = Field(min_length=1, description="op/cy or op/s of one unit, by dtype")
 
 
 class UnitEntry(Record):
@@ -88,6 +88,7 @@ class UnitEntry(Record):
     latency: Latency | None = None
     energy: dict[Dtype, OpEnergy] = Field(default_factory=dict)
     noise: NoiseEntry | None = None
+    sparse: SparseEntry | None = Field(None, description="never part of a peak")
     emit: dict[str, Any] = Field(default_factory=dict, description="facts for the code generator, by function")
 
 
@@ -116,24 +117,6 @@ class FunctionEntry(Record):
     dtypes: list[Dtype] = Field(default_factory=list, description="element types; empty for any")
 
 
-class LinkEntry(Record):
-    """What a joint carries."""
-
-    bandwidth: Bandwidth | None = None
-    latency: Latency | None = None
-    energy: ByteEnergy | None = None
-    per: Name | None = Field(None, description="whose bandwidth it is")
-
-
-class EdgeEntry(LinkEntry):
-    """A path outside the tree of levels."""
-
-    from_: Name
-    to: Name
-    name: Name | None = None
-    within: Name | None = None
-
-
 class PowerEntry(Record):
     """Watts."""
 
@@ -150,10 +133,16 @@ class CollectivesEntry(Record):
 
 
 class DeviceCost(Record):
-    """Money, carbon and area of one device."""
+    """Money and carbon of one device."""
 
     price: Money | None = None
+    rent: MoneyRate | None = None
     embodied_carbon: Mass | None = None
+
+
+def no_backend(value: Any) -> Any:
+    """`backend: null` names the backend that emits nothing."""
+    return "null" if value is None else value
 
 
 class DeviceFile(Record):
@@ -162,7 +151,9 @@ class DeviceFile(Record):
     hw: Literal[1]
     device: Name
     class_: Name = Field(description="the kind of device: cpu, gpu, near-memory, ...")
-    backend: Name = Field(description="the code generator: cpu, gpu, ...")
+    backend: Annotated[Name, BeforeValidator(no_backend)] = Field(
+        description="the code generator: cpu, gpu, ...; null for none"
+    )
     source: SourceEntry
     note: str = ""
     clock: Clock
@@ -176,6 +167,3 @@ class DeviceFile(Record):
     collectives: CollectivesEntry | None = None
     target: dict[str, Any] = Field(default_factory=dict, description="facts for code generation")
     cost: DeviceCost | None = None
-
-
-assert set(KINDS) == set(SourceEntry.model_fields["kind"].annotation.__args__)  # type: ignore[union-attr]

@@ -1,4 +1,4 @@
-"""The keys of `system:`, `mapping:` and `calibration:` files."""
+"""The keys of `system:` and `mapping:` files."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from stratagem.hwmodels.schema.base import (
     Carbon,
     Count,
     Dtype,
-    Latency,
+    Lifetime,
     Money,
     MoneyRate,
     Name,
-    Ratio,
     Record,
 )
-from stratagem.hwmodels.schema.device import LinkEntry, SourceEntry
+from stratagem.hwmodels.schema.link import LinkEntry, PathEntry, SwitchEntry
+from stratagem.hwmodels.schema.source import SourceEntry
 
 
 def member_map(data: Any) -> Any:
@@ -37,11 +37,14 @@ class TierEntry(Record):
     """One step of the network, outermost first."""
 
     name: Name
-    count: Count
-    of: Name | None = Field(None, description="the member (or inner tier) that is joined; default: the next tier")
+    count: Count | None = Field(None, description="how many are joined; may be left out where 'of' is a map")
+    of: Name | dict[Name, Count] | None = Field(
+        None, description="the member (or inner tier) that is joined, or a map of several to how many of each"
+    )
     with_: dict[Name, Count] = Field(default_factory=dict, description="members attached once per group of this tier")
     topology: Literal["switch", "ring", "fully-connected", "mesh", "torus", "fat-tree", "bus", "host"] = "switch"
     link: LinkEntry | None = None
+    switch: SwitchEntry | None = None
 
 
 class InNetworkEntry(Record):
@@ -62,10 +65,12 @@ class PrimitiveEntry(Record):
 
 
 class SystemCost(Record):
-    """Money and carbon of running the system."""
+    """Money and carbon of having and running the system."""
 
     capex: Money | None = None
     rent: MoneyRate | None = None
+    per: Name | None = Field(None, description="the member whose share capex and rent are; default: the whole system")
+    lifetime: Lifetime | None = None
     pue: Annotated[float, Field(ge=1, le=5)] | None = Field(None, description="power usage effectiveness")
     carbon: Carbon | None = Field(None, description="of the electricity")
 
@@ -80,6 +85,7 @@ class SystemFile(Record):
     members: dict[Name, Annotated[MemberEntry, BeforeValidator(member_map)]] = Field(min_length=1)
     host: Name | None = Field(None, description="the member that runs the main program; default 'host' or the only one")
     tiers: list[TierEntry] = Field(default_factory=list)
+    links: list[PathEntry] = Field(default_factory=list)
     primitives: dict[
         Literal[
             "broadcast",
@@ -117,26 +123,3 @@ class MappingFile(Record):
     bind: dict[Name, Name] = Field(default_factory=dict, description="mesh axis -> tier")
     layouts: dict[Name, str] = Field(default_factory=dict)
     operators: dict[Name, OperatorEntry] = Field(default_factory=dict)
-
-
-class SampleEntry(Record):
-    """Measured share of the peak for one problem size."""
-
-    unit: Name
-    function: Name
-    dtype: Dtype
-    size: list[Count]
-    utilisation: Ratio
-    time: Latency | None = None
-
-
-class CalibrationFile(Record):
-    """A `calibration:` document, written by a probe."""
-
-    hw: Literal[1]
-    calibration: Name
-    device: str
-    source: SourceEntry
-    versions: dict[str, str] = Field(default_factory=dict)
-    samples: list[SampleEntry] = Field(min_length=1)
-    error: Ratio | None = Field(None, description="leave-one-out error")

@@ -34,7 +34,7 @@ def located(node: Node, path: tuple[str | int, ...] = ()) -> Any:
 
 
 def validate(record: type[R], root: Node) -> tuple[R | None, list[Problem]]:
-    """The record for a tree and no problems, or None and all of them."""
+    """The record for a tree and all its problems. Unknown keys leave a record, so that it can be checked, too."""
     context: dict[str, Any] = {}
     result: R | None = None
     problems: list[Problem] = []
@@ -44,7 +44,7 @@ def validate(record: type[R], root: Node) -> tuple[R | None, list[Problem]]:
         problems = [problem_of(root, details) for details in error.errors(include_url=False)]
     for owner, data, unknown in context.get(UNKNOWN_KEYS, []):
         problems += [unknown_key(root, owner, data, key) for key in unknown]
-    return (None, problems) if problems else (result, [])
+    return result, problems
 
 
 def unknown_key(root: Node, owner: type[Record], data: Located, key: str) -> Problem:

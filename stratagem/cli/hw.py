@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ EXAMPLES = {
         "stratagem hw show cpu                              # this machine",
         "stratagem hw show h100 --json",
         "stratagem hw show my-device.yaml --param cores=8",
+        "stratagem hw show my-device.yaml --calibration measured.yaml",
     ),
     "check": (
         "stratagem hw check my-device.yaml",
@@ -78,24 +80,45 @@ def list_command(as_json: bool) -> None:
 @hw_group.command("show", epilog=examples("show"))
 @click.argument("target", metavar="NAME|FILE.yaml")
 @param_option
+@click.option(
+    "--calibration",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Measurements that take the place of what the device's description says.",
+)
 @json_option
-def show_command(target: str, params: tuple[str, ...], as_json: bool) -> None:
-    """Show a device or system with what follows from its numbers: peaks, bandwidths, operations per byte."""
-    from stratagem.hwmodels import load_device, load_machine
-    from stratagem.hwmodels.describe import device_facts, device_lines, system_facts, system_lines
-    from stratagem.hwmodels.load import open_target
-
-    values = read_params(params)
-    if open_target(target).kind == "system":
-        system = load_machine(target, values)
-        shown, lines = system_facts(system), system_lines(system)
-    else:
-        device = load_device(target, values)
-        shown, lines = device_facts(device), device_lines(device)
+def show_command(target: str, params: tuple[str, ...], calibration: Path | None, as_json: bool) -> None:
+    """Show a description as a picture and tables, with what follows from its numbers: peaks, operations per byte."""
+    shown, lines = description(target, read_params(params), calibration)
     if as_json:
         echo_json(shown)
     else:
         click.echo("\n".join(lines))
+
+
+def description(
+    target: str, params: dict[str, str | int | float], calibration: Path | None
+) -> tuple[dict[str, Any], Iterator[str]]:
+    """A description as plain data and as lines of text."""
+    from stratagem.hwmodels import load_calibration, load_device, load_machine
+    from stratagem.hwmodels.calibrate import calibrated
+    from stratagem.hwmodels.describe import device_facts, device_lines
+    from stratagem.hwmodels.describe_calibration import calibration_facts, calibration_lines
+    from stratagem.hwmodels.describe_system import system_facts, system_lines
+    from stratagem.hwmodels.load import kind_of
+
+    kind = kind_of(target)
+    if calibration is not None and kind != "device":
+        raise click.BadParameter(f"{target} is a {kind}, and only a device is calibrated", param_hint="--calibration")
+    if kind == "calibration":
+        measurements = load_calibration(target)
+        return calibration_facts(measurements), calibration_lines(measurements)
+    if kind == "system":
+        system = load_machine(target, params)
+        return system_facts(system), system_lines(system)
+    device = load_device(target, params)
+    if calibration is not None:
+        device = calibrated(device, load_calibration(calibration))
+    return device_facts(device), device_lines(device)
 
 
 @hw_group.command("check", epilog=examples("check"))

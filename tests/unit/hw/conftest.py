@@ -12,7 +12,7 @@ hw: 1
 device: tiny
 class: cpu
 backend: cpu
-source: {kind: datasheet, id: the tests, spread: 10%}
+source: {kind: datasheet, id: the tests, retrieved: "2026-08-01", spread: 10%}
 clock: 2 GHz
 levels:
   - {name: dram, kind: memory, size: 1 GiB, granule: 64 B, bandwidth: 10 GB/s, latency: 80 ns}

@@ -55,6 +55,37 @@ def test_show_system_with_parameters() -> None:
     assert facts["tiers"][0]["bandwidth"] == 371e9
 
 
+def test_show_device_as_a_picture() -> None:
+    lines = run("show", "h100").output.splitlines()
+    start = lines.index("132 x sm, 2048 threads each")
+    assert lines[start - 1] == "[l2 50 MB] 5.5 TB/s"
+    assert lines[start + 1] == "    [smem 227 KiB] 234.2 GB/s  <- 4 x tensor"
+
+
+def test_show_what_follows_from_a_system() -> None:
+    output = run("show", "h100-node").output
+    assert "`-- nvl: switch, 371 GB/s per gpu" in output
+    assert "    |-- 8 x gpu: h100-sxm (8 in all)" in output
+    facts = json.loads(run("show", "h100-node", "--json").output)
+    assert facts["tiers"][0]["balance"] == pytest.approx(16896 * 2 * 1.83e9 / 371e9, rel=1e-6)
+    assert facts["totals"]["power"] == 8 * 700 + 2 * 500
+    assert f"power of all: 800 W idle, {6.6:g} kW at most" in output
+
+
+def test_show_calibration(write: Write) -> None:
+    device = write()
+    text = "hw: 1\ncalibration: c\ndevice: tiny\nsource: {kind: measured}\n"
+    measured = write(text=f"{text}levels: [{{level: dram, bandwidth: 7 GB/s}}]\n", name="measured.yaml")
+    assert "7 GB/s" in run("show", str(measured)).output
+    assert "too few samples" in run("show", str(measured)).output
+    assert json.loads(run("show", str(measured), "--json").output)["levels"]["dram"]["bandwidth"] == 7e9
+    lines = run("show", str(device), "--calibration", str(measured)).output.splitlines()
+    assert any(line.split()[:6] == ["dram", "memory", "1", "1", "GiB", "7"] for line in lines)
+    refused = run("show", "two-hosts", "--calibration", str(measured))
+    assert refused.exit_code == 2
+    assert "is a system, and only a device is calibrated" in " ".join(refused.output.split())
+
+
 def test_show_refuses() -> None:
     result = run("show", "h10")
     assert isinstance(result.exception, HardwareFileError)

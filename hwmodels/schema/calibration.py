@@ -1,0 +1,60 @@
+"""The keys of `calibration:` files."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from stratagem.hwmodels.schema.base import (
+    Bandwidth,
+    Count,
+    Dtype,
+    Latency,
+    Name,
+    PeakShare,
+    Ratio,
+    Record,
+)
+from stratagem.hwmodels.schema.source import SourceEntry
+
+
+class SampleEntry(Record):
+    """Measured share of the peak for one problem size."""
+
+    unit: Name
+    function: Name
+    dtype: Dtype
+    size: list[Count] = Field(min_length=1, description="extents of the function's dimensions, in its order")
+    utilisation: PeakShare = Field(description="of the unit's rate in the whole device")
+    time: Latency | None = None
+
+
+class LevelSampleEntry(Record):
+    """What one memory level was measured to do, all pieces together."""
+
+    level: Name
+    bandwidth: Bandwidth | None = None
+    latency: Latency | None = None
+
+
+class ScalingEntry(Record):
+    """How much faster a number of threads is than one."""
+
+    threads: Count
+    speedup: Ratio
+
+
+class CalibrationFile(Record):
+    """A `calibration:` document, written by a probe."""
+
+    hw: Literal[1]
+    calibration: Name
+    device: str
+    source: SourceEntry
+    versions: dict[str, str] = Field(default_factory=dict, description="of the software that was measured, by name")
+    samples: list[SampleEntry] = Field(default_factory=list)
+    levels: list[LevelSampleEntry] = Field(default_factory=list)
+    launch: Latency | None = None
+    scaling: list[ScalingEntry] = Field(default_factory=list)
+    error: Ratio | None = Field(None, description="leave-one-out error")
