@@ -50,6 +50,7 @@ def build_calibration(record: CalibrationFile, root: Node, device: Device) -> Ca
             )
             for n, entry in enumerate(record.samples)
         ),
+        rates_of(record, origins),
         {
             entry.level: LevelSample(
                 origins.number(entry.bandwidth, "levels", n, "bandwidth"),
@@ -65,16 +66,30 @@ def build_calibration(record: CalibrationFile, root: Node, device: Device) -> Ca
     )
 
 
+def rates_of(record: CalibrationFile, origins: Origins) -> dict[str, dict[str, float]]:
+    """Unit -> dtype -> op/s of all copies."""
+    found: dict[str, dict[str, float]] = {}
+    for n, entry in enumerate(record.units):
+        rate = origins.number(entry.rate, "units", n, "rate")
+        if rate is not None:
+            found.setdefault(entry.unit, {})[entry.dtype] = rate
+    return found
+
+
 def calibration_problems(record: CalibrationFile, root: Node, device: Device) -> Iterator[Problem]:
     """Names that the device does not have, and files that measure nothing."""
-    if not (record.samples or record.levels or record.launch or record.scaling):
-        yield problem(root, (), "nothing was measured", "give 'samples', 'levels', 'launch' or 'scaling'")
+    if not (record.samples or record.units or record.levels or record.launch or record.scaling):
+        yield problem(root, (), "nothing was measured", "give 'samples', 'units', 'levels', 'launch' or 'scaling'")
     memories = [level.name for level in device.levels if level.kind in MEMORY_KINDS]
     for n, level in enumerate(record.levels):
         if level.level not in memories:
             hint = did_you_mean(level.level, memories) or f"memories are {', '.join(memories)}"
             yield problem(root, ("levels", n, "level"), f"{device.name} has no memory '{level.level}'", hint)
     units = {unit.name: unit for unit in device.units}
+    for n, rate in enumerate(record.units):
+        if rate.unit not in units:
+            hint = did_you_mean(rate.unit, units) or f"units are {', '.join(units)}"
+            yield problem(root, ("units", n, "unit"), f"{device.name} has no unit '{rate.unit}'", hint)
     for n, sample in enumerate(record.samples):
         unit = units.get(sample.unit)
         if unit is None:
@@ -101,6 +116,12 @@ def calibrated(device: Device, calibration: Calibration) -> Device:
             entry["bandwidth"] = inward(entry.get("bandwidth"), measured(one, calibration))
         if sample.latency is not None:
             entry["latency"] = inward(entry.get("latency"), measured(f"{sample.latency!r} s", calibration))
+    for entry in document["units"]:
+        unit = next(u for u in device.units if u.name == entry["name"])
+        for dtype, rate in calibration.rates.get(unit.name, {}).items():
+            one = f"{rate / device.units_in_device(unit)!r} op/s"
+            entry["rate"] = {**entry.get("rate", {}), dtype: measured(one, calibration)}
+            document.get("peak", {}).pop(dtype, None)  # it was checked against what is replaced
     if calibration.launch is not None:
         document["launch"] = measured(f"{calibration.launch!r} s", calibration)
     return device_of(node_of(document))

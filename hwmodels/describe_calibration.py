@@ -34,6 +34,10 @@ def calibration_lines(calibration: Calibration) -> Iterator[str]:
         ]
         yield ""
         yield from table(rows)
+    if calibration.rates:
+        rates = [(f"{unit} {dtype}", rate) for unit, each in calibration.rates.items() for dtype, rate in each.items()]
+        yield ""
+        yield from table([("unit", "rate of all"), *((name, shown(rate, "op/s")) for name, rate in rates)])
     if calibration.samples:
         rows = [("unit", "function", "dtype", "size", "share of peak", "time")]
         rows += [

@@ -47,7 +47,8 @@ class Calibration:
     """Measurements of one device.
 
     Attributes:
-        device: its name. samples: shares of the peak. levels: by level name. launch: seconds.
+        device: its name. samples: shares of the peak. rates: unit -> dtype -> op/s, all copies
+        together. levels: by level name. launch: seconds.
         scaling: threads -> speed over one thread. versions: of the software measured. error: the leave-one-out
         error the file states (see `leave_one_out`).
     """
@@ -55,6 +56,7 @@ class Calibration:
     name: str
     device: str
     samples: tuple[Sample, ...] = ()
+    rates: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     levels: Mapping[str, LevelSample] = field(default_factory=dict)
     launch: float | None = None
     scaling: Mapping[int, float] = field(default_factory=dict)

@@ -13,6 +13,7 @@ from stratagem.hwmodels.schema.base import (
     Latency,
     Name,
     PeakShare,
+    Rate,
     Ratio,
     Record,
 )
@@ -26,7 +27,7 @@ class SampleEntry(Record):
     function: Name
     dtype: Dtype
     size: list[Count] = Field(min_length=1, description="extents of the function's dimensions, in its order")
-    utilisation: PeakShare = Field(description="of the unit's rate in the whole device")
+    utilisation: PeakShare = Field(description="of the rate of all copies of the unit, as 'units' gives it, else as described")
     time: Latency | None = None
 
 
@@ -36,6 +37,14 @@ class LevelSampleEntry(Record):
     level: Name
     bandwidth: Bandwidth | None = None
     latency: Latency | None = None
+
+
+class UnitSampleEntry(Record):
+    """The most that one kind of unit was measured to do, all copies together."""
+
+    unit: Name
+    dtype: Dtype
+    rate: Rate
 
 
 class ScalingEntry(Record):
@@ -54,6 +63,7 @@ class CalibrationFile(Record):
     source: SourceEntry
     versions: dict[str, str] = Field(default_factory=dict, description="of the software that was measured, by name")
     samples: list[SampleEntry] = Field(default_factory=list)
+    units: list[UnitSampleEntry] = Field(default_factory=list)
     levels: list[LevelSampleEntry] = Field(default_factory=list)
     launch: Latency | None = None
     scaling: list[ScalingEntry] = Field(default_factory=list)

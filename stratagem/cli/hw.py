@@ -40,6 +40,7 @@ EXAMPLES = {
     "probe": (
         "stratagem hw probe                                 # to standard output",
         "stratagem hw probe -o this-machine.yaml",
+        "stratagem hw probe --measure                       # and what units, memories and kernels reach (half a minute)",
     ),
     "schema": ("stratagem hw schema > hw.schema.json",),
 }
@@ -175,10 +176,25 @@ def new_command(name: str, like: str, copy: bool, output: Path | None) -> None:
 
 @hw_group.command("probe", epilog=examples("probe"))
 @out_option
-def probe_command(output: Path | None) -> None:
+@click.option(
+    "--measure",
+    is_flag=True,
+    help="Measure units, memories and kernels, and keep the calibration: target 'cpu' takes its numbers from then on.",
+)
+@click.option(
+    "--seconds",
+    type=click.FloatRange(0.01, 60),
+    default=0.2,
+    show_default=True,
+    help="With --measure: for each of some thirty figures.",
+)
+def probe_command(output: Path | None, measure: bool, seconds: float) -> None:
     """Describe this machine: cores, caches, vector width and clock, as its operating system tells them."""
     from stratagem.hwmodels.probe import probe_text
 
+    if measure:
+        measure_here(output, seconds)
+        return
     text = probe_text()
     if output is None:
         click.echo(text, nl=False)
@@ -188,6 +204,25 @@ def probe_command(output: Path | None) -> None:
     except OSError as error:
         raise click.ClickException(f"cannot write {output}: {error.strerror}") from None
     click.echo(f"wrote {output}")
+
+
+def measure_here(output: Path | None, seconds: float) -> None:
+    """Measures this machine, writes the calibration where it is found again (or to `output`), and shows it."""
+    from stratagem.cli.progress import progress_bar
+    from stratagem.compiler.probe.measure import measure
+    from stratagem.compiler.probe.store import calibration_path, write_calibration
+    from stratagem.hwmodels import load_calibration, load_device
+    from stratagem.hwmodels.describe_calibration import calibration_lines
+
+    path = output or calibration_path()
+    if path is None:
+        raise click.ClickException("STRATAGEM_CACHE is off, so there is no place for the calibration; give -o FILE")
+    device = load_device("cpu")
+    with progress_bar(False, ("measure",)) as progress:
+        found = measure(device, seconds, lambda what: progress("measure", what) if progress else None)
+    write_calibration(path, device, found)
+    click.echo("\n".join(calibration_lines(load_calibration(path))))
+    click.echo(f"\nwrote {path}" + ("" if output else "; target 'cpu' uses it, delete it to go back to what is declared"))
 
 
 @hw_group.command("schema", epilog=examples("schema"))

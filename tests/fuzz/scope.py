@@ -13,6 +13,8 @@ VALUE_LIMIT = 3000
 """Most elements of a value: programs are small, their shapes are odd."""
 WORK_LIMIT = 12000
 """Most points of an operation; the interpreter runs unusual reductions point by point."""
+DRAWS = 100
+"""Shapes drawn before a program is said to have none of a kind."""
 MOST_INPUTS = 8
 
 
@@ -76,11 +78,13 @@ class Scope:
         return ("b", self.rng.randrange(len(self.program.bases)))
 
     def shape(self, least: int = 0, most: int = 4) -> Shape:
-        while True:
+        """Sizes of a value. Raises DoesNotFit when all that are drawn are too large together."""
+        for _ in range(DRAWS):
             shape = tuple(self.dim() for _ in range(self.rng.randint(least, most)))
             if self.count(shape) <= VALUE_LIMIT:
                 return shape
             least, most = min(least, 2), min(most, 2)
+        raise DoesNotFit(f"a shape of at least {least} dimensions")
 
     def size(self, dim: Dim) -> int:
         return size_of(dim, [b.size for b in self.program.bases])

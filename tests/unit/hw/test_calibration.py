@@ -24,6 +24,7 @@ launch: 2 us
 levels:
   - {level: dram, bandwidth: 9 GB/s, latency: 100 ns}
   - {level: l1, bandwidth: 100 B/cy}
+units: [{unit: fma, dtype: f32, rate: 90 GFLOP/s}]
 scaling: [{threads: 1, speedup: 1}, {threads: 2, speedup: 1.9}]
 samples:
   - {unit: fma, function: matmul, dtype: f32, size: [64, 64, 64], utilisation: 50%}
@@ -50,6 +51,7 @@ def test_reads(calibration: Callable[..., Path]) -> None:
     found = load_calibration(calibration())
     assert (found.device, found.launch, found.error) == ("tiny", 2e-6, 0.09)
     assert found.levels["l1"].bandwidth == 200e9
+    assert found.rates == {"fma": {"f32": 90e9}}
     assert found.scaling == {1: 1.0, 2: 1.9}
     assert found.samples[1] == Sample("fma", "matmul", "f32", (128, 128, 128), 0.7, 1e-3)
 
@@ -76,7 +78,8 @@ def test_leaves_one_out(calibration: Callable[..., Path]) -> None:
     [
         ("level: l1", "level: l2", "levels.1.level: tiny has no memory 'l2'; memories are dram, l1"),
         ("level: l1", "level: vreg", "tiny has no memory 'vreg'; memories are dram, l1"),
-        ("unit: fma", "unit: fms", "samples.0.unit: tiny has no unit 'fms'; did you mean 'fma'?"),
+        ("unit: fma, function: matmul", "unit: fms, function: matmul", "samples.0.unit: tiny has no unit 'fms'; did you mean 'fma'?"),
+        ("unit: fma, dtype", "unit: fms, dtype", "units.0.unit: tiny has no unit 'fms'; did you mean 'fma'?"),
         ("function: exp", "function: log", "samples.3: the unit 'fma' of tiny does no log on f32"),
         ("utilisation: 50%", "utilisation: 50", "samples.0.utilisation: must be at most 1.5, not 50"),
         ("utilisation: 50%", "utilisation: 0", "must be above zero"),
@@ -95,6 +98,7 @@ def test_lies_over_its_device(calibration: Callable[..., Path], write: Write) ->
     found = calibrated(device, measurements)
     assert (found.level("dram").bandwidth, found.level("dram").latency, found.launch) == (9e9, 100e-9, 2e-6)
     assert found.level_bandwidth("l1") == pytest.approx(200e9)  # two pieces of half that
+    assert found.unit_rate(found.units[0], "f32") == pytest.approx(90e9)  # four copies of a quarter
     assert found.level("l1").latency == device.level("l1").latency
     origin = found.trust("levels.dram.bandwidth")
     assert (origin.kind, origin.id) == ("measured", "tiny-measured")

@@ -1,0 +1,139 @@
+"""Everything that a probe measures, in order, and the calibration file that says so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from stratagem.compiler.probe import kernels
+from stratagem.compiler.probe.loops import CHAINS, STREAMS, TYPES, load_loops
+from stratagem.compiler.probe.timing import best_rate, memory, ring
+from stratagem.hwmodels import Device, Level
+
+Tell = Callable[[str], None]
+BEYOND = 8
+"""The working set of main memory is this many times the last cache."""
+LARGEST = 1 << 29
+"""Bytes of a working set at most, all threads together."""
+
+
+@dataclass
+class Found:
+    """Measurements in base units.
+
+    Attributes:
+        units: (unit, dtype) -> op/s of the device. bandwidth, latency: by level. launch: seconds.
+        scaling: threads -> speed over one. samples: lines of `samples`.
+    """
+
+    units: dict[tuple[str, str], float] = field(default_factory=dict)
+    bandwidth: dict[str, float] = field(default_factory=dict)
+    latency: dict[str, float] = field(default_factory=dict)
+    launch: float = 0.0
+    scaling: dict[int, float] = field(default_factory=dict)
+    samples: list[kernels.Share] = field(default_factory=list)
+
+
+def measure(device: Device, seconds: float, tell: Tell) -> Found:
+    """Measures `device`, which describes this machine, with `seconds` for each of some thirty figures."""
+    probe = _Probe(device, seconds, tell)
+    probe.multiply_adds()
+    probe.scaling()
+    probe.memories()
+    probe.kernels()
+    return probe.found
+
+
+def working_set(device: Device, level: Level, threads: int, last: int) -> int:
+    """Bytes of all threads together that lie in a level and not in those inside it: half of what it holds."""
+    if level.kind != "cache" or not level.size:
+        return min(BEYOND * last, LARGEST, (level.size or LARGEST) // 4)
+    private = device.instances(level.name) >= threads
+    return level.size // 2 * (threads if private else device.instances(level.name))
+
+
+def _outermost_cache(device: Device) -> int:
+    sizes = [
+        level.size * device.instances(level.name) for level in device.memories() if level.kind == "cache" and level.size
+    ]
+    return max(sizes, default=32 << 20)
+
+
+class _Probe:
+    """The steps, and what they share: the unit that multiplies and adds, its lanes by dtype, the loops."""
+
+    def __init__(self, device: Device, seconds: float, tell: Tell) -> None:
+        self.device, self.seconds, self.tell = device, seconds, tell
+        self.found = Found()
+        self.unit = next(u for u in device.units if "f32" in u.lanes and not u.emulated)
+        self.lanes = {dtype: self.unit.lanes[dtype] for dtype in TYPES if dtype in self.unit.lanes}
+        self.threads = int(device.target.get("threads", 1))
+        self.library = load_loops(device, self.lanes)
+
+    def multiply_adds(self) -> None:
+        """The unit's rate for each dtype, with all threads."""
+        for dtype in self.lanes:
+            self.tell(f"multiply-adds of {dtype}")
+            self.found.units[self.unit.name, dtype] = self._multiply_adds(dtype, self.threads)
+
+    def scaling(self) -> None:
+        """Powers of two of threads, and all of them, against one."""
+        counts = sorted({1 << n for n in range(self.threads.bit_length())} | {self.threads})
+        rates = {}
+        for count in (n for n in counts if n <= self.threads):
+            self.tell(f"multiply-adds with {count} of {self.threads} threads")
+            rates[count] = self._multiply_adds("f32", count)
+        self.found.scaling = {n: rate / rates[1] for n, rate in rates.items()}
+
+    def memories(self) -> None:
+        """Bandwidth and latency of every level."""
+        last = _outermost_cache(self.device)
+        for level in self.device.memories():
+            self.tell(f"memory: {level.name}")
+            total = working_set(self.device, level, self.threads, last)
+            self.found.bandwidth[level.name] = self._read_rate(total // self.threads)
+            one = level.size // 2 if level.kind == "cache" and level.size else total
+            self.found.latency[level.name] = self._latency(one, level.granule)
+
+    def kernels(self) -> None:
+        """What the compiler's own kernels reach."""
+        self.tell("starting a kernel")
+        self.found.launch = kernels.launch_seconds(self.device, self.seconds)
+        for name, dtype, rate in kernels.function_rates(self.device, self.seconds):
+            self.tell(f"exponentials of {dtype}")
+            self.found.units[name, dtype] = rate
+        peak = self.found.units[self.unit.name, "f32"]
+        for share in kernels.product_shares(self.device, self.unit.name, peak, self.seconds):
+            self.tell(f"products: {' x '.join(map(str, share.size))}")
+            self.found.samples.append(share)
+
+    def _multiply_adds(self, dtype: str, threads: int) -> float:
+        """op/s of so many threads together."""
+        function = getattr(self.library, f"multiply_add_{dtype}")
+        numbers = [np.full(self.lanes[dtype], 1e-3, TYPES[dtype][1]) for _ in range(threads)]
+        work = [lambda turns, at=array.ctypes.data: function(turns, at) for array in numbers]
+        return best_rate(work, 2.0 * self.lanes[dtype] * CHAINS, self.seconds)
+
+    def _read_rate(self, size: int) -> float:
+        """B/s of all threads, each over `size` bytes of its own."""
+        block = STREAMS * 4 * self.lanes["f32"]
+        whole = max(size // block, 1) * block
+        arrays = [memory(whole, np.float32) for _ in range(self.threads)]
+        for array in arrays:
+            array[:] = 1.0
+        work = [lambda turns, at=a.ctypes.data: self.library.read_all(at, whole, turns) for a in arrays]
+        return best_rate(work, float(block), self.seconds)
+
+    def _latency(self, size: int, line: int) -> float:
+        """Seconds of one step along a chain of addresses that lie in `size` bytes."""
+        held, at = ring(size, line)
+
+        def walk(steps: int) -> None:
+            nonlocal at  # each try goes on where the last one ended, else a few lines would stay in the caches
+            at = self.library.chase(at, steps)
+
+        seconds = 1.0 / best_rate([walk], 1.0, self.seconds)
+        del held  # until here the addresses must be valid
+        return seconds
