@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 from stratagem.compiler.schedule.cost import ContractionShape
-from stratagem.compiler.schedule.dims import KernelDims
+from stratagem.compiler.schedule.dims import KernelDims, OpLoops
 from stratagem.compiler.schedule.footprint import extent
 from stratagem.compiler.schedule.structured import REDUCTION, Access, dtype, dtype_bytes
 
@@ -46,7 +47,17 @@ def contraction_shape(op: Any, dims: KernelDims) -> ContractionShape:
         batch=_product(dims, rest),
         taps=_product(dims, [d for d in reduced if d != k]),
         element=dtype_bytes(dtype(op.operands[0])),
+        stride=max((_step(op, i, k, loops) for i, side in enumerate((left, right)) if n in side), default=1),
     )
+
+
+def _step(op: Any, operand: int, depth: int | None, loops: OpLoops) -> int:
+    """Elements between neighbours along the depth in an operand; 1 where it does not move."""
+    sizes = list(op.operands[operand].type.shape)
+    for place, result in enumerate(loops.accesses[operand]):
+        if result is not None and depth in {loops.dims[loop] for loop, _ in result.terms}:
+            return prod(max(size, 1) for size in sizes[place + 1 :])
+    return 1
 
 
 def _extent_of(dims: KernelDims, dim: int | None) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import log2
 
 from stratagem.compiler.schedule.machine import TileTarget
 
@@ -10,8 +11,16 @@ STEP_SECONDS = 50e-9
 """Cost of handing out one tile or starting one staging step, on any device; only its order matters."""
 PANEL_VECTORS = 2
 """Vectors side by side in a register block."""
+WIDE_VECTORS = 8
+"""The same where there are few rows."""
 FEW_ROWS = 4
 """Rows below which columns are read in place, once or twice."""
+PACKED_ROWS = 24
+"""Rows from which on columns are copied to panels."""
+PACKED_STRIDE = 512
+"""Elements between their rows from which on that pays."""
+BROADCAST = 0.5
+"""Time to load one element into all lanes, by that of a vector."""
 EXPOSED = 0.05
 """Share of a stream from the next cache that computing does not hide."""
 REUSE = 8
@@ -25,7 +34,8 @@ class ContractionShape:
     Rows m, columns n (innermost in the result), depth k. `window`: reduction dimensions that slide over one operand,
     the picture. `extra`: a second dimension of the picture's side (image rows beside image columns); `extra_rows` tells
     whether that side is the rows, `extra_extent` is 1 without one. `batch`: how often all that is repeated; `taps`:
-    reduction steps beside the depth; `element`: bytes of an operand's element.
+    reduction steps beside the depth; `element`: bytes of an operand's element; `stride`: elements between neighbours
+    along the depth in the columns' operand.
     """
 
     m: int | None
@@ -41,6 +51,7 @@ class ContractionShape:
     batch: int
     taps: int
     element: int
+    stride: int = 1
 
 
 @dataclass(frozen=True)
@@ -62,13 +73,25 @@ def contraction_seconds(shape: ContractionShape, block: Block, target: TileTarge
     area = block.rows * block.columns * block.extra
     compute = rounds * target.units * 2.0 * area * shape.depth * shape.taps / target.rate
     compute *= _round_up(block.columns, target.lanes) / block.columns
-    compute *= 1.0 + 1.0 / min(block.rows, REUSE) + 1.0 / min(_ceil(block.columns, target.lanes), REUSE)
+    compute *= _slowed(block, target)
     loaded = tiles * _side_elements(shape, block, target) * _ceil(shape.depth, block.depth) * block.depth
     shared = (loaded + 2 * tiles * area) * shape.element / target.outer_bandwidth
     again = rounds * steps * (block.rows + block.depth) * target.copy_latency
     if target.caches:
         again += rounds * steps * _waiting_seconds(shape, block, target)
     return max(compute, shared) + 0.2 * min(compute, shared) + again + rounds * steps * STEP_SECONDS
+
+
+def _slowed(block: Block, target: TileTarget) -> float:
+    """How much longer computing takes than multiply-adds at the full rate: a register block is slow where its operands
+    come slower than they are used, or where it has too few sums to hide the time that each multiply-add takes."""
+    vectors = _ceil(block.columns, target.lanes)
+    if not target.caches:
+        return 1.0 + 1.0 / min(block.rows, REUSE) + 1.0 / min(vectors, REUSE)
+    rows = min(block.rows * block.extra, REUSE)
+    vectors = min(vectors, WIDE_VECTORS if rows < FEW_ROWS else PANEL_VECTORS)
+    loading = (vectors + BROADCAST * rows) / (rows * vectors) / target.loads
+    return max(1.0, loading, target.waiting / (rows * vectors))
 
 
 def rows_seconds(tiles: int, operations: float, moving: int, shared: int, walks: int, target: TileTarget) -> float:
@@ -121,9 +144,12 @@ def _waiting_seconds(shape: ContractionShape, block: Block, target: TileTarget) 
         stays = area * shape.element <= target.far // 2
         bandwidth = target.far_bandwidth if stays else target.outer_bandwidth / target.units
         seconds += 2 * area * shape.element / bandwidth + 2 * blocks * target.far_latency
-    if not shape.window and shape.rows >= FEW_ROWS:
+    if not shape.window and block.rows >= PACKED_ROWS and shape.stride >= PACKED_STRIDE:
         packed = block.columns * block.depth * shape.element
         seconds += packed * (target.units / target.outer_bandwidth + 1 / target.far_bandwidth)
+    if shape.rows < FEW_ROWS and shape.stride == 1:  # lanes along the depth: each sum is added up across them
+        multiply_add = target.waiting * 2 * target.lanes * target.units / target.rate
+        seconds += area * log2(max(target.lanes, 2)) * multiply_add
     if panel_bytes(shape, block, target) > target.near:
         streamed = block.columns * block.depth * _ceil(block.rows, REUSE) * shape.element
         seconds += EXPOSED * streamed / target.far_bandwidth

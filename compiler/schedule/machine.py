@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from stratagem.compiler.schedule.footprint import room, units
+from stratagem.compiler.schedule.structured import dtype_bytes
 from stratagem.hwmodels import Device, Level
 
 KEPT_FREE = 0.25
@@ -32,6 +33,8 @@ class TileTarget:
         copy_latency: seconds until an explicit copy of one row starts, 0 where nothing is copied.
         outer_bandwidth: B/s at which all units together read the shared memory. far_bandwidth: B/s of one unit's
         `far`. far_latency: seconds until it answers. rate: op/s of the whole device.
+        loads: vectors that the memory nearest to a unit delivers while it does one vector of multiply-adds. waiting:
+        independent sums that hide the time which a multiply-add takes; 1 where the description does not tell it.
     """
 
     near: int
@@ -51,6 +54,8 @@ class TileTarget:
     far_latency: float
     copy_latency: float
     rate: float
+    loads: float = 1.0
+    waiting: float = 1.0
 
     @property
     def caches(self) -> bool:
@@ -73,6 +78,7 @@ def tile_target(device: Device, function: str, dtype: str) -> TileTarget:
     outer = memories[max(0, memories.index(private[0]) - 1)]
     registers = [level for level in device.levels if level.kind == "register"]
     copies = near.kind == "scratchpad" and any(m.access == "dma" for m in memories)
+    rate = device.unit_rate(unit, dtype) if unit else 1e9
     return TileTarget(
         near=int((room(device, near.name) or 2**15) * (1 - KEPT_FREE)),
         near_level=near.name,
@@ -90,8 +96,16 @@ def tile_target(device: Device, function: str, dtype: str) -> TileTarget:
         far_bandwidth=far.bandwidth or 1e11,
         far_latency=_latency(far),
         copy_latency=max((_latency(m) for m in memories if m.access == "dma"), default=0.0),
-        rate=device.unit_rate(unit, dtype) if unit else 1e9,
+        rate=rate,
+        loads=_loads(device, near, rate, dtype),
+        waiting=max((unit.latency or 0.0) * rate / 2 / (_lanes(device, dtype) * units(device)), 1.0) if unit else 1.0,
     )
+
+
+def _loads(device: Device, near: Level, rate: float, dtype: str) -> float:
+    """Elements that all near memories deliver, by those that multiply-adds take as many of; 1 where nothing is told."""
+    bandwidth = device.level_bandwidth(near.name)
+    return bandwidth / dtype_bytes(dtype) / (rate / 2) if bandwidth and rate else 1.0
 
 
 def _latency(level: Level) -> float:
