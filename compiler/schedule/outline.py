@@ -21,6 +21,7 @@ from stratagem.compiler.schedule.frames import frame, padding_scalar
 from stratagem.compiler.schedule.structured import (
     Linear,
     accesses,
+    captured,
     inits,
     input_count,
     inputs,
@@ -190,15 +191,12 @@ def _copy_op(op: Any, mapping: Mapping, writes: dict[Any, Any]) -> None:
             write_into(op, mapping, wanted)
         return
     starts = [_init(op, init, target, mapping) for init, target in zip(inits(op), wanted, strict=True)]
-    local = {**mapping, **dict(zip(inits(op), starts, strict=True))}
-    _ready([v for v in reads(op) if v not in local], mapping)
-    local = {**mapping, **local}
-    copy = clone(op, local)
-    # By place, not by value: results that start from one and the same tensor go to destinations of their own.
-    for place, start in enumerate(starts, len(op.operands) - len(starts)):
+    _ready([*inputs(op), *captured(op)], mapping)
+    copy = clone(op, mapping)
+    # By place, not by value: a tensor that two results start from goes to two destinations, and one that is also read
+    # stays what it was where it is read.
+    for place, start in enumerate(starts, input_count(op)):
         copy.operands[place] = start
-    for result in op.results:
-        mapping[result] = local[result]
 
 
 def _is_frame_of_kernel(op: Any, mapping: Mapping) -> bool:
