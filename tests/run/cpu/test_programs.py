@@ -220,6 +220,31 @@ def test_empty_tensors_are_padded_and_joined(rows: int) -> None:
     check(module(signature, body), {"x": np.zeros((rows, 0), np.float32)})
 
 
+@pytest.mark.parametrize("columns", [0, 3])
+@pytest.mark.parametrize("type_of_rows", ["0", "?"])
+def test_a_scatter_of_nothing_changes_nothing(type_of_rows: str, columns: int) -> None:
+    body = f"""
+    %r = tm_tensor.scatter {{dimension_map = array<i64: 0>}} unique_indices(false)
+        ins(%u, %i : tensor<{type_of_rows}x{columns}xf32>, tensor<{type_of_rows}x1xi32>)
+        outs(%x : tensor<5x{columns}xf32>) {{
+    ^bb0(%a: f32, %b: f32):
+      tm_tensor.yield %a : f32
+    }} -> tensor<5x{columns}xf32>
+    return %r : tensor<5x{columns}xf32>"""
+    signature = f"""(%x: tensor<5x{columns}xf32> {{model.input = "x"}},
+        %u: tensor<{type_of_rows}x{columns}xf32> {{model.input = "u"}},
+        %i: tensor<{type_of_rows}x1xi32> {{model.input = "i"}})
+        -> (tensor<5x{columns}xf32> {{model.output = "y"}})"""
+    text = module(signature, body)
+    x = np.arange(5 * columns, dtype=np.float32).reshape(5, columns)
+    (result,) = check(text, {"x": x, "u": np.zeros((0, columns), np.float32), "i": np.zeros((0, 1), np.int32)})
+    np.testing.assert_array_equal(result, x)
+    if type_of_rows == "?":
+        outside = {"x": x, "u": np.ones((1, columns), np.float32), "i": np.array([[5]], np.int32)}
+        with pytest.raises(ExecutionError, match="outside dimension 0 of size 5"):
+            compiled(text).executable(**outside)
+
+
 @pytest.mark.parametrize("element", ["f16", "bf16"])
 def test_bits_of_narrow_floats(element: str) -> None:
     body = f"""
