@@ -1,8 +1,9 @@
-"""The only place that reaches into Triton's CPU interpreter: checked accesses and right 16-bit maths.
+"""The only place that reaches into Triton's CPU interpreter: checked accesses, right 16-bit maths and truth values.
 
 Stock, the interpreter checks no bounds, truncates f32 to bf16, multiplies the bit patterns of bf16 in dots
-and adds them in arithmetic. Here loads and stores go through an `AccessChecker`, bf16 casts round to nearest
-even, dots widen, and any other arithmetic on bf16 is an error, because emitted kernels compute in f32.
+and adds them in arithmetic; answers of comparisons carry the type of what was compared. Here loads and stores go
+through an `AccessChecker`, bf16 casts round to nearest even, dots widen, any other arithmetic on bf16 is an error,
+because emitted kernels compute in f32, and answers are of type int1.
 """
 
 from __future__ import annotations
@@ -144,6 +145,16 @@ def _refusing_bf16(name: str, stock: Callable[..., Any]) -> Callable[..., Any]:
     return checked
 
 
+def _typing_answers(stock: Callable[..., Any]) -> Callable[..., Any]:
+    """Truth values typed as such: one that is spread over a block becomes a number of its handle's type."""
+
+    def typed(self: Any, *operands: Any) -> Any:
+        result = stock(self, *operands)
+        return Handle(result.data, tl.int1) if result.data.dtype == np.bool_ else result
+
+    return typed
+
+
 def _erf(self: Any, operand: Any) -> Any:
     """Abramowitz and Stegun are not exact enough; erf by its own library function, vectorised once."""
     return Handle(_erf_values(operand.data), operand.dtype.scalar)
@@ -160,5 +171,6 @@ Builder.create_masked_load, Builder.create_masked_store = _load, _store
 Builder.create_dot, Builder.cast_impl, Builder.create_erf = _dot, _cast, _erf
 for _name in ("binary_op", "unary_op", "create_fma"):
     setattr(Builder, _name, _refusing_bf16(_name, getattr(Builder, _name)))
+Builder.binary_op = _typing_answers(Builder.binary_op)
 for _class in (interpreter.ReduceOps, interpreter.ScanOps):
     _class.apply_impl = _refusing_bf16("a reduction", _class.apply_impl)

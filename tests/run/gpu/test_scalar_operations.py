@@ -7,7 +7,7 @@ import pytest
 
 from stratagem.compiler.backends.gpu.interpreter import CheckedInterpreter
 from stratagem.compiler.backends.gpu.printer.scalar_operations import ARITHMETIC, FLOAT_COMPARISONS
-from stratagem.compiler.interpreter.api import compare, reference_with_bound
+from stratagem.compiler.interpreter.api import compare, reference, reference_with_bound
 from stratagem.compiler.ir import parse_module
 from stratagem.runtime.signature import NUMPY_TYPES
 from tests.unit.gpu.support import needs_triton, printed
@@ -81,6 +81,38 @@ def test_arithmetic(interpreter: CheckedInterpreter, name: str) -> None:
     operands = ", ".join(f"%{n}v" for n in "xyz"[:count])
     nonzero = operation in ("divsi", "remsi", "divf")
     check(interpreter, f"%v = {name} {operands} : {kind}", [kind] * count, kind, name in POSITIVE or nonzero)
+
+
+def one_with_many(predicate: str) -> str:
+    """out[i] = x <predicate> y[i], eight elements and one program."""
+    return f"""
+    func.func private @k(%x: tensor<f32>, %y: tensor<8xf32>, %out: tensor<8xi1> {{device.dest}}) -> tensor<8xi1> {{
+      %r = scf.forall (%i) in (1) shared_outs(%o = %out) -> (tensor<8xi1>) {{
+        %g = linalg.generic {{iterator_types = ["parallel"],
+            indexing_maps = [affine_map<(d0) -> ()>, affine_map<(d0) -> (d0)>, affine_map<(d0) -> (d0)>]}}
+            ins(%x, %y : tensor<f32>, tensor<8xf32>) outs(%o : tensor<8xi1>) {{
+        ^bb0(%xv: f32, %yv: f32, %old: i1):
+          %v = arith.cmpf {predicate}, %xv, %yv : f32
+          linalg.yield %v : i1
+        }} -> tensor<8xi1>
+        scf.forall.in_parallel {{
+          tensor.parallel_insert_slice %g into %o[0] [8] [1] : tensor<8xi1> into tensor<8xi1>
+        }}
+      }} {{device.tier = "sm"}}
+      return %r : tensor<8xi1>
+    }}"""
+
+
+@pytest.mark.parametrize("one", [0.5, np.nan])
+@pytest.mark.parametrize("predicate", PREDICATES)
+def test_one_number_is_compared_with_many(interpreter: CheckedInterpreter, predicate: str, one: float) -> None:
+    text = one_with_many(predicate)
+    given = [np.array(one, np.float32), np.array([0.5, 1, 0, np.nan, np.inf, -np.inf, -0.5, 0.5], np.float32)]
+    out = np.zeros(8, bool)
+    kernel = printed(text)
+    (value,) = reference(parse_module(text), [*given, out.copy()], function="k")
+    interpreter.run(kernel.source, kernel.plan, [*given, out])
+    np.testing.assert_array_equal(out, value)
 
 
 @pytest.mark.parametrize("predicate", PREDICATES)
