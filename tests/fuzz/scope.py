@@ -113,6 +113,9 @@ class Scope:
         return found if found and (full or self.rng.random() > fresh) else self.input(kind)
 
     def input(self, kind: Type) -> Value:
+        """A new argument of the program. Raises DoesNotFit when a size of it would be negative."""
+        if any(self.size(dim) < 0 for dim in kind.dims):
+            raise DoesNotFit(str(kind))
         rng = self.rng
         is_integer = kind.element in INTEGERS
         fixed = not any(self.program.is_dynamic(d) for d in kind.dims)

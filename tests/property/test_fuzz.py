@@ -12,6 +12,7 @@ import pytest
 
 from stratagem.compiler.ir import parse_module
 from stratagem.compiler.levels.tensor import check_tensor_level
+from tests.fuzz import programs
 from tests.fuzz.__main__ import main
 from tests.fuzz.case import Case, case_of
 from tests.fuzz.description import Base, Description, Input, Output, Step, Type, Value, affine, product, size_of
@@ -39,6 +40,15 @@ def test_programs_are_legal_and_belong_to_their_seeds() -> None:
         check_tensor_level(parse_module(case.text))
         assert all(program.is_defined(sizes) for sizes in program.runs)
         assert case == case_of(draw_program(seed), "cpu")
+
+
+def test_programs_with_many_empty_tensors_are_legal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(programs, "EMPTY", 0.3)
+    drawn = [draw_program(seed) for seed in range(70000, 70100)]
+    for program in drawn:
+        check_tensor_level(parse_module(case_of(program, "cpu").text))
+        assert all(program.is_defined(sizes) for sizes in program.runs)
+    assert sum(any(base.size == 0 for base in program.bases) for program in drawn) > 40
 
 
 def test_programs_cover_the_contract() -> None:
