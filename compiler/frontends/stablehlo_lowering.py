@@ -10,6 +10,7 @@ from torch_mlir import ir
 
 from stratagem.compiler.frontends.forked import CrashError, run_forked
 from stratagem.compiler.frontends.stablehlo_control import lower_case, lower_if, lower_while
+from stratagem.compiler.frontends.stablehlo_empty import fold_empty_reduction, fold_empty_slice
 from stratagem.compiler.frontends.stablehlo_expand import expand
 from stratagem.compiler.frontends.stablehlo_fills import fill_for_broadcast
 from stratagem.compiler.frontends.stablehlo_location import line_in, source_line
@@ -142,8 +143,13 @@ def _drop_foreign_attributes(module: Any) -> None:
 
 
 def _lower_early(op: Any) -> None:
-    """What has to be done while it is StableHLO: comparators of sorts, arithmetic on sizes, complex products."""
-    if op.name == "stablehlo.sort":
+    """What has to be done while it is StableHLO: tensors without elements, comparators of sorts, arithmetic on sizes,
+    complex products."""
+    if op.name == "stablehlo.slice":
+        fold_empty_slice(op)
+    elif op.name == "stablehlo.reduce":
+        fold_empty_reduction(op)
+    elif op.name == "stablehlo.sort":
         sort_by_single_keys(op)
     elif op.name == "stablehlo.custom_call" and call_target(op) == "shape_assertion":
         lower_shape_assertion(op)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -57,6 +58,46 @@ def test_sort_is_stable() -> None:
     program = load_stablehlo(module(body, "%x: tensor<6xf32>) -> (tensor<6xi32>"))
     keys = np.array([1, 3, 1, 3, 2, 1], np.float32)
     assert emulate(program, [keys])[0].tolist() == [1, 3, 4, 0, 2, 5]
+
+
+@pytest.mark.parametrize(("start", "rows"), [(3, 0), (2, 1)])
+@pytest.mark.parametrize("element", ["f32", "ui8", "complex<f32>"])
+def test_slices_that_begin_at_the_end_of_a_dimension(element: str, start: int, rows: int) -> None:
+    given, made = (f"tensor<{n}x2x{element}>" for n in (3, rows))
+    body = f"""%0 = stablehlo.slice %x [{start}:3, 0:2] : (tensor<3x2x{element}>) -> {made}
+    %1 = stablehlo.concatenate %x, %0, dim = 0 : ({given}, {made}) -> tensor<{3 + rows}x2x{element}>
+    return %0, %1 : {made}, tensor<{3 + rows}x2x{element}>"""
+    program = load_stablehlo(module(body, f"%x: {given}) -> ({made}, tensor<{3 + rows}x2x{element}>"))
+    dtype = {"f32": np.float32, "ui8": np.uint8, "complex<f32>": np.complex64}[element]
+    x: np.ndarray[Any, Any] = np.arange(250, 256).reshape(3, 2).astype(dtype)
+    cut, joined = emulate(program, [x])
+    np.testing.assert_array_equal(cut, x[start:])
+    np.testing.assert_array_equal(joined, np.concatenate([x, x[start:]]))
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(0, 3), (3, 0), (0, 0), (1, 3)])
+def test_reductions_over_nothing_are_what_they_start_from(rows: int, columns: int) -> None:
+    body = f"""%a = stablehlo.constant dense<7.0> : tensor<f32>
+    %b = stablehlo.constant dense<-1> : tensor<i32>
+    %0:2 = stablehlo.reduce(%x init: %a), (%i init: %b) across dimensions = [0] :
+        (tensor<{rows}x{columns}xf32>, tensor<{rows}x{columns}xi32>, tensor<f32>, tensor<i32>)
+        -> (tensor<{columns}xf32>, tensor<{columns}xi32>)
+    reducer(%p: tensor<f32>, %q: tensor<f32>) (%r: tensor<i32>, %s: tensor<i32>) {{
+      %1 = stablehlo.add %p, %q : tensor<f32>
+      %2 = stablehlo.maximum %r, %s : tensor<i32>
+      stablehlo.return %1, %2 : tensor<f32>, tensor<i32>
+    }}
+    return %0#0, %0#1 : tensor<{columns}xf32>, tensor<{columns}xi32>"""
+    signature = (
+        f"%x: tensor<{rows}x{columns}xf32>, %i: tensor<{rows}x{columns}xi32>)"
+        f" -> (tensor<{columns}xf32>, tensor<{columns}xi32>"
+    )
+    sums, most = emulate(
+        load_stablehlo(module(body, signature)),
+        [np.full((rows, columns), 2, np.float32), np.full((rows, columns), 5, np.int32)],
+    )
+    np.testing.assert_array_equal(sums, np.full(columns, 7 + 2 * rows))
+    np.testing.assert_array_equal(most, np.full(columns, 5 if rows else -1))
 
 
 def test_missing_file() -> None:
