@@ -16,6 +16,7 @@ from typing import Any
 import islpy as isl
 from torch_mlir import ir
 
+from stratagem.compiler.checks.equalities import UNKNOWN, Names
 from stratagem.compiler.checks.host_operations import Comparison, comparisons
 from stratagem.compiler.checks.host_sizes import Fact, HostSizes
 from stratagem.compiler.checks.index_reader import index_name, is_size, size_name
@@ -52,11 +53,12 @@ def _names(comparison: Comparison) -> frozenset[str]:
 def _condition(call: Any, sizes: HostSizes, asserted: list[Fact]) -> str:
     """`exists h0, ... : n0_1 = h0 and n2_1 = h0 + 2`; empty when the call passes nothing unknown."""
     passed = dict(_passed(call, sizes))
-    given = dict.fromkeys(name for size in passed.values() for name in sorted(size.unknowns()))
     before = [fact for fact in asserted if _runs_before(fact.after, call)]
-    chosen = list(_branches_taken(call, sizes))
-    facts = relating(given, [*sizes.facts, *before, *chosen, *_equal_products(list(given))])
-    texts = [f"{symbol} = {size}" for symbol, size in passed.items()] + [
+    names = Names(before)
+    given = dict.fromkeys(names.of(name) for size in passed.values() for name in sorted(size.unknowns()))
+    known = map(names.fact, [*sizes.facts, *before, *_branches_taken(call, sizes)])
+    facts = relating(given, [*known, *_equal_products(list(given))])
+    texts = [f"{symbol} = {names.text(str(size))}" for symbol, size in passed.items()] + [
         f"({fact.text})" for fact in _few_cases(facts, set(given))
     ]
     return _quantified(list(dict.fromkeys(texts)))
@@ -118,8 +120,7 @@ def _quantified(texts: list[str]) -> str:
     """The conjunction with the program's unknowns bound and numbered as they come, so that calls that say the same say
     it in the same words."""
     numbers: dict[str, str] = {}
-    pattern = re.compile(r"\bh\d+(?:_h\d+)*\b")
-    renamed = [pattern.sub(lambda m: numbers.setdefault(m.group(), f"h{len(numbers)}"), text) for text in texts]
+    renamed = [UNKNOWN.sub(lambda m: numbers.setdefault(m.group(), f"h{len(numbers)}"), text) for text in texts]
     quantified = f"exists {', '.join(numbers.values())} : " if numbers else ""
     return quantified + " and ".join(renamed)
 

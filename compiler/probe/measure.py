@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -43,6 +44,7 @@ def measure(device: Device, seconds: float, tell: Tell) -> Found:
     probe.scaling()
     probe.memories()
     probe.kernels()
+    probe.settle()
     return probe.found
 
 
@@ -108,6 +110,19 @@ class _Probe:
         for share in kernels.product_shares(self.device, self.unit.name, peak, self.seconds):
             self.tell(f"products: {' x '.join(map(str, share.size))}")
             self.found.samples.append(share)
+
+    def settle(self) -> None:
+        """Where something else ran meanwhile, one figure can contradict another: the better one is nearer the truth."""
+        found, key = self.found, (self.unit.name, "f32")
+        fastest = max(share.utilisation for share in found.samples)
+        if fastest > 1:
+            found.units[key] *= fastest
+            found.samples = [replace(share, utilisation=share.utilisation / fastest) for share in found.samples]
+        levels = [level.name for level in self.device.memories()]
+        for outer, inner in pairwise(levels):
+            found.bandwidth[inner] = max(found.bandwidth[inner], found.bandwidth[outer])
+        for inner, outer in pairwise(reversed(levels)):
+            found.latency[outer] = max(found.latency[inner], found.latency[outer])
 
     def _multiply_adds(self, dtype: str, threads: int) -> float:
         """op/s of so many threads together."""

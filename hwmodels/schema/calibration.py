@@ -27,7 +27,9 @@ class SampleEntry(Record):
     function: Name
     dtype: Dtype
     size: list[Count] = Field(min_length=1, description="extents of the function's dimensions, in its order")
-    utilisation: PeakShare = Field(description="of the rate of all copies of the unit, as 'units' gives it, else as described")
+    utilisation: PeakShare = Field(
+        description="of the rate of all copies of the unit, as 'units' gives it, else as described"
+    )
     time: Latency | None = None
 
 

@@ -40,7 +40,7 @@ EXAMPLES = {
     "probe": (
         "stratagem hw probe                                 # to standard output",
         "stratagem hw probe -o this-machine.yaml",
-        "stratagem hw probe --measure                       # and what units, memories and kernels reach (half a minute)",
+        "stratagem hw probe --measure                       # and what units, memories, kernels reach (20 s)",
     ),
     "schema": ("stratagem hw schema > hw.schema.json",),
 }
@@ -222,7 +222,9 @@ def measure_here(output: Path | None, seconds: float) -> None:
         found = measure(device, seconds, lambda what: progress("measure", what) if progress else None)
     write_calibration(path, device, found)
     click.echo("\n".join(calibration_lines(load_calibration(path))))
-    click.echo(f"\nwrote {path}" + ("" if output else "; target 'cpu' uses it, delete it to go back to what is declared"))
+    click.echo(
+        f"\nwrote {path}" + ("" if output else "; target 'cpu' uses it, delete it to go back to what is declared")
+    )
 
 
 @hw_group.command("schema", epilog=examples("schema"))

@@ -13,7 +13,7 @@ CALL = "func.call @k(%a, %b) : (tensor<?xf32>, tensor<?xf32>) -> tensor<?xf32>"
 
 def premises(body: str) -> tuple[str, ...]:
     text = f"""
-func.func @main(%x: tensor<?x?xf32>, %y: tensor<?xf32>, %k: index) {{
+func.func @main(%x: tensor<?x?xf32>, %y: tensor<?xf32>, %k: index, %z: tensor<?x?xf32>) {{
   %c0 = arith.constant 0 : index
   %c1 = arith.constant 1 : index
   %c2 = arith.constant 2 : index
@@ -45,6 +45,29 @@ ASSERT = '  %same = arith.cmpi eq, %n, %l : index\n  cf.assert %same, "rows"\n'
 def test_products_are_equal_where_their_factors_are_asserted_to_be() -> None:
     assert implied(premises(ASSERT + PRODUCTS), "n0_0 = n1_0")
     assert not implied(premises(PRODUCTS), "n0_0 = n1_0")
+
+
+FOUR = f"""
+  %w = tensor.dim %z, %c0 : tensor<?x?xf32>
+  %v = tensor.dim %z, %c1 : tensor<?x?xf32>
+  %rows = arith.cmpi eq, %n, %v : index
+  cf.assert %rows, "rows"
+  %p = arith.muli %n, %m : index
+  %q = arith.muli %v, %w : index
+  %a = tensor.empty(%p) : tensor<?xf32>
+  %b = tensor.empty(%q) : tensor<?xf32>
+  {CALL}"""
+COLUMNS = '  %columns = arith.cmpi eq, %m, %w : index\n  cf.assert %columns, "columns"\n'
+
+
+def test_products_are_equal_where_all_their_factors_are() -> None:
+    known = FOUR.replace("  %p =", COLUMNS + "  %p =")
+    assert implied(premises(known), "n0_0 = n1_0")
+    assert not implied(premises(FOUR), "n0_0 = n1_0")
+
+
+def test_an_equality_behind_the_call_says_nothing() -> None:
+    assert not implied(premises(FOUR + "\n" + COLUMNS), "n0_0 = n1_0")
 
 
 def test_each_call_adds_sizes_that_are_possible() -> None:

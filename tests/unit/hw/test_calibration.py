@@ -78,7 +78,11 @@ def test_leaves_one_out(calibration: Callable[..., Path]) -> None:
     [
         ("level: l1", "level: l2", "levels.1.level: tiny has no memory 'l2'; memories are dram, l1"),
         ("level: l1", "level: vreg", "tiny has no memory 'vreg'; memories are dram, l1"),
-        ("unit: fma, function: matmul", "unit: fms, function: matmul", "samples.0.unit: tiny has no unit 'fms'; did you mean 'fma'?"),
+        (
+            "unit: fma, function: matmul",
+            "unit: fms, function: matmul",
+            "samples.0.unit: tiny has no unit 'fms'; did you mean 'fma'?",
+        ),
         ("unit: fma, dtype", "unit: fms, dtype", "units.0.unit: tiny has no unit 'fms'; did you mean 'fma'?"),
         ("function: exp", "function: log", "samples.3: the unit 'fma' of tiny does no log on f32"),
         ("utilisation: 50%", "utilisation: 50", "samples.0.utilisation: must be at most 1.5, not 50"),
