@@ -8,6 +8,7 @@
 #include <memory>
 #include <mutex>
 #include <tuple>
+#include <type_traits>
 #include <vector>
 
 #include "context.h"
@@ -29,7 +30,10 @@ template <typename T>
 T combine(T a, T b, int32_t reduction) {
   if (reduction == SG_MAX) return std::max(a, b);
   if (reduction == SG_MIN) return std::min(a, b);
-  return a + b;
+  if constexpr (std::is_integral_v<T>)  // sums wrap around
+    return static_cast<T>(static_cast<std::make_unsigned_t<T>>(a) + static_cast<std::make_unsigned_t<T>>(b));
+  else
+    return a + b;
 }
 
 // out[i] = reduction over ranks of in[rank][offset + i], in rank order: every rank computes the same bits.
@@ -50,6 +54,7 @@ int reduce_any(const std::vector<const void *> &in, int64_t offset, void *out, i
     case SG_F64: reduce<double>(in, offset, out, count, reduction); return 0;
     case SG_I32: reduce<int32_t>(in, offset, out, count, reduction); return 0;
     case SG_I64: reduce<int64_t>(in, offset, out, count, reduction); return 0;
+    case SG_I8: reduce<int8_t>(in, offset, out, count, reduction); return 0;
     default: return kBadType;
   }
 }

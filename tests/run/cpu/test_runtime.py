@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from stratagem.runtime.mpi import DTYPES
 from tests.run.cpu.harness import Array, runtime
 
 PHASE = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
-F32, SUM, MAX = 0, 0, 1
+F32, SUM, MAX, MIN = 0, 0, 1, 2
 
 
 def functions() -> Any:
@@ -161,6 +162,21 @@ def test_collectives_agree_with_numpy(size: int) -> None:
         library.sg_barrier(none)
 
     on_ranks(size, work)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int32, np.int64, np.int8])
+def test_reductions_of_every_type(dtype: Any) -> None:
+    number, smallest = DTYPES.index(dtype), -7 if np.dtype(dtype).kind == "f" else np.iinfo(dtype).min
+    parts = np.array([[smallest, 1, 5], [smallest, -3, 5]], dtype)
+
+    def work(library: Any, rank: int) -> None:
+        count, none = ctypes.c_int64(3), ctypes.c_int64(0)
+        for reduction, wanted in ((SUM, parts.sum(0, dtype=dtype)), (MAX, parts.max(0)), (MIN, parts.min(0))):
+            out = np.zeros(3, dtype)
+            library.sg_all_reduce(none, pointer(parts[rank]), pointer(out), count, number, reduction)
+            assert not library.sg_error() and (out == wanted).all()  # sums of integers wrap around
+
+    on_ranks(2, work)
 
 
 def test_messages_keep_order_and_tags() -> None:
