@@ -173,6 +173,10 @@ def test_powers_of_special_values(interpreter: CheckedInterpreter) -> None:
         ("extsi", "i8", "i64"),
         ("extsi", "i1", "i32"),
         ("extui", "i1", "i64"),
+        ("extui", "i8", "i32"),
+        ("extui", "i16", "i64"),
+        ("uitofp", "i8", "f32"),
+        ("uitofp", "i32", "f64"),
         ("trunci", "i32", "i8"),
     ],
 )

@@ -190,13 +190,19 @@ class BodyPrinter:
     def _cast(self, op: Any) -> Lanes:
         source = self.value(op.operands[0])
         element = str(op.results[0].type)
+        unsigned = op.name in table.UNSIGNED_CASTS and source.element != "i1"
+        bits = 8 * element_type(source.element).bytes
         if source.literal is not None:
-            value = float(source.literal) if element_type(element).floating else int(source.literal)
+            held = int(source.literal) % (1 << bits) if unsigned else source.literal
+            value = float(held) if element_type(element).floating else int(held)
             return Lanes(literal_text(value), source.axes, element, computed_in(element), value)
         if op.name == "arith.extf" and source.held == element:
             return Lanes(source.text, source.axes, element, source.held, None, source.padding)
         sign = "-" if op.name in ("arith.extsi", "arith.sitofp") and source.held == "i1" else ""
-        text = converted(source.text, source.held, element)
+        if unsigned:  # Triton's signed types would carry the sign along
+            text = f"{source.text}.to(tl.uint{bits}).to({element_type(element).tl})"
+        else:
+            text = converted(source.text, source.held, element)
         padding = source.padding if source.padding == 0.0 else None
         return Lanes(f"({sign}{text})" if sign else text, source.axes, element, element, None, padding)
 

@@ -105,6 +105,8 @@ CASTS = {
     "arith.index_cast",
 }
 
+UNSIGNED_CASTS = {"arith.extui", "arith.uitofp"}
+
 HELPERS: dict[str, str] = {
     # exp(-2|x|) never overflows; near zero the odd series keeps relative accuracy (next term: 3e-9 at 0.25).
     "_tanh": """\
