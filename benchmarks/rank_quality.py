@@ -27,7 +27,7 @@ from stratagem.compiler.driver import StageRunner
 from stratagem.compiler.passes.base import PassContext
 from stratagem.compiler.pipeline import PIPELINE
 from stratagem.compiler.schedule.contraction_tiles import rank_contraction_tiles
-from stratagem.compiler.schedule.estimate import estimate_seconds
+from stratagem.compiler.schedule.estimate import estimate
 from stratagem.compiler.schedule.footprint import extent, footprints
 from stratagem.compiler.schedule.tile_kernel import Untiled
 from stratagem.compiler.schedule.tiles import Choice, rows_fit
@@ -120,7 +120,7 @@ def measure(case: Case, machine: Any, count: int, seed: int) -> Row:
         assert untiled is not None, "candidates() gives kernels that can be tiled"
         every = list(schedules(untiled))
         drawn = Random(seed).sample(every, min(count, len(every)))
-        estimated = [estimate_seconds(untiled, choice) for choice in drawn]
+        estimated = [estimate(untiled, choice).total for choice in drawn]
     return Row(
         case.name, [str(c) for c in drawn], estimated, [time_ratio(one, choice) for choice in drawn], one.seconds
     )

@@ -39,7 +39,7 @@ def rank_contraction_tiles(
     base = {d: extent(dims, d) for d in dims.extents} | ones
     blocks = [Block(*sizes) for sizes in product(*_block_candidates(dims, shape, target))]
     fitting = [b for b in blocks if contraction_fits(tensors, base | _sizes(shape, b), shape, target)]
-    costed = ((contraction_seconds(shape, b, target), b) for b in fitting or [Block(1, 1, blocks[0].depth)])
+    costed = ((contraction_seconds(shape, b, target).total, b) for b in fitting or [Block(1, 1, blocks[0].depth)])
     best = nsmallest(most, costed, key=lambda pair: pair[0])
     return [(seconds, _contraction_choice(dims, shape, base, block, target)) for seconds, block in best]
 

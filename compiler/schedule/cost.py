@@ -1,4 +1,4 @@
-"""Time of a tile choice, by roofline: compute, memory and imbalance. Only used to rank choices."""
+"""Time of a tile choice: compute, memory, and what waits for them; it ranks choices and tells what a kernel costs."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from stratagem.compiler.schedule.machine import TileTarget
 
 STEP_SECONDS = 50e-9
 """Cost of handing out one tile or starting one staging step, on any device; only its order matters."""
+OVERLAP = 0.2
+"""Share of the shorter of computing and moving data that is not hidden behind the longer."""
 PANEL_VECTORS = 2
 """Vectors side by side in a register block."""
 WIDE_VECTORS = 8
@@ -64,8 +66,22 @@ class Block:
     extra: int = 1
 
 
-def contraction_seconds(shape: ContractionShape, block: Block, target: TileTarget) -> float:
-    """Seconds for the whole contraction when it is cut into blocks."""
+@dataclass(frozen=True)
+class Seconds:
+    """Of a kernel: what computing and what moving data take by themselves, and what is not hidden behind either."""
+
+    compute: float
+    memory: float
+    wait: float
+
+    @property
+    def total(self) -> float:
+        """Computing and moving overlap, though not wholly."""
+        return max(self.compute, self.memory) + OVERLAP * min(self.compute, self.memory) + self.wait
+
+
+def contraction_seconds(shape: ContractionShape, block: Block, target: TileTarget) -> Seconds:
+    """The whole contraction when it is cut into blocks."""
     tiles = _ceil(shape.rows, block.rows) * _ceil(shape.columns, block.columns) * shape.batch
     tiles *= _ceil(shape.extra_extent, block.extra)
     rounds = _ceil(tiles, target.units)
@@ -79,7 +95,7 @@ def contraction_seconds(shape: ContractionShape, block: Block, target: TileTarge
     again = rounds * steps * (block.rows + block.depth) * target.copy_latency
     if target.caches:
         again += rounds * steps * _waiting_seconds(shape, block, target)
-    return max(compute, shared) + 0.2 * min(compute, shared) + again + rounds * steps * STEP_SECONDS
+    return Seconds(compute, shared, again + rounds * steps * STEP_SECONDS)
 
 
 def _slowed(block: Block, target: TileTarget) -> float:
@@ -92,25 +108,6 @@ def _slowed(block: Block, target: TileTarget) -> float:
     vectors = min(vectors, WIDE_VECTORS if rows < FEW_ROWS else PANEL_VECTORS)
     loading = (vectors + BROADCAST * rows) / (rows * vectors) / target.loads
     return max(1.0, loading, target.waiting / (rows * vectors))
-
-
-def rows_seconds(tiles: int, operations: float, moving: int, shared: int, walks: int, target: TileTarget) -> float:
-    """Seconds of a kernel without contraction, or with several, that is cut into tiles of rows.
-
-    Args:
-        tiles: how many. operations: of one tile. moving: bytes that are one tile's own. shared: bytes that every tile
-        reads. walks: how many operations go over a tile one after the other.
-    """
-    rounds = _ceil(tiles, target.units)
-    compute = rounds * operations * target.units / target.rate
-    outer = rounds * target.units * moving / target.outer_bandwidth
-    again = 0.0
-    if walks > 1 and moving + shared > target.near:
-        bandwidth = target.far_bandwidth if moving + shared <= target.far else target.outer_bandwidth / target.units
-        again = rounds * (walks - 1) * moving / bandwidth
-    return (
-        max(compute, outer) + 0.2 * min(compute, outer) + again + rounds * (STEP_SECONDS + walks * target.far_latency)
-    )
 
 
 def panel_bytes(shape: ContractionShape, block: Block, target: TileTarget) -> int:
@@ -147,7 +144,7 @@ def _waiting_seconds(shape: ContractionShape, block: Block, target: TileTarget) 
     if not shape.window and block.rows >= PACKED_ROWS and shape.stride >= PACKED_STRIDE:
         packed = block.columns * block.depth * shape.element
         seconds += packed * (target.units / target.outer_bandwidth + 1 / target.far_bandwidth)
-    if shape.rows < FEW_ROWS and shape.stride == 1:  # lanes along the depth: each sum is added up across them
+    if shape.rows < FEW_ROWS and shape.stride == 1 and shape.depth > 1 and not shape.window:  # lanes along the depth: each sum is added up across them
         multiply_add = target.waiting * 2 * target.lanes * target.units / target.rate
         seconds += area * log2(max(target.lanes, 2)) * multiply_add
     if panel_bytes(shape, block, target) > target.near:

@@ -59,6 +59,12 @@ def footprints(dims: KernelDims) -> list[Footprint]:
     return list(found.values())
 
 
+def operand_footprints(op: Any, loops: OpLoops) -> list[Footprint]:
+    """Every tensor that one op reads or writes."""
+    tensors = zip(op.operands, loops.accesses, strict=True)
+    return [_footprint(value, access, loops, False) for value, access in tensors if is_tensor(value)]
+
+
 def _footprint(value: Any, access: Any, loops: OpLoops, made: bool) -> Footprint:
     shape: list[tuple[tuple[tuple[int, int], ...], int]] = []
     for position, result in enumerate(access):
