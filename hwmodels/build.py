@@ -26,7 +26,7 @@ def build_device(record: DeviceFile, root: Node) -> Device:
     device = Device(
         name=record.device,
         kind=record.class_,
-        backend=record.backend,
+        backend=record.backend or "null",
         clock=clock,
         levels=tuple(build_level(origins, n, level) for n, level in enumerate(record.levels)),
         units=tuple(build_unit(origins, n, unit, functions) for n, unit in enumerate(record.units)),

@@ -99,13 +99,17 @@ def money_rate(system: System) -> float | None:
     return None if capex is None or lifetime is None else capex / lifetime
 
 
-def operations_per_byte(system: System, tier: Tier) -> float | None:
-    """Operations that a user of a tier's link can do per byte of it: the balance of this boundary."""
+def operations_per_byte(system: System, tier: Tier) -> tuple[float, str] | None:
+    """Operations that a user of a tier's link can do per byte of it, and on which element type.
+
+    This is the balance of the boundary; None where the bandwidth is not known.
+    """
     user = tier.link.per or next(iter(tier.joined), None)
     if user is None or not tier.link.bandwidth:
         return None
     device, count = inside(system, user)
-    return device.peak_rate(main_dtype(device)) * count / tier.link.bandwidth
+    dtype = main_dtype(device)
+    return device.peak_rate(dtype) * count / tier.link.bandwidth, dtype
 
 
 def inside(system: System, name: str) -> tuple[Device, int]:

@@ -8,6 +8,7 @@ from typing import Any
 from stratagem.hwmodels.derive import dtypes_of, main_dtype, outermost
 from stratagem.hwmodels.model import Device, Level, Unit
 from stratagem.hwmodels.picture import device_picture
+from stratagem.hwmodels.remarks import remarks
 from stratagem.hwmodels.trust import least_trusted
 from stratagem.hwmodels.units import format_quantity, format_size
 
@@ -156,41 +157,10 @@ def device_lines(device: Device) -> Iterator[str]:
     yield from table(level_rows(device))
     yield ""
     yield from table(unit_rows(device))
-    rest = list(remarks(device, facts))
+    rest = list(remarks(device))
     if rest:
         yield ""
         yield from rest
-
-
-def remarks(device: Device, facts: Mapping[str, Any]) -> Iterator[str]:
-    """What the tables leave out, as far as it is known."""
-    balances = ", ".join(f"{dtype} {value:.3g}" for dtype, value in facts["balance"].items() if value)
-    if balances:
-        yield f"machine balance at {outermost(device)} (op/B): {balances}"
-    for level in device.levels:
-        if level.pins:
-            yield f"pins of {level.name}: {level.pins.count} x {format_quantity(level.pins.rate * 8, 'bit/s')}"
-    for edge in device.links:
-        speed = f", {format_quantity(edge.link.bandwidth, 'B/s')}" if edge.link.bandwidth else ""
-        yield f"link outside the tree: {edge.source} - {edge.target} {edge.name}{speed}"
-    if device.power.max is not None:
-        idle = "" if device.power.idle is None else f"{device.power.idle:g} W idle, "
-        yield f"power: {idle}{device.power.max:g} W at most"
-    if device.cost:
-        yield f"cost: {', '.join(f'{key} {money(key, value)}' for key, value in device.cost.items())}"
-
-
-def money(key: str, value: float) -> str:
-    """A cost in the unit people read it in."""
-    if key == "rent":
-        return f"{value * 3600:.4g} USD/h"
-    if key == "carbon":
-        return f"{value * 3.6e9:.4g} g/kWh"
-    if key == "lifetime":
-        return f"{value / 31_557_600:.3g} year"
-    if key == "pue":
-        return f"{value:g}"
-    return f"{value:.6g} kg" if key == "embodied_carbon" else format_quantity(value, "USD")
 
 
 def table(rows: Rows) -> Iterator[str]:

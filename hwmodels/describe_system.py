@@ -7,9 +7,10 @@ from dataclasses import asdict
 from typing import Any
 
 from stratagem.hwmodels.derive import Totals, operations_per_byte, totals
-from stratagem.hwmodels.describe import Rows, device_facts, device_lines, money, rate_unit, shown, table
+from stratagem.hwmodels.describe import Rows, device_facts, device_lines, rate_unit, shown, table
 from stratagem.hwmodels.model import Primitive, System, Tier
 from stratagem.hwmodels.picture import system_picture
+from stratagem.hwmodels.remarks import money
 from stratagem.hwmodels.units import format_quantity
 
 MOST_PEAKS = 5
@@ -45,6 +46,7 @@ def system_facts(system: System) -> dict[str, Any]:
 
 def tier_facts(system: System, tier: Tier) -> dict[str, Any]:
     """One tier in base units."""
+    balance = operations_per_byte(system, tier)
     return {
         "name": tier.name,
         "count": tier.count,
@@ -55,7 +57,8 @@ def tier_facts(system: System, tier: Tier) -> dict[str, Any]:
         "topology": tier.topology,
         **asdict(tier.link),
         "switch": None if tier.switch is None else asdict(tier.switch),
-        "balance": operations_per_byte(system, tier),
+        "balance": balance[0] if balance else None,
+        "balance_dtype": balance[1] if balance else None,
     }
 
 
@@ -94,7 +97,7 @@ def tier_rows(system: System) -> Rows:
         if tier.switch is not None and tier.switch.power is not None:
             power.append(f"{shown(tier.switch.power, 'W')} a switch")
         speed = shown(link.bandwidth, "B/s"), shown(link.latency, "s"), shown(link.energy, "J/B")
-        derived = "" if ratio is None else f"{ratio:.3g}"
+        derived = "" if ratio is None else f"{ratio[0]:.3g} ({ratio[1]})"
         rows.append((tier.name, str(tier.count), of, tier.topology, *speed, derived, ", ".join(power)))
     return rows
 

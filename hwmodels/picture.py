@@ -72,7 +72,7 @@ def link_text(link: Link) -> str:
     parts = []
     if link.bandwidth is not None:
         per = f" per {link.per}" if link.per else ""
-        ports = f" ({link.ports.count} ports)" if link.ports else ""
+        ports = f" ({link.ports.count} ports)" if link.ports and link.ports.count > 1 else ""
         parts.append(f"{format_quantity(link.bandwidth, 'B/s')}{per}{ports}")
     if link.latency is not None:
         parts.append(format_quantity(link.latency, "s"))

@@ -140,20 +140,13 @@ class DeviceCost(Record):
     embodied_carbon: Mass | None = None
 
 
-def no_backend(value: Any) -> Any:
-    """`backend: null` names the backend that emits nothing."""
-    return "null" if value is None else value
-
-
 class DeviceFile(Record):
     """A `device:` document."""
 
     hw: Literal[1]
     device: Name
     class_: Name = Field(description="the kind of device: cpu, gpu, near-memory, ...")
-    backend: Annotated[Name, BeforeValidator(no_backend)] = Field(
-        description="the code generator: cpu, gpu, ...; null for none"
-    )
+    backend: Name | None = Field(description="the code generator: cpu, gpu, ...; null for none")
     source: SourceEntry
     note: str = ""
     clock: Clock

@@ -68,8 +68,8 @@ def test_show_what_follows_from_a_system() -> None:
     assert "    |-- 8 x gpu: h100-sxm (8 in all)" in output
     facts = json.loads(run("show", "h100-node", "--json").output)
     assert facts["tiers"][0]["balance"] == pytest.approx(16896 * 2 * 1.83e9 / 371e9, rel=1e-6)
-    assert facts["totals"]["power"] == 8 * 700 + 2 * 500
-    assert f"power of all: 800 W idle, {6.6:g} kW at most" in output
+    assert facts["totals"]["power"] == 8 * 700 + 2 * 500 + 4 * 150
+    assert "power of all: 1.4 kW idle, 7.2 kW at most" in output
 
 
 def test_show_calibration(write: Write) -> None:
