@@ -67,7 +67,7 @@ class Origins:
         text = value.quantity.text
         if stated is None:
             return replace(default, text=text)
-        if stated.kind:  # a value that states its kind owes nothing to the file's source
+        if stated.kind and (stated.kind != default.kind or stated.id):  # it owes nothing to the file's source
             return replace(stated, text=text)
         spread = default.spread if stated.spread is None else stated.spread
         retrieved = stated.retrieved if stated.id else default.retrieved

@@ -149,14 +149,18 @@ class DeviceFile(Record):
     backend: Name | None = Field(description="the code generator: cpu, gpu, ...; null for none")
     source: SourceEntry
     note: str = ""
-    clock: Clock
+    clock: Annotated[Clock, Field(description="turns cycles into seconds")]
     launch: Latency | None = Field(None, description="time to start one kernel")
-    levels: list[LevelEntry] = Field(min_length=1)
-    units: list[UnitEntry] = Field(min_length=1)
-    functions: dict[Name, Annotated[FunctionEntry, BeforeValidator(function_map)]] = Field(default_factory=dict)
-    links: list[EdgeEntry] = Field(default_factory=list)
+    levels: list[LevelEntry] = Field(
+        min_length=1, description="memories and groups of units, outermost first; numbers are those of one piece"
+    )
+    units: list[UnitEntry] = Field(min_length=1, description="what computes, where it sits and how fast one of it is")
+    functions: dict[Name, Annotated[FunctionEntry, BeforeValidator(function_map)]] = Field(
+        default_factory=dict, description="operations beyond the built-in ones, with their meaning"
+    )
+    links: list[EdgeEntry] = Field(default_factory=list, description="paths outside the tree of levels")
     peak: dict[Dtype, Peak] = Field(default_factory=dict, description="checked against the units, never trusted")
-    power: PowerEntry | None = None
-    collectives: CollectivesEntry | None = None
+    power: PowerEntry | None = Field(None, description="drawn doing nothing, and at most")
+    collectives: CollectivesEntry | None = Field(None, description="how instances of the device exchange data")
     target: dict[str, Any] = Field(default_factory=dict, description="facts for code generation")
-    cost: DeviceCost | None = None
+    cost: DeviceCost | None = Field(None, description="money and carbon of one device")

@@ -82,10 +82,12 @@ class SystemFile(Record):
     system: Name
     source: SourceEntry
     note: str = ""
-    members: dict[Name, Annotated[MemberEntry, BeforeValidator(member_map)]] = Field(min_length=1)
+    members: dict[Name, Annotated[MemberEntry, BeforeValidator(member_map)]] = Field(
+        min_length=1, description="the devices of the system, by the part they play"
+    )
     host: Name | None = Field(None, description="the member that runs the main program; default 'host' or the only one")
-    tiers: list[TierEntry] = Field(default_factory=list)
-    links: list[PathEntry] = Field(default_factory=list)
+    tiers: list[TierEntry] = Field(default_factory=list, description="the network, outermost first")
+    links: list[PathEntry] = Field(default_factory=list, description="paths outside the tree of tiers")
     primitives: dict[
         Literal[
             "broadcast",
@@ -99,9 +101,9 @@ class SystemFile(Record):
             "barrier",
         ],
         PrimitiveEntry,
-    ] = Field(default_factory=dict)
+    ] = Field(default_factory=dict, description="collectives that may be used, algorithms by preference")
     mesh: dict[Name, Count] = Field(default_factory=dict, description="virtual axes, outermost first")
-    cost: SystemCost | None = None
+    cost: SystemCost | None = Field(None, description="money and carbon of having and running the system")
 
 
 class OperatorEntry(Record):

@@ -33,6 +33,10 @@ EXAMPLES = {
         "stratagem hw check my-device.yaml",
         "stratagem hw check devices/*.yaml --json",
     ),
+    "diff": (
+        "stratagem hw diff h100 h200-sxm                    # keys that differ, and derived figures",
+        "stratagem hw diff mine.yaml generic-avx512 --json",
+    ),
     "new": (
         "stratagem hw new my-device --like generic-avx512   # my-device.yaml, which extends it",
         "stratagem hw new my-device --like h100 --copy      # every number written out",
@@ -151,6 +155,23 @@ def check_command(context: click.Context, files: tuple[Path, ...], as_json: bool
         if not problems:
             click.echo(f"{len(files)} file{'s' * (len(files) != 1)} checked: no problems")
     context.exit(CHECK_FAILED if problems else 0)
+
+
+@hw_group.command("diff", epilog=examples("diff"))
+@click.argument("left", metavar="A")
+@click.argument("right", metavar="B")
+@json_option
+def diff_command(left: str, right: str, as_json: bool) -> None:
+    """Show the keys in which A and B differ, with their values, and what follows from them."""
+    from stratagem.hwmodels import load_device, load_machine
+    from stratagem.hwmodels.diff import difference_lines, differences
+    from stratagem.hwmodels.load import kind_of
+
+    one, other = (load_machine(name) if kind_of(name) == "system" else load_device(name) for name in (left, right))
+    if as_json:
+        echo_json([{**vars(found), "ratio": found.ratio} for found in differences(one, other)])
+    else:
+        click.echo("\n".join(difference_lines(one, other)))
 
 
 @hw_group.command("new", epilog=examples("new"))

@@ -135,6 +135,28 @@ def test_new_lines_can_be_taken_into_use(tmp_path: Path) -> None:
     assert load_device(path).digest == load_device("generic-avx512").digest
 
 
+@pytest.mark.parametrize("name", sorted(library_names()))
+def test_new_lines_change_nothing_when_they_are_taken_into_use(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "mine.yaml"
+    run("new", "mine", "--like", name, "-o", str(path))
+    lines = path.read_text().splitlines()
+    assert "## " in path.read_text()
+    used = [line.removeprefix("# ") for line in lines if not line.startswith(("# Below", "# stays"))]
+    path.write_text("\n".join(used))
+    assert check_file(path) == []
+    assert load_machine(path).digest == load_machine(name).digest
+
+
+def test_new_says_what_keys_mean_and_where_numbers_come_from(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    run("new", "mine", "--like", "h200-sxm", "-o", str(path))
+    text = path.read_text()
+    assert "## memories and groups of units, outermost first; numbers are those of one piece\n# levels:\n" in text
+    assert "#   bandwidth: {value: 5.5 TB/s, kind: measured, spread: 15%, id: arXiv:2402.13499}" in text
+    run("new", "mine", "--like", "h200-sxm", "--copy", "-o", str(tmp_path / "copy.yaml"))
+    assert "## drawn doing nothing, and at most\npower:" in (tmp_path / "copy.yaml").read_text()
+
+
 def test_new_refuses(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text("mine")
