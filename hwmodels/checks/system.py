@@ -45,6 +45,8 @@ def tiers_join_things(system: System, root: Node) -> Iterator[Problem]:
         inner = names[position + 1 :]
         if names.index(tier.name) != position:
             yield problem(root, (*here, "name"), f"two tiers are called '{tier.name}'")
+        if tier.name in system.members:
+            yield problem(root, (*here, "name"), f"a member is called '{tier.name}', too", "give the tier another name")
         if not tier.joined:
             message = "the innermost tier says no member"
             yield problem(root, here, message, f"add 'of: {next(iter(system.members))}'")

@@ -41,6 +41,8 @@ EXAMPLES = {
         "stratagem hw new my-device --like generic-avx512   # my-device.yaml, which extends it",
         "stratagem hw new my-device --like h100 --copy      # every number written out",
     ),
+    "export": ("stratagem hw export h100-node -o h100-node.infragraph.yaml",),
+    "import": ("stratagem hw import dgx.yaml --name dgx --device xpu=h100 --device cpu=epyc-zen4 -o dgx-system.yaml",),
     "probe": (
         "stratagem hw probe                                 # to standard output",
         "stratagem hw probe -o this-machine.yaml",
@@ -195,6 +197,34 @@ def new_command(name: str, like: str, copy: bool, output: Path | None) -> None:
     click.echo(f"wrote {path}")
 
 
+@hw_group.command("export", epilog=examples("export"))
+@click.argument("target", metavar="NAME|FILE.yaml")
+@param_option
+@out_option
+def export_command(target: str, params: tuple[str, ...], output: Path | None) -> None:
+    """Write a system as an InfraGraph infrastructure (YAML, schema 3.1)."""
+    from stratagem.hwmodels import load_machine
+    from stratagem.hwmodels.dump import yaml_text
+    from stratagem.hwmodels.exchange.infragraph_export import infragraph
+
+    write_text(yaml_text([infragraph(load_machine(target, read_params(params)))]), output)
+
+
+@hw_group.command("import", epilog=examples("import"))
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--name", required=True, help="The name of the system.")
+@click.option(
+    "--device", "devices", multiple=True, metavar="COMPONENT=NAME", help="The library's device for a component."
+)
+@out_option
+def import_command(file: Path, name: str, devices: tuple[str, ...], output: Path | None) -> None:
+    """Read an InfraGraph infrastructure (YAML or JSON, schema 3.1) as a system."""
+    from stratagem.hwmodels.exchange.infragraph_import import system_text
+
+    chosen = {component: str(device) for component, device in read_params(devices, "--device").items()}
+    write_text(system_text(file, name, chosen), output)
+
+
 @hw_group.command("probe", epilog=examples("probe"))
 @out_option
 @click.option(
@@ -216,7 +246,11 @@ def probe_command(output: Path | None, measure: bool, seconds: float) -> None:
     if measure:
         measure_here(output, seconds)
         return
-    text = probe_text()
+    write_text(probe_text(), output)
+
+
+def write_text(text: str, output: Path | None) -> None:
+    """Text to a file, or to standard output."""
     if output is None:
         click.echo(text, nl=False)
         return
@@ -256,13 +290,13 @@ def schema_command() -> None:
     echo_json(json_schema())
 
 
-def read_params(texts: tuple[str, ...]) -> dict[str, str | int | float]:
+def read_params(texts: tuple[str, ...], option: str = "--param") -> dict[str, str | int | float]:
     """`name=value` options; numbers become numbers."""
     values: dict[str, str | int | float] = {}
     for text in texts:
         name, separator, value = text.partition("=")
         if not separator or not name:
-            raise click.BadParameter(f"{text!r} is not NAME=VALUE", param_hint="--param")
+            raise click.BadParameter(f"{text!r} is not NAME=VALUE", param_hint=option)
         try:
             values[name] = int(value)
         except ValueError:

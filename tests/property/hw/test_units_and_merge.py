@@ -9,7 +9,16 @@ from hypothesis import strategies as st
 
 from stratagem.hwmodels.merge import merge, without_removed
 from stratagem.hwmodels.nodes import Node, node_of
-from stratagem.hwmodels.units import SPELLINGS, UnitError, describe, format_quantity, parse_quantity
+from stratagem.hwmodels.units import (
+    BANDWIDTH,
+    SPELLINGS,
+    UnitError,
+    describe,
+    format_quantity,
+    format_size,
+    parse_quantity,
+)
+from stratagem.hwmodels.values import read_value
 
 numbers = st.floats(min_value=1e-6, max_value=1e6, allow_nan=False)
 symbols = st.sampled_from(sorted(SPELLINGS))
@@ -34,13 +43,35 @@ def test_a_quotient_of_units_divides(number: float, above: str, below: str) -> N
 
 @given(
     st.floats(min_value=1e-15, max_value=1e20, allow_nan=False),
-    st.sampled_from(["B", "B/s", "s", "J/B", "J/op", "op/s", "Hz", "W"]),
+    st.sampled_from(["B", "B/s", "bit/s", "s", "J/B", "J/op", "op/s", "Hz", "W", "USD", "USD/h", "g/kWh", "d", "year"]),
 )
 def test_what_is_written_reads_back(value: float, base: str) -> None:
     text = format_quantity(value, base, digits=17)
     again = parse_quantity(text)
-    assert abs(again.value - value) <= 1e-12 * value
-    assert again.dimension == parse_quantity(f"1 {base}").dimension
+    one = parse_quantity(f"1 {base}")
+    assert abs(again.value - value * one.value) <= 1e-12 * value * one.value
+    assert again.dimension == one.dimension
+
+
+@given(st.integers(min_value=0, max_value=2**60))
+def test_sizes_are_written_to_four_digits(size: int) -> None:
+    assert abs(parse_quantity(format_size(size)).value - size) <= 6e-4 * size
+
+
+@given(
+    st.floats(min_value=1e-3, max_value=1e6),
+    st.floats(min_value=1.0, max_value=1e3),
+    st.sampled_from(["GB/s", "GiB/s", "Gbit/s", "B/cy"]),
+)
+def test_a_range_covers_what_the_sources_say(low: float, factor: float, unit: str) -> None:
+    texts = [f"{low!r} {unit}", f"{low * factor!r} {unit}"]
+    value = read_value({"paper": texts}, BANDWIDTH)
+    assert value.origin is not None
+    ends = value.origin.interval(value.quantity.value)
+    for text, end in zip(texts, ends, strict=True):
+        assert abs(parse_quantity(text).value - end) <= 1e-9 * parse_quantity(texts[1]).value
+    again = parse_quantity(value.quantity.text)
+    assert abs(again.value - value.quantity.value) <= 1e-12 * again.value
 
 
 @given(st.text(max_size=30))

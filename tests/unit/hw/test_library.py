@@ -119,6 +119,72 @@ def test_no_number_without_a_source() -> None:
         assert "\nsource: {kind: " in text or path.name == "h100.yaml", path.name
 
 
+def test_what_the_library_covers() -> None:
+    devices = {model.name: model for model in list_models() if model.type == "device"}
+    systems = {model.name for model in list_models() if model.type == "system"}
+    assert len(devices) >= 26
+    assert len(systems) >= 13
+    cpus = {"epyc-zen5", "epyc-zen4", "xeon-8480", "grace", "raspberry-pi-5", "apple-m4"}
+    gpus = {"a100-sxm", "h100-sxm", "h200-sxm", "l4", "mi300x", "jetson-agx-orin"}
+    others = {"tpu-v4", "tpu-v5e", "upmem-rank", "hbm-pim", "isaac", "analog-cam", "wse-3"}
+    assert cpus | gpus | others | {"memory-side-2030", "crossbar-2030"} <= set(devices)
+    assert {name for name, model in devices.items() if model.source == "projected"} == {
+        "memory-side-2030",
+        "crossbar-2030",
+    }
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_number_has_an_origin(name: str) -> None:
+    machine = load_machine(name)
+    holders = [machine.provenance, *(member.device.provenance for member in machine.members.values())]
+    for path, origin in ((path, origin) for holder in holders for path, origin in holder.items()):
+        if origin.kind in ("assumed", "projected", "simulated"):
+            assert origin.spread, f"{path} is {origin.kind} without a spread"
+        else:
+            assert origin.id, f"{path} is {origin.kind} and does not say from where"
+        assert origin.kind != "datasheet" or origin.retrieved, f"{path} is from a datasheet without a date"
+
+
+def test_one_device_has_one_file() -> None:
+    texts = {path: path.read_text(encoding="utf-8") for path in LIBRARY.rglob("devices/*.yaml")}
+    pins = [path.name for path, text in texts.items() if "5.238 Gbit/s" in text]
+    assert pins == ["h100-sxm.yaml"]  # others inherit it
+    assert load_device("h100").level("hbm").bandwidth == pytest.approx(3.352e12, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("name", "dtype", "dense", "sparse"),
+    [
+        ("a100-sxm", "bf16", 312e12, 624e12),
+        ("h200-sxm", "f8e4m3", 1979e12, 3958e12),
+        ("l4", "i8", 242e12, 485e12),
+        ("jetson-agx-orin", "i8", 85e12, 170e12),
+        ("mi300x", "f16", 1307e12, 2615e12),
+        ("wse-3", "f16", 15.8e15, 125e15),
+        ("tpu-v5e", "bf16", 197e12, 0),
+        ("xeon-8480", "bf16", 114.7e12, 0),
+    ],
+)
+def test_dense_and_sparse_peaks_stand_apart(name: str, dtype: str, dense: float, sparse: float) -> None:
+    device = load_device(name)
+    assert device.peak_rate(dtype) == pytest.approx(dense, rel=0.01)
+    assert device.sparse_rate(dtype) == pytest.approx(sparse, rel=0.01)
+
+
+def test_a_thousand_devices_without_a_code_generator() -> None:
+    pod = load_machine("tpu-v4-pod")
+    assert {name: member.count for name, member in pod.members.items()} == {"tpu": 4096, "host": 1024}
+    assert pod.member("tpu").device.backend == "null"
+    assert load_machine("a100-cluster", {"nodes": 384}).member("gpu").count == 3072
+
+
+def test_sources_that_disagree_stay_a_range() -> None:
+    device = load_device("tpu-v5e")
+    low, high = device.trust("levels.hbm.bandwidth").interval(device.level("hbm").bandwidth or 0)
+    assert (low, high) == (pytest.approx(819e9), pytest.approx(800 * 2**30))
+
+
 def test_least_trusted() -> None:
     measured, paper, vague = Provenance("measured"), Provenance("paper", 0.1), Provenance("paper", 0.5)
     assert least_trusted([measured, vague, paper]) is vague

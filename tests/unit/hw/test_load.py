@@ -235,3 +235,28 @@ def test_a_file_of_another_kind(tmp_path: Path) -> None:
     binary.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(HardwareFileError, match="not UTF-8 text"):
         load_machine(binary)
+
+
+@pytest.mark.parametrize("text", ["backend: null", 'backend: "null"', "backend: ~"])
+def test_no_backend_is_the_null_backend(write: Write, text: str) -> None:
+    device = load_device(write(("backend: cpu", text)))
+    assert device.backend == "null"
+    assert load_device(write(text=dump_machine(device), name="again.yaml")) == device
+
+
+def test_pins_give_the_bandwidth(write: Write) -> None:
+    device = load_device(write(("bandwidth: 10 GB/s", "pins: {count: 64, rate: {measured: 1.25 Gbit/s, id: a scope}}")))
+    assert device.level("dram").bandwidth == 10e9
+    assert (device.trust("levels.dram.bandwidth").kind, device.trust("levels.dram.bandwidth").id) == (
+        "measured",
+        "a scope",
+    )
+    assert load_device(write(text=dump_machine(device), name="again.yaml")) == device
+
+
+def test_a_stated_kind_that_is_the_file_s_own_keeps_its_source(write: Write) -> None:
+    device = load_device(
+        write(("80 ns", "{datasheet: 80 ns, spread: 3%}"), ("64 B/cy", "{assumed: 64 B/cy, spread: 9%}"))
+    )
+    assert (device.trust("levels.dram.latency").id, device.trust("levels.dram.latency").spread) == ("the tests", 0.03)
+    assert device.trust("levels.l1.bandwidth").id == ""

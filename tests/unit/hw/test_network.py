@@ -89,6 +89,7 @@ def test_paths_beside_the_tiers(mixed: Callable[..., Path]) -> None:
         ),
         ("small: 6}", "smal: 6}", "tiers.node.of.smal: 'smal' is no member and no tier further in; did you mean"),
         ("with: {host: 1}", "with: {big: 1}", "tiers.node: 'big' is joined by the tier 'node' already"),
+        ("name: net", "name: big", "tiers.big.name: a member is called 'big', too; give the tier another name"),
         ("to: small", "to: smal", "'smal' is no member and no tier; did you mean 'small'?"),
         ("count: 36", "count: 35", "35 links do not spread evenly over 12 'big'"),
         ("per: big, lifetime", "per: bog, lifetime", "cost.per: no member is called 'bog'; did you mean 'big'?"),

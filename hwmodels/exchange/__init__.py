@@ -1,0 +1,1 @@
+"""Systems to and from other projects' formats."""
