@@ -23,7 +23,7 @@ DIRECT = ("host", "bus")  # joined to the host itself
 def infragraph(system: System) -> Entry:
     """The infrastructure as plain data; HardwareFileError where the tiers are no single chain."""
     chain = tier_chain_of(system)
-    *outer, inner = chain or [None]
+    outer, inner = chain[:-1], chain[-1] if chain else None
     inside = {**inner.joined, **inner.attached} if inner else {name: m.count for name, m in system.members.items()}
     node = inner.name if inner else "node"
     links, edges = list(device_links(system, inner, inside)), list(device_edges(system, inner, inside))

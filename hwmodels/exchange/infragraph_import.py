@@ -154,10 +154,8 @@ class Reader:
 
     def speed(self, device: Entry, edge: Entry) -> float:
         """The bandwidth of an edge's link, for choosing the fastest."""
-        physical = next((link for link in device.get("links", ()) if link["name"] == edge["link"]), {}).get(
-            "physical", {}
-        )
-        bandwidth = physical.get("bandwidth", {})
+        physical: dict[str, Entry] = {link["name"]: link.get("physical") or {} for link in device.get("links", ())}
+        bandwidth: Entry = physical[edge["link"]].get("bandwidth") or {}
         value = float(bandwidth.get(bandwidth.get("choice", ""), 0.0))
         return value / 8 if bandwidth.get("choice") == "gigabits_per_second" else value
 
