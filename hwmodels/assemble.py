@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import lru_cache
 
@@ -13,7 +13,7 @@ from stratagem.hwmodels.digest import system_digest
 from stratagem.hwmodels.errors import HardwareFileError, Place, Problem
 from stratagem.hwmodels.locate import LIBRARY, Document, find
 from stratagem.hwmodels.model import Device, Member, System
-from stratagem.hwmodels.nodes import Node, read_documents
+from stratagem.hwmodels.nodes import Node, Scalar, read_documents
 from stratagem.hwmodels.resolve import resolve
 from stratagem.hwmodels.schema.device import DeviceFile
 from stratagem.hwmodels.schema.validate import validate
@@ -93,23 +93,51 @@ def check_documents(documents: tuple[Document, ...]) -> list[Problem]:
     problems: list[Problem] = []
     for document in documents:
         try:
-            problems += check_document(document)
+            check_document(document)
         except HardwareFileError as error:
             problems += error.problems
     return sorted(set(problems))
 
 
-def check_document(document: Document) -> list[Problem]:
-    """Problems of a mapping; everything else raises its own."""
+def check_document(document: Document) -> None:
+    """HardwareFileError with every problem; a file that varies is looked at with every value of each axis."""
     from stratagem.hwmodels.calibrate import calibration_from
+
+    if document.kind == "mapping":
+        check_mapping(document)
+    elif document.kind == "calibration":
+        calibration_from(document)
+    else:
+        build = device_from if document.kind == "device" else system_from
+        build(document)
+        problems: list[Problem] = []
+        for axis, values in resolve(document).axes.items():
+            problems += [found for value in values[1:] for found in variant_problems(document, build, {axis: value})]
+        if problems:
+            raise HardwareFileError(problems)
+
+
+def variant_problems(document: Document, build: Callable[..., object], choice: dict[str, Scalar]) -> list[Problem]:
+    """The problems of one variant, each with the value that makes it."""
+    try:
+        build(document, choice)
+    except HardwareFileError as error:
+        said = ", ".join(f"{axis} {value}" for axis, value in choice.items())
+        return [replace(problem, message=f"with {said}: {problem.message}") for problem in error.problems]
+    return []
+
+
+def check_mapping(document: Document) -> None:
+    """HardwareFileError with every problem of a mapping."""
+    from stratagem.hwmodels.checks.mapping import mapping_problems
+    from stratagem.hwmodels.checks.source import source_problems
     from stratagem.hwmodels.schema.system import MappingFile
 
-    if document.kind == "device":
-        device_from(document)
-    elif document.kind == "system":
-        system_from(document)
-    elif document.kind == "mapping":
-        return validate(MappingFile, resolve(document).root)[1]
-    else:
-        calibration_from(document)
-    return []
+    root = resolve(document).root
+    record, problems = validate(MappingFile, root)
+    if record is None:
+        raise HardwareFileError(problems)
+    system = system_from(find(record.system, document, root.at(("system",)).place, "system"))
+    problems += [*mapping_problems(record, root, system), *source_problems(root)]
+    if problems:
+        raise HardwareFileError(problems)

@@ -10,6 +10,7 @@ import itertools
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from pathlib import Path
 
 from stratagem.hwmodels.errors import Problem
 from stratagem.hwmodels.nearest import did_you_mean
@@ -83,3 +84,15 @@ def assignments(axes: Mapping[str, list[Scalar]]) -> Iterator[dict[str, Scalar]]
     """Every combination of the sweep axes, the last axis fastest."""
     for values in itertools.product(*axes.values()):
         yield dict(zip(axes, values, strict=True))
+
+
+def parameter_lines(target: str | Path) -> Iterator[str]:
+    """The parameters of a description with their defaults, and what is swept over, as text."""
+    from stratagem.hwmodels.load import open_target
+    from stratagem.hwmodels.resolve import inherit
+
+    root = inherit(open_target(target))
+    axes = vary(root, [])
+    for name, value in parameters(root, []).items():
+        sweep = f" (vary: {', '.join(map(str, axes[name]))})" if name in axes else ""
+        yield f"parameter {name}: {value}{sweep}"

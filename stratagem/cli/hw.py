@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +113,7 @@ def description(
     from stratagem.hwmodels.describe_calibration import calibration_facts, calibration_lines
     from stratagem.hwmodels.describe_system import system_facts, system_lines
     from stratagem.hwmodels.load import kind_of
+    from stratagem.hwmodels.params import parameter_lines
 
     kind = kind_of(target)
     if calibration is not None and kind != "device":
@@ -121,11 +123,11 @@ def description(
         return calibration_facts(measurements), calibration_lines(measurements)
     if kind == "system":
         system = load_machine(target, params)
-        return system_facts(system), system_lines(system)
+        return system_facts(system), chain(system_lines(system), parameter_lines(target))
     device = load_device(target, params)
     if calibration is not None:
         device = calibrated(device, load_calibration(calibration))
-    return device_facts(device), device_lines(device)
+    return device_facts(device), chain(device_lines(device), parameter_lines(target))
 
 
 @hw_group.command("check", epilog=examples("check"))

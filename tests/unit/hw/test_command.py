@@ -72,6 +72,13 @@ def test_show_what_follows_from_a_system() -> None:
     assert "power of all: 1.4 kW idle, 7.2 kW at most" in output
 
 
+def test_show_parameters() -> None:
+    assert run("show", "two-hosts").output.splitlines()[-1] == "parameter latency: 20 us"
+    lines = run("show", "memory-side-2030").output.splitlines()
+    assert "parameter cores: 64 (vary: 64, 16, 256)" in lines
+    assert "parameter vector-lanes: 8" in lines
+
+
 def test_show_calibration(write: Write) -> None:
     device = write()
     text = "hw: 1\ncalibration: c\ndevice: tiny\nsource: {kind: measured}\n"

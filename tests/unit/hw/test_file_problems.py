@@ -378,6 +378,37 @@ def test_mappings_and_calibrations_are_checked(write: Write) -> None:
         load_machine(path)
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (
+            "system: two-hosts",
+            "system: two-host",
+            "system: nothing is called 'two-host', neither here nor in the library",
+        ),
+        ("mesh: {data: 2}", "mesh: {data: 3}", "mesh: the mesh has 3 places, and two-hosts has 2 host"),
+        ("bind: {data", "bind: {date", "bind.date: the mesh has no axis 'date'; did you mean 'data'?"),
+        ("data: node}", "data: nodes}", "bind.data: two-hosts has no tier 'nodes'; did you mean 'node'?"),
+        ("unit: fma", "unit: amx", "operators.matmul.unit: no unit is called 'amx'; units are "),
+        ("unit: fma", "unit: math", "operators.matmul.unit: the unit 'math' does no matmul"),
+        ("stage: l1", "stage: l4", "operators.matmul.stage: no level is called 'l4'; "),
+        ("{matmul", "{matmull", "operators.matmull: unknown function 'matmull'; did you mean 'matmul'?"),
+    ],
+)
+def test_mappings_fit_their_system(write: Write, old: str, new: str, message: str) -> None:
+    found = problems(write((old, new), text=MAPPING, name="m.yaml"))
+    assert any(message in problem for problem in found), found
+
+
+def test_every_value_of_a_sweep_is_checked(write: Write) -> None:
+    swept = ("clock: 2 GHz", "vary: {cores: [2, 4], l1: [32 KiB, 2 GiB]}\nclock: 2 GHz")
+    path = write(
+        swept, ("count: 2}", "count: $cores}"), ("size: 32 KiB", "size: $l1"), ("peak: {f32: 128 GFLOP/s}\n", "")
+    )
+    (found,) = problems(path)
+    assert "levels.l1.size: with l1 2 GiB: 2 GiB is larger than 'dram' around it (1 GiB)" in found
+
+
 def test_problems_are_data(write: Write) -> None:
     path = write(("80 ns", "80"))
     with pytest.raises(HardwareFileError) as caught:
