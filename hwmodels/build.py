@@ -66,6 +66,7 @@ def build_level(origins: Origins, position: int, entry: LevelEntry) -> Level:
         bandwidth=bandwidth,
         latency=latency,
         energy=origins.number(entry.energy, *here, "energy"),
+        utilisation=origins.number(entry.utilisation, *here, "utilisation"),
         space=entry.space,
         access=entry.access,
         threads=entry.threads,
@@ -102,6 +103,7 @@ def build_unit(origins: Origins, position: int, entry: UnitEntry, functions: Map
         lanes=dict(entry.lanes),
         rate=rate | origins.table(entry.rate, *here, "rate"),
         tile={dtype: tuple(shape) for dtype, shape in entry.tile.items()},
+        utilisation=origins.table(entry.utilisation, *here, "utilisation"),
         emulated=entry.emulated,
         stationary=entry.stationary,
         emit=entry.emit,
@@ -137,6 +139,8 @@ def build_link(origins: Origins, entry: LinkEntry | None, *here: str | int) -> L
         entry.per,
         origins.number(entry.power, *here, "power"),
         ports,
+        origins.number(entry.utilisation, *here, "utilisation"),
+        origins.number(entry.occupies, *here, "occupies"),
     )
 
 

@@ -39,7 +39,7 @@ def units_have_functions(device: Device, root: Node) -> Iterator[Problem]:
 
 
 def units_have_rates(device: Device, root: Node) -> Iterator[Problem]:
-    """Every unit has a speed, given once per dtype; tiles and energies are for dtypes with a speed."""
+    """Every unit has a speed, given once per dtype; tiles, shares and energies are for dtypes with a speed."""
     for position, unit in enumerate(device.units):
         here = ("units", position)
         entry = root.at(here)
@@ -52,7 +52,7 @@ def units_have_rates(device: Device, root: Node) -> Iterator[Problem]:
                 continue  # lanes still say how wide vectors are
             message = f"{dtype} has both lanes and a rate"
             yield problem(root, (*here, "rate", dtype), message, "give one of them, or a measured rate")
-        for key, table in (("tile", unit.tile), ("energy", unit.energy)):
+        for key, table in (("tile", unit.tile), ("utilisation", unit.utilisation), ("energy", unit.energy)):
             for dtype in sorted(set(table) - set(unit.rate)):
                 message = f"the unit has no lanes and no rate for {dtype}"
                 yield problem(root, (*here, key, dtype), message)

@@ -34,7 +34,8 @@ class Level:
         rate.
         bandwidths, latencies: per direction (`in`, `out`, `broadcast`) where the file gives them apart.
         write: cost of writing a `weights` level: latency (s), energy (J/B), endurance (writes).
-        pins: the wires of one piece.
+        pins: the wires of one piece. utilisation: share of the bandwidth that long streams reach, None where nobody
+        says.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Level:
     latencies: Mapping[str, float] = field(default_factory=dict)
     write: Mapping[str, float] = field(default_factory=dict)
     pins: Pins | None = None
+    utilisation: float | None = None
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,7 @@ class Unit:
         energy: dtype -> J/op. emulated: software on another unit, so never part of a peak.
         stationary: the operand that stays in the unit ("weights"). emit: facts for the code generator.
         sparse: rates on structured sparse weights; never part of a peak.
+        utilisation: dtype -> share of the rate that large, well-shaped operations reach.
     """
 
     name: str
@@ -101,6 +104,7 @@ class Unit:
     latency: float | None = None
     noise: Mapping[str, float] = field(default_factory=dict)
     sparse: Sparse | None = None
+    utilisation: Mapping[str, float] = field(default_factory=dict)
 
     def supports(self, function: str, dtype: str) -> bool:
         """Whether this unit does `function` on elements of `dtype`."""

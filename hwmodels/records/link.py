@@ -26,6 +26,8 @@ class Link:
         bandwidth: B/s per direction and user. latency: seconds one way from end to end, switches on the way
         included. energy: J/B. per: whose bandwidth it is, so how many such joints there are.
         power: watts one user's end draws whether it is used or not. ports: the physical ports of one user.
+        utilisation: share of the bandwidth that long transfers reach. occupies: share of a device's compute units that
+        is busy moving data while a transfer lasts. None where nobody says.
     """
 
     bandwidth: float | None = None
@@ -34,6 +36,8 @@ class Link:
     per: str | None = None
     power: float | None = None
     ports: Pins | None = None
+    utilisation: float | None = None
+    occupies: float | None = None
 
 
 NO_LINK = Link()

@@ -118,6 +118,7 @@ Carbon = Annotated[Value, Reads(units.CARBON, positive=False)]
 Mass = Annotated[Value, Reads(units.MASS, positive=False)]
 Ratio = Annotated[Value, Reads(units.RATIO, positive=False)]
 Share = Annotated[Value, Reads(units.RATIO, positive=False, most=1)]
+Reach = Annotated[Value, Reads(units.RATIO, most=1)]  # above nothing, at most all
 PeakShare = Annotated[Value, Reads(units.RATIO, most=1.5)]  # above 1 where the clock was above the stated one
 Lifetime = Annotated[Value, Reads(units.LIFETIME)]
 

@@ -22,6 +22,7 @@ from stratagem.hwmodels.schema.base import (
     Pattern,
     Peak,
     Rate,
+    Reach,
     Record,
     Share,
     Size,
@@ -54,6 +55,7 @@ class LevelEntry(Record):
     bandwidth: DirectedBandwidth | None = None
     latency: DirectedLatency | None = None
     energy: ByteEnergy | None = None
+    utilisation: Annotated[Reach | None, Field(description="share of the bandwidth that long streams reach")] = None
     space: Annotated[int, Field(ge=0, le=1000, strict=True)] | None = Field(None, description="memory space number")
     access: Literal["load", "dma"] = "load"
     write: WriteEntry | None = None
@@ -83,6 +85,9 @@ class UnitEntry(Record):
     lanes: dict[Dtype, Count] = Field(default_factory=dict, description="elements per cycle, by dtype")
     rate: dict[Dtype, Rate] = Field(default_factory=dict, description="op/cy or op/s of one unit, by dtype")
     tile: dict[Dtype, list[Count]] = Field(default_factory=dict, description="shape of one operation, by dtype")
+    utilisation: dict[Dtype, Reach] = Field(
+        default_factory=dict, description="share of the rate that large, well-shaped operations reach, by dtype"
+    )
     emulated: bool = Field(False, description="done in software by other units")
     stationary: Literal["weights", "outputs", "inputs"] | None = None
     latency: Latency | None = None

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from stratagem.hwmodels.schema.base import Bandwidth, ByteEnergy, Count, Latency, Name, Record, Watts
+from stratagem.hwmodels.schema.base import Bandwidth, ByteEnergy, Count, Latency, Name, Reach, Record, Share, Watts
 
 
 class PinsEntry(Record):
@@ -25,6 +25,8 @@ class LinkEntry(Record):
     per: Name | None = Field(None, description="whose bandwidth it is")
     power: Watts | None = None
     ports: PinsEntry | None = Field(None, description="of one user; gives or checks the bandwidth")
+    utilisation: Annotated[Reach | None, Field(description="share of the bandwidth that long transfers reach")] = None
+    occupies: Annotated[Share | None, Field(description="share of a device's units that moving data takes")] = None
 
 
 class EdgeEntry(LinkEntry):
