@@ -52,18 +52,19 @@ class PartitionProgram(Pass):
     def _best(self, module: Any, machine: System, axis: str, ranks: int) -> Any:
         """The cheapest of the strategies asked for, by estimated seconds of computation and communication."""
         tried = ("tensor", "batch") if self.strategy == "auto" else (self.strategy,)
-        results = [partition(clone_module(module), machine, axis, ranks, strategy == "batch") for strategy in tried]
+        costs = prices(machine)
+        results = [partition(clone_module(module), costs, axis, ranks, strategy == "batch") for strategy in tried]
         return min(results, key=lambda pair: pair[0])[1]
 
 
-def partition(module: Any, machine: System, axis: str, ranks: int, keep_whole: bool) -> tuple[float, Any]:
+def partition(module: Any, costs: Prices, axis: str, ranks: int, keep_whole: bool) -> tuple[float, Any]:
     """Partitions `module` in place; estimated seconds and the module."""
     main = find_function(module, "main")
     block = main.regions[0].blocks[0]
     names = argument_attributes(main, "model.param")
     free = {block.arguments[i] for i, name in enumerate(names) if name is not None}
     with module.context, ir.Location.unknown():
-        work = Partitioner(axis, ranks, prices(machine), keep_whole, free)
+        work = Partitioner(axis, ranks, costs, keep_whole, free)
         work.run(block)
         _note_shards(main, axis, work.shards)
     run_pipeline(module, "builtin.module(canonicalize,cse)")
