@@ -10,10 +10,10 @@ TORCH ?= torch==2.13.0
 SOURCES := stratagem compiler dialects hwmodels runtime tests examples benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint bench conformance mutation fuzz format clean
+.PHONY: help setup run test lint bench validate-cost conformance mutation fuzz format clean
 
 help: ## List the targets
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(STAMP): pyproject.toml CMakeLists.txt $(wildcard runtime/src/*) $(wildcard runtime/include/stratagem/*)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed"; exit 1; }
@@ -43,6 +43,9 @@ $(PEERS): $(STAMP)
 
 bench: $(PEERS) ## Measure beside every peer (ARGS="--rows gemm --threads 2" for less)
 	$(BIN)/python -m benchmarks.table $(ARGS)
+
+validate-cost: $(STAMP) ## Predict what others have published of their runs, and print both
+	$(BIN)/python -m benchmarks.validation $(ARGS)
 
 $(MODELS): $(STAMP)
 	$(BIN)/python -m pip install --quiet $(TORCH) --no-build-isolation -e ".[models]"
