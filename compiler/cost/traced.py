@@ -159,7 +159,7 @@ def _batch(program: Program) -> int:
         if len(known) != len(spec.shape):
             raise ModelError(
                 f"'{spec.name}' has free sizes {list(spec.shape)}, and a cost needs them all",
-                hint="export the model with fixed shapes",
+                hint="export the model with fixed shapes; for an ONNX file, give --input-shape",
             )
         shapes.append(known)
     first = next((shape for shape in shapes[: len(signature.inputs)] if shape), [1])

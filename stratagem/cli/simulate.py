@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from stratagem.cli.hw import param_option, read_params
-from stratagem.cli.options import json_option, print_json
+from stratagem.cli.options import json_option, print_json, read_size
 from stratagem.runtime.errors import HardwareError, UsageError
 
 if TYPE_CHECKING:
@@ -50,6 +50,13 @@ rank, seq sequence parallelism, selective or full recomputation, zeroN shared st
 @click.option("--mode", type=click.Choice(["training", "inference"]), default="training", show_default=True)
 @click.option("--sequence", type=click.IntRange(1), default=None, help="Tokens of a sample, in place of the file's.")
 @click.option("--queries", type=click.IntRange(1), default=None, help="Tokens computed at a time; 1 is generating.")
+@click.option(
+    "--input-shape",
+    "shapes",
+    multiple=True,
+    metavar="NAME=N,N,...",
+    help="Fix the shape of an input that an ONNX file leaves free.",
+)
 @click.option("--dtype", default="", help="Element type, in place of the file's: f32, bf16, f16, f8e4m3, ...")
 @click.option("--member", default="", help="Which of the system's members computes; default: the fastest.")
 @json_option
@@ -62,18 +69,27 @@ def command(
     mode: str,
     sequence: int | None,
     queries: int | None,
+    shapes: tuple[str, ...],
     dtype: str,
     member: str,
     as_json: bool,
 ) -> None:
     """Tell for each number of devices the best plan for MODEL: time and its range, memory, energy, money."""
+    from stratagem.compiler.cost.architectures import is_architecture, read_architecture
     from stratagem.compiler.cost.report import facts, lines
     from stratagem.compiler.cost.simulate import Simulator
     from stratagem.hwmodels import load_machine
 
     counts = read_devices(devices)
     machine = load_machine(system, read_params(params))
-    workload = read_workload(model, machine, member, sequence, queries, dtype)
+    if is_architecture(model):
+        if shapes:
+            raise UsageError("--input-shape goes with a model file; sizes have --sequence and --queries")
+        workload: Workload = read_architecture(model, sequence or 0, dtype, queries or 0)
+    else:
+        if sequence or queries:
+            raise UsageError("--sequence and --queries go with a file of sizes; a model file has its own shapes")
+        workload = read_model(model, shapes, machine, member, dtype)
     if queries and mode == "training":
         raise UsageError("--queries computes a part of a sequence, which is no training step", hint="--mode inference")
     simulator = Simulator(machine, workload, mode, member)
@@ -110,17 +126,10 @@ def read_devices(text: str) -> list[int]:
     return counts + ([last] if counts[-1] != last else [])
 
 
-def read_workload(
-    model: Path, system: System, member: str, sequence: int | None, queries: int | None, dtype: str
-) -> Workload:
-    """A file of sizes, or a model whose operations are counted."""
-    from stratagem.compiler.cost.architectures import is_architecture, read_architecture
-
-    if is_architecture(model):
-        return read_architecture(model, sequence or 0, dtype, queries or 0)
+def read_model(model: Path, shapes: tuple[str, ...], system: System, member: str, dtype: str) -> Workload:
+    """A model file whose operations are counted."""
     from stratagem.api.loading import load_model
     from stratagem.compiler.cost.traced import traced_workload
 
-    if sequence or queries:
-        raise UsageError("--sequence and --queries go with a file of sizes; a model file has its own shapes")
-    return traced_workload(model.stem, load_model(model), system, member, dtype)
+    sizes = dict(read_size(text, "--input-shape") for text in shapes)
+    return traced_workload(model.stem, load_model(model, input_shapes=sizes or None), system, member, dtype)

@@ -13,6 +13,14 @@ from stratagem.compiler.cost.architectures import read_architecture
 from stratagem.runtime.errors import ModelError, UsageError
 from tests.unit.cost.conftest import SIZES, Write
 
+STABLEHLO = """\
+func.func public @main(%x: tensor<3x17xf32>) -> tensor<3x17xf32> {
+  %w = stablehlo.constant dense<0.5> : tensor<17x17xf32>
+  %y = stablehlo.dot_general %x, %w, contracting_dims = [1] x [0]
+      : (tensor<3x17xf32>, tensor<17x17xf32>) -> tensor<3x17xf32>
+  return %y : tensor<3x17xf32>
+}
+"""
 ROOT = Path(__file__).parents[3]
 HUB = {
     "model_type": "llama",
@@ -86,6 +94,7 @@ def test_what_does_not_fit_is_told_with_numbers(write: Write, capsys: pytest.Cap
         (["--devices", "8", "--dtype", "f17"], 2, "there is no element type 'f17'"),
         (["--devices", "8", "--dtype", "f8e5m2"], 4, "'time of a f8e5m2 matmul' needs this number"),
         (["--devices", "8", "--queries", "1"], 2, "no training step"),
+        (["--devices", "8", "--input-shape", "x=1,2"], 2, "--input-shape goes with a model file"),
         (["--devices", "eight"], 2, "--devices eight cannot be read"),
     ],
 )
@@ -105,6 +114,24 @@ def test_generating_is_slower_for_longer_texts(write: Write, capsys: pytest.Capt
         assert run([*command, "--batch", "16", "--queries", "1", "--sequence", sequence]) == 0
         times.append(json.loads(capsys.readouterr().out)["results"][0]["seconds"]["value"])
     assert times[1] > 1.5 * times[0]
+
+
+def test_a_model_file(write: Write, capsys: pytest.CaptureFixture[str]) -> None:
+    system, model = write(), write(text=STABLEHLO, name="layer.mlir")
+    command = ["simulate", str(model), "--system", str(system), "--devices", "1,2", "--batch", "12", "--dtype", "bf16"]
+    assert run([*command, "--mode", "inference", "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert (facts["model"], facts["dtype"]) == ("layer", "bf16")
+    assert [result["fits"] for result in facts["results"]] == [True, True]
+    assert run([*command, "--sequence", "5"]) == 2
+    assert "--sequence and --queries go with a file of sizes" in capsys.readouterr().err
+
+
+def test_a_model_file_with_free_sizes(write: Write, capsys: pytest.CaptureFixture[str]) -> None:
+    system, model = write(), write(text=STABLEHLO.replace("tensor<3x", "tensor<?x"), name="layer.mlir")
+    assert run(["simulate", str(model), "--system", str(system), "--devices", "1"]) == 3
+    err = capsys.readouterr().err
+    assert "has free sizes [None, 17]" in err and "--input-shape" in err
 
 
 def test_the_example_on_a_cluster_of_the_library(capsys: pytest.CaptureFixture[str]) -> None:
