@@ -144,7 +144,8 @@ def _waiting_seconds(shape: ContractionShape, block: Block, target: TileTarget) 
     if not shape.window and block.rows >= PACKED_ROWS and shape.stride >= PACKED_STRIDE:
         packed = block.columns * block.depth * shape.element
         seconds += packed * (target.units / target.outer_bandwidth + 1 / target.far_bandwidth)
-    if shape.rows < FEW_ROWS and shape.stride == 1 and shape.depth > 1 and not shape.window:  # lanes along the depth: each sum is added up across them
+    if shape.rows < FEW_ROWS and shape.stride == 1 and shape.depth > 1 and not shape.window:
+        # Lanes lie along the depth, and each sum is added up across them.
         multiply_add = target.waiting * 2 * target.lanes * target.units / target.rate
         seconds += area * log2(max(target.lanes, 2)) * multiply_add
     if panel_bytes(shape, block, target) > target.near:
