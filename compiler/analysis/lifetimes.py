@@ -21,8 +21,9 @@ ALIASING = {
     "memref.transpose",
     "memref.view",
     "memref.reshape",
+    "arith.select",
 }
-"""Operations whose result shares storage with their first operand."""
+"""Operations whose result is, or may be, storage that they are given."""
 
 NEUTRAL = {"memref.dim", "memref.load", "memref.rank", "memref.extract_aligned_pointer_as_index"}
 
