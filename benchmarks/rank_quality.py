@@ -29,8 +29,8 @@ from stratagem.compiler.pipeline import PIPELINE
 from stratagem.compiler.schedule.contraction_tiles import rank_contraction_tiles
 from stratagem.compiler.schedule.estimate import estimate
 from stratagem.compiler.schedule.footprint import extent, footprints
-from stratagem.compiler.schedule.tile_kernel import Untiled
 from stratagem.compiler.schedule.tiles import Choice, rows_fit
+from stratagem.compiler.schedule.untiled import Untiled
 from stratagem.compiler.tuning.search import Candidate, candidates, prepare, time_ratio
 
 ALL = 1 << 20

@@ -21,9 +21,11 @@ ALIASING = {
     "memref.transpose",
     "memref.view",
     "memref.reshape",
-    "arith.select",
 }
-"""Operations whose result is, or may be, storage that they are given."""
+"""Operations whose result shares storage with their first operand."""
+
+CHOICE = "arith.select"
+"""Its result is one of two buffers."""
 
 NEUTRAL = {"memref.dim", "memref.load", "memref.rank", "memref.extract_aligned_pointer_as_index"}
 
@@ -53,7 +55,7 @@ def lifetime(allocation: Any, block: Any, positions: dict[Any, int]) -> Lifetime
         for use in pending.pop().uses:
             user = use.owner
             used.append(_position_in(user, block, positions))
-            if user.name in ALIASING:
+            if user.name in ALIASING or user.name == CHOICE:
                 pending.append(user.results[0])
             else:
                 escapes |= _lets_escape(user)

@@ -27,7 +27,7 @@ class TuneKernels(Pass):
         from stratagem.compiler import knobs
         from stratagem.compiler.schedule.chosen import write_choice
         from stratagem.compiler.schedule.kernel import SEQUENTIAL, claim, kernels
-        from stratagem.compiler.schedule.tile_kernel import read_untiled
+        from stratagem.compiler.schedule.untiled import read_untiled
         from stratagem.compiler.tuning.database import Database
         from stratagem.compiler.tuning.search import refuse_foreign, subject_of, tune
 

@@ -7,8 +7,9 @@ from dataclasses import replace
 
 from stratagem.compiler.schedule.contraction_tiles import rank_contraction_tiles
 from stratagem.compiler.schedule.footprint import extent, footprints
-from stratagem.compiler.schedule.tile_kernel import Untiled, choose
+from stratagem.compiler.schedule.tile_kernel import choose
 from stratagem.compiler.schedule.tiles import Choice, rows_fit
+from stratagem.compiler.schedule.untiled import Untiled
 
 
 def alternatives(untiled: Untiled, most: int) -> list[Choice]:

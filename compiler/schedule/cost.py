@@ -98,6 +98,19 @@ def contraction_seconds(shape: ContractionShape, block: Block, target: TileTarge
     return Seconds(compute, shared, again + rounds * steps * STEP_SECONDS)
 
 
+def contraction_traffic(shape: ContractionShape, block: Block, target: TileTarget) -> tuple[float, float, float]:
+    """Bytes that registers load from the nearest memory, that it loads from the unit's outermost one, and that this
+    loads from what all units share."""
+    tiles = _ceil(shape.rows, block.rows) * _ceil(shape.columns, block.columns) * shape.batch
+    tiles *= _ceil(shape.extra_extent, block.extra)
+    points = float(shape.rows * shape.columns * shape.extra_extent * shape.batch * shape.depth * shape.taps)
+    rows, columns = min(block.rows * block.extra, REUSE), min(block.columns, PANEL_VECTORS * target.lanes)
+    shared = tiles * _side_elements(shape, block, target) * _ceil(shape.depth, block.depth) * block.depth
+    again = 1.0 if panel_bytes(shape, block, target) <= target.near else _ceil(block.rows, REUSE)
+    near = points * (1 / rows + 1 / columns)
+    return near * shape.element, min(shared * again, near) * shape.element, shared * shape.element
+
+
 def _slowed(block: Block, target: TileTarget) -> float:
     """How much longer computing takes than multiply-adds at the full rate: a register block is slow where its operands
     come slower than they are used, or where it has too few sums to hide the time that each multiply-add takes."""

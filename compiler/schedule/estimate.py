@@ -16,32 +16,80 @@ from torch_mlir import ir
 
 from stratagem.compiler.schedule import kernel
 from stratagem.compiler.schedule.contraction_tiles import block_of
-from stratagem.compiler.schedule.cost import STEP_SECONDS, Seconds, contraction_seconds
+from stratagem.compiler.schedule.cost import STEP_SECONDS, Seconds, contraction_seconds, contraction_traffic
 from stratagem.compiler.schedule.footprint import ASSUMED, extent, footprints, operand_footprints
 from stratagem.compiler.schedule.match import SCALAR_FUNCTIONS
-from stratagem.compiler.schedule.structured import body_ops, dtype_bytes, is_contraction
-from stratagem.compiler.schedule.tile_kernel import Untiled
+from stratagem.compiler.schedule.structured import body_ops, dtype, dtype_bytes, is_contraction
 from stratagem.compiler.schedule.tiles import Choice, moving_and_shared
+from stratagem.compiler.schedule.untiled import Untiled
 from stratagem.hwmodels import Device, Unit
+from stratagem.hwmodels.scaled import at_end
+
+SECONDS, TRAFFIC = "device.seconds", "device.traffic"
+
+
+def record_estimate(untiled: Untiled, choice: Choice) -> None:
+    """Claims what a kernel of fixed sizes costs: seconds by what takes them, their range where numbers of the
+    description have one, and bytes that each memory level gives."""
+    if None in untiled.dims.extents.values():
+        return
+    stated = estimate(untiled, choice)
+    low, high = (estimate(untiled.on(at_end(untiled.device, best=best)), choice).total for best in (True, False))
+    numbers = {"compute": stated.compute, "memory": stated.memory, "wait": stated.wait, "low": low, "high": high}
+    f64, i64 = ir.F64Type.get(), ir.IntegerType.get_signless(64)
+    traffic = {name: ir.IntegerAttr.get(i64, round(n)) for name, n in estimate_traffic(untiled, choice).items()}
+    untiled.function.attributes[SECONDS] = ir.DictAttr.get({k: ir.FloatAttr.get(f64, n) for k, n in numbers.items()})
+    untiled.function.attributes[TRAFFIC] = ir.DictAttr.get(traffic)
 
 
 def estimate(untiled: Untiled, choice: Choice) -> Seconds:
     """One call; free sizes count as those that tiles are chosen for."""
-    dims, target, device = untiled.dims, untiled.target, untiled.device
-    sizes = {d: extent(dims, d) for d in dims.extents} | choice.sizes
-    tiles = prod(-(-extent(dims, d) // size) for d, size in choice.sizes.items())
-    rounds = -(-tiles // target.units)
+    target, device, sizes = untiled.target, untiled.device, _tile_sizes(untiled, choice)
+    rounds = -(-_tiles(untiled, choice) // target.units)
     shape, generics = untiled.shape, kernel.generics(untiled.ops)
-    start, outer = device.launch or 0.0, _outer(device, _argument_bytes(untiled.function))
+    start, outer = device.launch or 0.0, _outer_seconds(device, _argument_bytes(untiled))
     if shape is not None:
         product = contraction_seconds(shape, block_of(shape, choice), target)
         rest = [op for op in generics if not is_contraction(op)]
         ends = sum(_arithmetic(op, untiled, sizes) for op in rest) * rounds * target.units
         return Seconds(product.compute + ends, max(product.memory, outer), product.wait + start)
-    moving, shared = moving_and_shared(footprints(dims), sizes, dims.common)
-    near = _rate_of(untiled, moving + shared)
+    near = _rate_of(untiled, _held(untiled, sizes))
     walked = sum(max(_arithmetic(op, untiled, sizes), _touched(op, untiled, sizes) / near) for op in generics)
     return Seconds(walked * rounds * target.units, outer, rounds * STEP_SECONDS + start)
+
+
+def estimate_traffic(untiled: Untiled, choice: Choice) -> dict[str, float]:
+    """Level -> bytes that it gives to what is inside it in one call, all units together."""
+    device, target, sizes = untiled.device, untiled.target, _tile_sizes(untiled, choice)
+    compulsory, memories = _argument_bytes(untiled), [level.name for level in device.memories()]
+    shape, tiles = untiled.shape, _tiles(untiled, choice)
+    if shape is not None:
+        near, far, shared = contraction_traffic(shape, block_of(shape, choice), target)
+    else:
+        near = tiles * sum(_touched(op, untiled, sizes) for op in kernel.generics(untiled.ops))
+        held = _held(untiled, sizes)
+        far, shared = (near if held > target.near else compulsory), (near if held > target.far else compulsory)
+    found = {target.far_level: far, target.near_level: near}
+    outside = memories[: memories.index(target.far_level)]
+    holds = _holding(device, compulsory)
+    for name in reversed(outside):
+        found[name] = max(shared, compulsory) if name == outside[-1] else compulsory
+        if memories.index(name) <= memories.index(holds):
+            break
+    return {name: found[name] for name in memories if name in found}
+
+
+def _tile_sizes(untiled: Untiled, choice: Choice) -> dict[int, int]:
+    return {d: extent(untiled.dims, d) for d in untiled.dims.extents} | choice.sizes
+
+
+def _tiles(untiled: Untiled, choice: Choice) -> int:
+    return prod(-(-extent(untiled.dims, d) // size) for d, size in choice.sizes.items())
+
+
+def _held(untiled: Untiled, sizes: dict[int, int]) -> int:
+    """Bytes of everything that one tile walks over."""
+    return sum(moving_and_shared(footprints(untiled.dims), sizes, untiled.dims.common))
 
 
 def _arithmetic(op: Any, untiled: Untiled, sizes: Mapping[int, int]) -> float:
@@ -83,22 +131,42 @@ def _rate_of(untiled: Untiled, held: int) -> float:
     return target.far_bandwidth * target.units if held <= target.far else target.outer_bandwidth
 
 
-def _argument_bytes(function: Any) -> int:
-    """Bytes of all tensors that a kernel is given, its destinations among them; a free size counts as assumed."""
-    kinds = ir.FunctionType(ir.TypeAttr(function.attributes["function_type"]).value).inputs
-    tensors = [kind for kind in kinds if isinstance(kind, ir.RankedTensorType)]
-    return sum(prod(_size(t, d) for d in range(t.rank)) * dtype_bytes(str(t.element_type)) for t in tensors)
+def _argument_bytes(untiled: Untiled) -> int:
+    """Bytes of a kernel's tensors that it moves, destinations among them; a free size counts as assumed. Of a tensor
+    that elements are picked from, these."""
+    total = 0
+    for argument in kernel.block_of(untiled.function).arguments:
+        if isinstance(argument.type, ir.RankedTensorType):
+            users = [use.owner.operation for use in argument.uses]
+            picks = [op for op in users if op.name == "tensor.extract"]
+            whole = _tensor_bytes(argument.type)
+            picked = sum(_points(op.parent.operation, untiled) for op in picks) * dtype_bytes(dtype(argument))
+            total += min(whole, picked) if picks and len(picks) == len(users) else whole
+    return total
 
 
-def _size(tensor: Any, dim: int) -> int:
-    return ASSUMED if tensor.is_dynamic_dim(dim) else int(tensor.get_dim_size(dim))
+def _tensor_bytes(kind: Any) -> int:
+    sizes = [ASSUMED if kind.is_dynamic_dim(d) else int(kind.get_dim_size(d)) for d in range(kind.rank)]
+    return prod(sizes) * dtype_bytes(str(kind.element_type))
 
 
-def _outer(device: Device, moved: int) -> float:
+def _points(op: Any, untiled: Untiled) -> int:
+    """How often the body of an operation runs."""
+    return prod(extent(untiled.dims, d) for d in untiled.dims.loops[op].dims) if op in untiled.dims.loops else 1
+
+
+def _outer_seconds(device: Device, moved: int) -> float:
     """Seconds for bytes to come once from the smallest memory that holds them all."""
-    seconds = 0.0
-    for level in device.memories():
-        bandwidth = device.level_bandwidth(level.name)
-        if bandwidth and (level.size is None or level.size * device.instances(level.name) >= moved):
-            seconds = moved / bandwidth
-    return seconds
+    bandwidth = device.level_bandwidth(_holding(device, moved))
+    return moved / bandwidth if bandwidth else 0.0
+
+
+def _holding(device: Device, size: int) -> str:
+    """The smallest memory, of those whose bandwidth is known, that holds so many bytes; else the outermost."""
+    memories = device.memories()
+    able = [
+        level.name
+        for level in memories
+        if level.bandwidth and (level.size is None or level.size * device.instances(level.name) >= size)
+    ]
+    return able[-1] if able else memories[0].name

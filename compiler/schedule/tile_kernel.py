@@ -3,47 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from torch_mlir import ir
 
 from stratagem.compiler.schedule import kernel
-from stratagem.compiler.schedule.assign import main_op, working_dtype
 from stratagem.compiler.schedule.chosen import take_choice
-from stratagem.compiler.schedule.contraction import contraction_shape
 from stratagem.compiler.schedule.contraction_tiles import choose_contraction_tiles, with_held
-from stratagem.compiler.schedule.cost import ContractionShape
-from stratagem.compiler.schedule.dims import KernelDims, analyse
+from stratagem.compiler.schedule.dims import KernelDims
+from stratagem.compiler.schedule.estimate import record_estimate
 from stratagem.compiler.schedule.footprint import extent, footprints
 from stratagem.compiler.schedule.forall import Tiling, tile_to_forall
-from stratagem.compiler.schedule.frames import Frame, frame_of, without_frame, write_frame
+from stratagem.compiler.schedule.frames import write_frame
 from stratagem.compiler.schedule.machine import TileTarget, tile_target
 from stratagem.compiler.schedule.materialize import Stage
 from stratagem.compiler.schedule.pieces import is_pieces, side_tiles, tile_pieces
 from stratagem.compiler.schedule.structured import dtype
 from stratagem.compiler.schedule.tiles import Choice, choose_row_tiles, outer_sizes
+from stratagem.compiler.schedule.untiled import Untiled, read_untiled, repeated_dims
 from stratagem.hwmodels import Device
-
-
-@dataclass(frozen=True)
-class Untiled:
-    """A kernel that can be tiled: its ops without the frame around them, their dimensions, and what it is tiled for."""
-
-    function: Any
-    ops: list[Any]
-    framed: Frame | None
-    dims: KernelDims
-    device: Device
-    target: TileTarget
-
-    @property
-    def shape(self) -> ContractionShape | None:
-        """The roles of its dimensions, where the kernel is one contraction and all that follows its tiles."""
-        anchors = kernel.contractions(self.ops)
-        if len(anchors) == 1 and set(self.dims.common) >= set(_output_dims(anchors[0], self.dims)):
-            return contraction_shape(anchors[0], self.dims)
-        return None
 
 
 def tile_kernel(function: Any, devices: Mapping[str, Device]) -> None:
@@ -67,19 +46,8 @@ def tile_kernel(function: Any, devices: Mapping[str, Device]) -> None:
     if (shape := untiled.shape) is not None:
         choice = with_held(choice, shape, untiled.target)
     _claim_bytes(function, untiled.dims, choice, untiled.target)
+    record_estimate(untiled, choice)
     _rewrite(untiled, choice)
-
-
-def read_untiled(function: Any, device: Device) -> Untiled | None:
-    """The kernel with its dimensions; None where nothing in it can run in parallel."""
-    ops = kernel.body_ops(function)
-    framed = frame_of(ops)
-    ops = without_frame(ops)
-    dims = analyse(ops)
-    if not dims.common or not device.groups() or 0 in dims.extents.values():
-        return None
-    target = tile_target(device, kernel.claim(function)["function"], working_dtype(main_op(ops)))
-    return Untiled(function, ops, framed, dims, device, target)
 
 
 def choose(untiled: Untiled) -> Choice:
@@ -87,24 +55,6 @@ def choose(untiled: Untiled) -> Choice:
     if (shape := untiled.shape) is not None:
         return choose_contraction_tiles(untiled.dims, shape, untiled.target)
     return choose_row_tiles(untiled.dims, untiled.target, repeated_dims(untiled))
-
-
-def repeated_dims(untiled: Untiled) -> set[int]:
-    """Dimensions along which contractions inside the kernel share nothing."""
-    return {d for op in kernel.contractions(untiled.ops) for d in _batch_dims(op, untiled.dims)}
-
-
-def _batch_dims(op: Any, dims: KernelDims) -> set[int]:
-    """Dimensions that both operands and the result of a contraction have."""
-    loops = dims.loops[op]
-    used = [{loops.dims[r.loop] for r in a if r is not None and r.loop is not None} for a in loops.accesses]
-    return set.intersection(*used)
-
-
-def _output_dims(op: Any, dims: KernelDims) -> list[int]:
-    loops = dims.loops[op]
-    out = {loops.dims[r.loop] for r in loops.accesses[2] if r is not None and r.loop is not None}
-    return [d for d in out if dims.extents[d] != 1]
 
 
 def _rewrite(untiled: Untiled, choice: Choice) -> None:

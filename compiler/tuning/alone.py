@@ -18,8 +18,8 @@ from stratagem.compiler.program import Program
 from stratagem.compiler.schedule import kernel
 from stratagem.compiler.schedule.alternatives import alternatives
 from stratagem.compiler.schedule.chosen import write_choice
-from stratagem.compiler.schedule.tile_kernel import Untiled, read_untiled
 from stratagem.compiler.schedule.tiles import Choice
+from stratagem.compiler.schedule.untiled import Untiled, read_untiled
 
 if TYPE_CHECKING:
     from stratagem.hwmodels import System
