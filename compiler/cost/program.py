@@ -1,0 +1,208 @@
+"""What one run of a compiled program costs, call by call, from its IR at level `device` and the hardware description.
+
+Seconds, their range and bytes by memory level are claims of the kernels (`device.seconds`, `device.traffic`), written
+when their tiles were chosen. A kernel without them, which one unit runs as one sequence, costs its operations at that
+unit's rate or its bytes from main memory, whichever takes longer. Energy is actions times energy (operations of the
+claimed unit, bytes of each level), and idle power for as long as the run takes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch_mlir import ir
+
+from stratagem.compiler.ir import find_function, functions, location_text, symbol_name, walk
+from stratagem.compiler.schedule import kernel
+from stratagem.compiler.schedule.assign import working_dtype
+from stratagem.compiler.schedule.cost import Seconds
+from stratagem.compiler.schedule.estimate import SECONDS, TRAFFIC
+from stratagem.hwmodels import Device, Provenance, System, least_trusted
+from stratagem.hwmodels.scaled import changeable
+from stratagem.hwmodels.trust import UNKNOWN
+
+WORK = "device.work"
+
+
+@dataclass(frozen=True)
+class CallCost:
+    """One call of a kernel.
+
+    Attributes:
+        kernel, function, device, unit: names. location: of the model's operation. seconds: split by what takes them;
+        low, high: ends of their total's range. operations: None where they do not follow from sizes. traffic: level ->
+        bytes. joules: unit or level -> J, as far as the description gives energies.
+    """
+
+    kernel: str
+    function: str
+    device: str
+    unit: str
+    location: str
+    seconds: Seconds
+    low: float
+    high: float
+    operations: int | None = None
+    traffic: Mapping[str, int] = field(default_factory=dict)
+    joules: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ProgramCost:
+    """One run: its calls in order, and what none of them can be blamed for.
+
+    Attributes:
+        idle: W that the devices draw doing nothing; None where a description does not say. weakest: key and origin of
+        the least trusted number that times rest on.
+    """
+
+    calls: tuple[CallCost, ...]
+    idle: float | None
+    weakest: tuple[str, Provenance]
+
+    @property
+    def seconds(self) -> float:
+        """Kernels run one after the other."""
+        return sum(call.seconds.total for call in self.calls)
+
+    @property
+    def low(self) -> float:
+        return sum(call.low for call in self.calls)
+
+    @property
+    def high(self) -> float:
+        return sum(call.high for call in self.calls)
+
+    @property
+    def joules(self) -> float | None:
+        """Of actions and of idling; None where the idle power is not given."""
+        if self.idle is None:
+            return None
+        return self.idle * self.seconds + sum(sum(call.joules.values()) for call in self.calls)
+
+    def traffic(self) -> dict[str, int]:
+        """Level -> bytes of the whole run."""
+        return _added(call.traffic for call in self.calls)
+
+    def joules_by(self) -> dict[str, float]:
+        """Unit or level -> J of the whole run, idling apart."""
+        return _added(call.joules for call in self.calls)
+
+
+def program_cost(module: Any, machine: System) -> ProgramCost:
+    """Costs a program of one rank at level `device` or `system`; what loops repeat counts once.
+
+    Raises KeyError for a kernel of a device that the system does not have.
+    """
+    devices = {member.device.name: member.device for member in machine.members.values()}
+    kernels = {symbol_name(f): f for f in functions(module) if symbol_name(f) != "main"}
+    calls = []
+    for op in walk(find_function(module, "main")):
+        if op.name == "func.call":
+            name = ir.FlatSymbolRefAttr(op.attributes["callee"]).value
+            calls.append(_call(kernels[name], location_text(op), devices))
+    used = [devices[name] for name in dict.fromkeys(call.device for call in calls)] or list(devices.values())
+    watts = [device.power.idle for device in used]
+    idle = None if None in watts else sum(w for w in watts if w is not None)
+    return ProgramCost(tuple(calls), idle, _weakest(used, calls))
+
+
+def _call(function: Any, location: str, devices: Mapping[str, Device]) -> CallCost:
+    claim = kernel.claim(function)
+    device, operations = devices[claim["class"]], _operations(function)
+    seconds, low, high = _claimed(function) or _sequential(function, device, operations)
+    traffic = _numbers(function, TRAFFIC)
+    return CallCost(
+        symbol_name(function),
+        claim["function"],
+        device.name,
+        claim.get("unit", ""),
+        location,
+        seconds,
+        low,
+        high,
+        operations,
+        {level: int(n) for level, n in traffic.items()},
+        dict(_joules(device, claim.get("unit", ""), _dtype(function), operations, traffic)),
+    )
+
+
+def _claimed(function: Any) -> tuple[Seconds, float, float] | None:
+    found = _numbers(function, SECONDS)
+    if not found:
+        return None
+    return Seconds(found["compute"], found["memory"], found["wait"]), found["low"], found["high"]
+
+
+def _sequential(function: Any, device: Device, operations: int | None) -> tuple[Seconds, float, float]:
+    """One unit, no tiles: no range is known."""
+    moved = _numbers(function, WORK).get("bytes", 0.0)
+    bandwidth = next((device.level_bandwidth(m.name) for m in device.memories() if m.bandwidth), None)
+    rate = max((unit.rate.get(_dtype(function), 0.0) for unit in device.units), default=0.0)
+    seconds = Seconds(
+        (operations or 0) / rate if rate else 0.0, moved / bandwidth if bandwidth else 0.0, device.launch or 0.0
+    )
+    return seconds, seconds.total, seconds.total
+
+
+def _joules(
+    device: Device, unit: str, dtype: str, operations: int | None, traffic: Mapping[str, float]
+) -> Iterator[tuple[str, float]]:
+    for one in device.units:
+        if one.name == unit and dtype in one.energy and operations:
+            yield unit, operations * one.energy[dtype]
+    for level in device.memories():
+        if level.energy is not None and traffic.get(level.name):
+            yield level.name, traffic[level.name] * level.energy
+
+
+def _weakest(devices: list[Device], calls: list[CallCost]) -> tuple[str, Provenance]:
+    """Of the numbers that times rest on: rates of units that compute, bandwidths of levels that give, the launch."""
+    found = []
+    for device in devices:
+        mine = [call for call in calls if call.device == device.name]
+        units = {f"units.{call.unit}." for call in mine}
+        levels = {f"levels.{name}." for call in mine for name in call.traffic}
+        for path in changeable(device):
+            if path == "launch" or path.startswith((*units, *levels)):
+                found.append((f"{device.name}: {path}", device.trust(path)))
+    if not found:
+        return "nothing", UNKNOWN
+    worst = least_trusted(origin for _, origin in found)
+    return next((key, origin) for key, origin in found if origin == worst)
+
+
+def _operations(function: Any) -> int | None:
+    found = _numbers(function, WORK).get("operations")
+    return None if found is None else int(found)
+
+
+def _dtype(function: Any) -> str:
+    """The element type that the kernel's first contraction, or else its first operation, works on."""
+    ops = [op for op in walk(function) if op.name == "linalg.generic"]
+    main = next(
+        (op for op in ops if len(op.operands) == 3 and "reduction" in str(op.attributes["iterator_types"])), None
+    )
+    return working_dtype(main or ops[0]) if ops else "f32"
+
+
+def _numbers(function: Any, name: str) -> dict[str, float]:
+    """The numeric entries of an attribute; empty where it is not there."""
+    if name not in function.attributes:
+        return {}
+    found = {}
+    for entry in ir.DictAttr(function.attributes[name]):
+        value = entry.attr.maybe_downcast()
+        if isinstance(value, ir.IntegerAttr | ir.FloatAttr):
+            found[entry.name] = float(value.value)
+    return found
+
+
+def _added(tables: Any) -> dict[str, Any]:
+    total: dict[str, Any] = {}
+    for table in tables:
+        for key, value in table.items():
+            total[key] = total.get(key, 0) + value
+    return total
