@@ -13,6 +13,7 @@ from collections.abc import Collection, Sequence
 import numpy as np
 
 from stratagem.compiler.interpreter.domains.base import Domain, clamp_to_integer, representable
+from stratagem.compiler.interpreter.domains.exactness import computed_exactly
 from stratagem.compiler.interpreter.domains.floats import Float64, compare_numbers
 from stratagem.compiler.interpreter.domains.functions import FUNCTIONS, REDUCERS, ULPS
 from stratagem.compiler.interpreter.domains.propagation import PROPAGATED, known_zero
@@ -57,7 +58,8 @@ class RoundingBound(Domain):
     def apply(self, function: str, element: str, *operands: Value) -> Value:
         v = FUNCTIONS[function](*(operand[0] for operand in operands))
         propagated = PROPAGATED[function](v, *operands)
-        return v, self._rounded(v, propagated, element, self._ulps.get(function, 0.0), operands)
+        exact = None if element != "f64" else computed_exactly(function, [operand[0] for operand in operands], v)
+        return v, self._rounded(v, propagated, element, self._ulps.get(function, 0.0), operands, exact)
 
     def convert(self, value: Value, source: str, target: str) -> Value:
         if FLOATS[target].unit <= FLOATS[source].unit and FLOATS[target].largest >= FLOATS[source].largest:
@@ -144,15 +146,24 @@ class RoundingBound(Domain):
         total = count * self._unit(element)
         return total / (1.0 - total) if total < 0.5 else np.inf
 
-    def _rounded(self, v: Array, propagated: Array, element: str, ulps: float, operands: Sequence[Value]) -> Array:
-        """Adds one result's own rounding (an ulp is at most twice the unit roundoff) to what came in."""
+    def _rounded(
+        self,
+        v: Array,
+        propagated: Array,
+        element: str,
+        ulps: float,
+        operands: Sequence[Value],
+        exactly: Array | None = None,
+    ) -> Array:
+        """Adds one result's own rounding (an ulp is at most twice the unit roundoff) to what came in. `exactly`: where
+        this evaluation is exact; None where that is wherever the result is representable."""
         if not ulps:
             return _no_nan(propagated)
         scale = ulps if ulps <= 0.5 else ulps * self.slack
         e = propagated + 2.0 * scale * self._unit(element) * (np.abs(v) + propagated)
         e = e + np.where(v == 0.0, 0.0, FLOATS[element].tiny)
         if ulps <= 0.5 and np.any(propagated == 0.0):  # rounded correctly: exact where the result is representable
-            exact = np.asarray(v).astype(storage(element)).astype(np.float64) == v
+            exact = np.asarray(v).astype(storage(element)).astype(np.float64) == v if exactly is None else exactly
             e = np.where(exact & (propagated == 0.0) & (np.abs(v) >= FLOATS[element].tiny), 0.0, e)
         return self._checked(v, e, element, operands)
 
@@ -179,7 +190,12 @@ class RoundingBound(Domain):
     def _product(self, element: str, value: Value, axes: tuple[int, ...], init: Value, count: int) -> Value:
         v = value[0].prod(axis=axes) * init[0]
         largest = (np.abs(value[0]) + value[1]).prod(axis=axes) * (np.abs(init[0]) + init[1])
-        e = (largest - np.abs(v)) + self._gamma(count + 1, element) * largest + count * FLOATS[element].tiny
+        # In some order, all factors above one come first: then they may overflow, and enlarge what underflowed.
+        reach = np.maximum(np.abs(value[0]) + value[1], 1.0).prod(axis=axes) * np.maximum(
+            np.abs(init[0]) + init[1], 1.0
+        )
+        e = (largest - np.abs(v)) + self._gamma(count + 1, element) * largest + count * FLOATS[element].tiny * reach
+        e = np.where(reach > FLOATS[element].largest, np.inf, e)
         return v, self._checked(v, e, element, (value, init))
 
 
