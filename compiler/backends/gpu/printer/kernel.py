@@ -103,6 +103,7 @@ class KernelPrinter:
                 location=location_text(self.function),
             )
         helpers = set().union(*(w.helpers for w in self.writers))
+        helpers |= {inner for inner in HELPERS if any(f"{inner}(" in HELPERS[h] for h in helpers)}
         parts = [HEADER, *(HELPERS[h] for h in HELPERS if h in helpers), *(w.source() for w in self.writers)]
         plan = KernelPlan(self.name, tuple(self.arguments), tuple(self._all_scratch()), tuple(self.launches))
         return PrintedKernel("\n\n".join(parts), plan)
