@@ -66,7 +66,9 @@ def read_from_frames(block: Any) -> None:
     for op in [view.operation for view in block.operations]:
         if not is_frame(op):
             continue
-        value, (low, _) = op.operands[0], pad_amounts(op)
+        value, (low, high) = op.operands[0], pad_amounts(op)
+        if any(not before and after for before, after in zip(low, high, strict=True)):
+            continue  # a subscript that is a loop alone would say that the loop covers the padding, too
         readers = [user for use in value.uses if (user := use.owner.operation) != op]
         if not readers or not all(_can_shift(reader, value, low) for reader in readers):
             continue

@@ -157,6 +157,29 @@ def test_operands_of_a_topk_that_start_from_one_empty_tensor() -> None:
     assert result.tolist() == [-2, 4, 5]
 
 
+@pytest.mark.parametrize("low, high", [((2, 0), (0, 3)), ((1, 1), (1, 1)), ((1, 0), (0, 0)), ((0, 2), (0, 0))])
+def test_a_tensor_that_is_padded_and_read(low: tuple[int, int], high: tuple[int, int]) -> None:
+    rows, columns = 5 + low[0] + high[0], 7 + low[1] + high[1]
+    body = f"""
+    %zero = arith.constant 0.0 : f32
+    %e = tensor.empty() : tensor<5x7xf32>
+    %v = linalg.generic {{indexing_maps = [affine_map<(d0, d1) -> (d0, d1)>, affine_map<(d0, d1) -> (d0, d1)>],
+        iterator_types = ["parallel", "parallel"]}} ins(%x : tensor<5x7xf32>) outs(%e : tensor<5x7xf32>) {{
+    ^bb0(%a: f32, %o: f32):
+      %s = arith.addf %a, %a : f32
+      linalg.yield %s : f32
+    }} -> tensor<5x7xf32>
+    %p = tensor.pad %v low[{low[0]}, {low[1]}] high[{high[0]}, {high[1]}] {{
+    ^bb0(%i: index, %j: index):
+      tensor.yield %zero : f32
+    }} : tensor<5x7xf32> to tensor<{rows}x{columns}xf32>
+    %r = linalg.add ins(%v, %x : tensor<5x7xf32>, tensor<5x7xf32>) outs(%e : tensor<5x7xf32>) -> tensor<5x7xf32>
+    return %p, %r : tensor<{rows}x{columns}xf32>, tensor<5x7xf32>"""
+    signature = f"""(%x: tensor<5x7xf32> {{model.input = "x"}})
+        -> (tensor<{rows}x{columns}xf32> {{model.output = "y"}}, tensor<5x7xf32> {{model.output = "z"}})"""
+    check(module(signature, body), {"x": np.arange(35, dtype=np.float32).reshape(5, 7)})
+
+
 def test_a_folded_parameter_of_rank_0_stays_one() -> None:
     body = """
     %e = tensor.empty() : tensor<f32>

@@ -85,9 +85,9 @@ def test_arithmetic(interpreter: CheckedInterpreter, name: str) -> None:
 
 @pytest.mark.parametrize("name", [name for name in ARITHMETIC if name.startswith("math.")])
 def test_functions_in_f64(interpreter: CheckedInterpreter, name: str) -> None:
-    operands = ", ".join(f"%{n}v" for n in "xyz"[: 3 if name in TERNARY else 1])
-    kind = "i64" if name == "math.absi" else "f64"
-    check(interpreter, f"%v = {name} {operands} : {kind}", [kind] * (3 if name in TERNARY else 1), kind, name in POSITIVE)
+    count, kind = 3 if name in TERNARY else 1, "i64" if name == "math.absi" else "f64"
+    operands = ", ".join(f"%{n}v" for n in "xyz"[:count])
+    check(interpreter, f"%v = {name} {operands} : {kind}", [kind] * count, kind, name in POSITIVE)
 
 
 def one_with_many(predicate: str) -> str:
