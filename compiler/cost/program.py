@@ -18,7 +18,7 @@ from stratagem.compiler.ir import find_function, functions, location_text, symbo
 from stratagem.compiler.schedule import kernel
 from stratagem.compiler.schedule.assign import working_dtype
 from stratagem.compiler.schedule.cost import Seconds
-from stratagem.compiler.schedule.estimate import SECONDS, TRAFFIC
+from stratagem.compiler.schedule.estimate import TRAFFIC, Estimate, read_estimate, read_numbers
 from stratagem.hwmodels import Device, Provenance, System, least_trusted
 from stratagem.hwmodels.scaled import changeable
 from stratagem.hwmodels.trust import UNKNOWN
@@ -112,39 +112,32 @@ def program_cost(module: Any, machine: System) -> ProgramCost:
 def _call(function: Any, location: str, devices: Mapping[str, Device]) -> CallCost:
     claim = kernel.claim(function)
     device, operations = devices[claim["class"]], _operations(function)
-    seconds, low, high = _claimed(function) or _sequential(function, device, operations)
-    traffic = _numbers(function, TRAFFIC)
+    estimate = read_estimate(function) or _sequential(function, device, operations)
+    traffic = read_numbers(function, TRAFFIC)
     return CallCost(
         symbol_name(function),
         claim["function"],
         device.name,
         claim.get("unit", ""),
         location,
-        seconds,
-        low,
-        high,
+        estimate.seconds,
+        estimate.low,
+        estimate.high,
         operations,
         {level: int(n) for level, n in traffic.items()},
         dict(_joules(device, claim.get("unit", ""), _dtype(function), operations, traffic)),
     )
 
 
-def _claimed(function: Any) -> tuple[Seconds, float, float] | None:
-    found = _numbers(function, SECONDS)
-    if not found:
-        return None
-    return Seconds(found["compute"], found["memory"], found["wait"]), found["low"], found["high"]
-
-
-def _sequential(function: Any, device: Device, operations: int | None) -> tuple[Seconds, float, float]:
+def _sequential(function: Any, device: Device, operations: int | None) -> Estimate:
     """One unit, no tiles: no range is known."""
-    moved = _numbers(function, WORK).get("bytes", 0.0)
+    moved = read_numbers(function, WORK).get("bytes", 0.0)
     bandwidth = next((device.level_bandwidth(m.name) for m in device.memories() if m.bandwidth), None)
     rate = max((unit.rate.get(_dtype(function), 0.0) for unit in device.units), default=0.0)
     seconds = Seconds(
         (operations or 0) / rate if rate else 0.0, moved / bandwidth if bandwidth else 0.0, device.launch or 0.0
     )
-    return seconds, seconds.total, seconds.total
+    return Estimate(seconds, seconds.total, seconds.total)
 
 
 def _joules(
@@ -175,7 +168,7 @@ def _weakest(devices: list[Device], calls: list[CallCost]) -> tuple[str, Provena
 
 
 def _operations(function: Any) -> int | None:
-    found = _numbers(function, WORK).get("operations")
+    found = read_numbers(function, WORK).get("operations")
     return None if found is None else int(found)
 
 
@@ -186,18 +179,6 @@ def _dtype(function: Any) -> str:
         (op for op in ops if len(op.operands) == 3 and "reduction" in str(op.attributes["iterator_types"])), None
     )
     return working_dtype(main or ops[0]) if ops else "f32"
-
-
-def _numbers(function: Any, name: str) -> dict[str, float]:
-    """The numeric entries of an attribute; empty where it is not there."""
-    if name not in function.attributes:
-        return {}
-    found = {}
-    for entry in ir.DictAttr(function.attributes[name]):
-        value = entry.attr.maybe_downcast()
-        if isinstance(value, ir.IntegerAttr | ir.FloatAttr):
-            found[entry.name] = float(value.value)
-    return found
 
 
 def _added(tables: Any) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from torch_mlir import ir
 
 from stratagem.compiler.ir import symbol_name, walk
 from stratagem.compiler.schedule import kernel
+from stratagem.compiler.schedule.estimate import Estimate, read_estimate
 
 
 @dataclass(frozen=True)
@@ -30,8 +31,8 @@ class KernelSummary:
     """One kernel.
 
     `operations` and `bytes` are of one call, None when sizes are only known at run time. `claimed`: bytes
-    per unit and
-    memory level. `reason`: why it runs on the host instead of the target, empty otherwise.
+    per unit and memory level. `reason`: why it runs on the host instead of the target, empty otherwise. `estimate`: of
+    one call, None for free sizes and what is not tiled.
     """
 
     name: str
@@ -44,6 +45,7 @@ class KernelSummary:
     bytes: int | None
     claimed: dict[str, int]
     reason: str
+    estimate: Estimate | None = None
 
     def __str__(self) -> str:
         place = f"{self.device}/{self.unit}" if self.unit else self.device
@@ -83,6 +85,7 @@ def _summary(function: Any, calls: int) -> KernelSummary:
         bytes=work.get("bytes"),
         claimed=_integers(function, "device.bytes"),
         reason=claim.get("reason", ""),
+        estimate=read_estimate(function),
     )
 
 

@@ -66,6 +66,7 @@ class KernelFacts:
             "operations": s.operations,
             "bytes": s.bytes,
             "claimed": s.claimed,
+            "estimated": s.estimate.to_json() if s.estimate else None,
             "code": dict(self.code),
             **({"measured": {**self.measured.to_json(), "share": self.share}} if self.measured else {}),
         }
@@ -83,6 +84,7 @@ class KernelFacts:
             ("claims", ", ".join(f"{_short(n)}B in {level}" for level, n in s.claimed.items())),
             ("could run on", ", ".join(c for c in self.candidates if c != place)),
             ("because", s.reason),
+            ("estimated", str(s.estimate) if s.estimate else ""),
             ("measured", f"{self.measured}, {self.share:.1%} of all kernels" if self.measured else ""),
             ("code", self._emitted()),
             *(("", line) for line in _fact_lines(self.code)),
