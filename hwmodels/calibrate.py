@@ -55,6 +55,7 @@ def build_calibration(record: CalibrationFile, root: Node, device: Device) -> Ca
             entry.level: LevelSample(
                 origins.number(entry.bandwidth, "levels", n, "bandwidth"),
                 origins.number(entry.latency, "levels", n, "latency"),
+                int(origins.number(entry.size, "levels", n, "size") or 0) or None,
             )
             for n, entry in enumerate(record.levels)
         },
@@ -114,6 +115,8 @@ def calibrated(device: Device, calibration: Calibration) -> Device:
         if sample.bandwidth is not None:  # the file tells all pieces together, a description one of them
             one = f"{sample.bandwidth / device.instances(entry['name'])!r} B/s"
             entry["bandwidth"] = inward(entry.get("bandwidth"), measured(one, calibration))
+        if sample.size is not None:
+            entry["size"] = measured(f"{sample.size // device.instances(entry['name'])} B", calibration)
         if sample.latency is not None:
             entry["latency"] = inward(entry.get("latency"), measured(f"{sample.latency!r} s", calibration))
     for entry in document["units"]:

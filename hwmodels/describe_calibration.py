@@ -27,9 +27,9 @@ def calibration_lines(calibration: Calibration) -> Iterator[str]:
     if calibration.scaling:
         yield "speed over one thread: " + ", ".join(f"{n}: {gain:.3g}" for n, gain in calibration.scaling.items())
     if calibration.levels:
-        rows: Rows = [("level", "bandwidth of all", "latency")]
+        rows: Rows = [("level", "bandwidth of all", "latency", "size of all")]
         rows += [
-            (name, shown(level.bandwidth, "B/s"), shown(level.latency, "s"))
+            (name, shown(level.bandwidth, "B/s"), shown(level.latency, "s"), shown(level.size, "B"))
             for name, level in calibration.levels.items()
         ]
         yield ""

@@ -2,28 +2,32 @@
 
 Seconds, their range and bytes by memory level are claims of the kernels (`device.seconds`, `device.traffic`), written
 when their tiles were chosen. A kernel without them, which one unit runs as one sequence, costs its operations at that
-unit's rate or its bytes from main memory, whichever takes longer. Energy is actions times energy (operations of the
-claimed unit, bytes of each level), and idle power for as long as the run takes.
+unit's rate or its bytes from main memory, whichever takes longer. Weights that together fit no cache come from where
+all of them lie: between two reads of one lie all others. Energy is actions times energy (operations of the claimed
+unit, bytes of each level), and idle power for as long as the run takes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from math import prod
 from typing import Any
 
 from torch_mlir import ir
 
-from stratagem.compiler.ir import find_function, functions, location_text, symbol_name, walk
+from stratagem.compiler.ir import argument_attributes, find_function, functions, location_text, symbol_name, walk
 from stratagem.compiler.schedule import kernel
 from stratagem.compiler.schedule.assign import working_dtype
 from stratagem.compiler.schedule.cost import Seconds
-from stratagem.compiler.schedule.estimate import TRAFFIC, Estimate, read_estimate, read_numbers
+from stratagem.compiler.schedule.estimate import TRAFFIC, Estimate, holding_level, read_estimate, read_numbers
+from stratagem.compiler.schedule.structured import dtype_bytes, owner
 from stratagem.hwmodels import Device, Provenance, System, least_trusted
 from stratagem.hwmodels.scaled import changeable
 from stratagem.hwmodels.trust import UNKNOWN
 
 WORK = "device.work"
+VIEWS = ("tensor.collapse_shape", "tensor.expand_shape", "tensor.cast", "tensor.extract_slice")
 
 
 @dataclass(frozen=True)
@@ -98,15 +102,53 @@ def program_cost(module: Any, machine: System) -> ProgramCost:
     """
     devices = {member.device.name: member.device for member in machine.members.values()}
     kernels = {symbol_name(f): f for f in functions(module) if symbol_name(f) != "main"}
-    calls = []
-    for op in walk(find_function(module, "main")):
+    main = find_function(module, "main")
+    parameters = _parameters(main)
+    total, calls = sum(_bytes(value) for value in parameters), []
+    for op in walk(main):
         if op.name == "func.call":
             name = ir.FlatSymbolRefAttr(op.attributes["callee"]).value
-            calls.append(_call(kernels[name], location_text(op), devices))
+            read = sum(_bytes(source) for source in {_source(value) for value in op.operands} & parameters)
+            calls.append(_streamed(_call(kernels[name], location_text(op), devices), devices, read, total))
     used = [devices[name] for name in dict.fromkeys(call.device for call in calls)] or list(devices.values())
     watts = [device.power.idle for device in used]
     idle = None if None in watts else sum(w for w in watts if w is not None)
     return ProgramCost(tuple(calls), idle, _weakest(used, calls))
+
+
+def _parameters(main: Any) -> set[Any]:
+    """Arguments of the program that are stored with it."""
+    flags = argument_attributes(main, "model.param")
+    return {argument for argument, flag in zip(kernel.block_of(main).arguments, flags, strict=True) if flag is not None}
+
+
+def _source(value: Any) -> Any:
+    """What a value is a view of."""
+    while (op := owner(value)) is not None and op.name in VIEWS:
+        value = op.operands[0]
+    return value
+
+
+def _bytes(value: Any) -> int:
+    if not isinstance(value.type, ir.RankedTensorType) or not value.type.has_static_shape:
+        return 0
+    return int(prod(value.type.shape)) * dtype_bytes(str(value.type.element_type))
+
+
+def _streamed(call: CallCost, devices: Mapping[str, Device], read: int, total: int) -> CallCost:
+    """The call, with the bytes of weights that it reads coming from the memory that holds all weights."""
+    device = devices[call.device]
+    level = holding_level(device, total)
+    bandwidth = device.level_bandwidth(level)
+    if not read or not bandwidth or not call.traffic:
+        return call
+    slower = replace(call.seconds, memory=max(call.seconds.memory, read / bandwidth))
+    gap = slower.total - call.seconds.total
+    names = [memory.name for memory in device.memories()]
+    least = {name: max(call.traffic.get(name, 0), read) for name in names[names.index(level) :]}
+    traffic = {**call.traffic, **least}
+    joules = {**call.joules, **dict(_moving(device, traffic))}
+    return replace(call, seconds=slower, low=call.low + gap, high=call.high + gap, traffic=traffic, joules=joules)
 
 
 def _call(function: Any, location: str, devices: Mapping[str, Device]) -> CallCost:
@@ -146,6 +188,11 @@ def _joules(
     for one in device.units:
         if one.name == unit and dtype in one.energy and operations:
             yield unit, operations * one.energy[dtype]
+    yield from _moving(device, traffic)
+
+
+def _moving(device: Device, traffic: Mapping[str, float]) -> Iterator[tuple[str, float]]:
+    """Level -> J of its bytes, where its energy is given."""
     for level in device.memories():
         if level.energy is not None and traffic.get(level.name):
             yield level.name, traffic[level.name] * level.energy

@@ -16,6 +16,10 @@ from stratagem.hwmodels import Device, Level
 Tell = Callable[[str], None]
 BEYOND = 8
 """The working set of main memory is this many times the last cache."""
+LARGER = (1.25, 1.5, 2.0, 2.5, 3.0, 4.0)
+"""Sizes of the last cache that are tried, in multiples of what the system says."""
+ENOUGH = 0.5
+"""Part of its bandwidth that a cache must keep for a working set to count as held."""
 LARGEST = 1 << 29
 """Bytes of a working set at most, all threads together."""
 
@@ -25,13 +29,15 @@ class Found:
     """Measurements in base units.
 
     Attributes:
-        units: (unit, dtype) -> op/s of the device. bandwidth, latency: by level. launch: seconds.
+        units: (unit, dtype) -> op/s of the device. bandwidth, latency: by level. size: of levels that hold more than
+        they are said to. launch: seconds.
         scaling: threads -> speed over one. samples: lines of `samples`.
     """
 
     units: dict[tuple[str, str], float] = field(default_factory=dict)
     bandwidth: dict[str, float] = field(default_factory=dict)
     latency: dict[str, float] = field(default_factory=dict)
+    size: dict[str, int] = field(default_factory=dict)
     launch: float = 0.0
     scaling: dict[int, float] = field(default_factory=dict)
     samples: list[kernels.Share] = field(default_factory=list)
@@ -98,6 +104,21 @@ class _Probe:
             self.found.bandwidth[level.name] = self._read_rate(total // self.threads)
             one = level.size // 2 if level.kind == "cache" and level.size else total
             self.found.latency[level.name] = self._latency(one, level.granule)
+        self._last_cache()
+
+    def _last_cache(self) -> None:
+        """How much the outermost cache holds: where a machine is shared or divided, it is seldom what it says."""
+        shared = [m for m in self.device.memories() if m.kind == "cache" and m.size]
+        if not shared:
+            return
+        level, pieces = shared[0], self.device.instances(shared[0].name)
+        self.tell(f"size of {level.name}")
+        least = ENOUGH * self.found.bandwidth[level.name]
+        for times in LARGER:
+            total = int(times * (level.size or 0) * pieces)
+            if total > LARGEST or self._read_rate(total // self.threads) < least:
+                break
+            self.found.size[level.name] = total
 
     def kernels(self) -> None:
         """What the compiler's own kernels reach."""

@@ -72,7 +72,12 @@ def calibration_document(device: Device, found: Found) -> dict[str, object]:
             {"unit": unit, "dtype": dtype, "rate": _text(rate, "op/s")} for (unit, dtype), rate in found.units.items()
         ],
         "levels": [
-            {"level": name, "bandwidth": _text(rate, "B/s"), "latency": _text(found.latency[name], "s")}
+            {
+                "level": name,
+                "bandwidth": _text(rate, "B/s"),
+                "latency": _text(found.latency[name], "s"),
+                **({"size": f"{found.size[name]} B"} if name in found.size else {}),
+            }
             for name, rate in found.bandwidth.items()
         ],
         "scaling": [{"threads": n, "speedup": _number(gain)} for n, gain in sorted(found.scaling.items())],

@@ -109,7 +109,7 @@ def estimate_traffic(untiled: Untiled, choice: Choice) -> dict[str, float]:
         far, shared = (near if held > target.near else compulsory), (near if held > target.far else compulsory)
     found = {target.far_level: far, target.near_level: near}
     outside = memories[: memories.index(target.far_level)]
-    holds = _holding(device, compulsory)
+    holds = holding_level(device, compulsory)
     for name in reversed(outside):
         found[name] = max(shared, compulsory) if name == outside[-1] else compulsory
         if memories.index(name) <= memories.index(holds):
@@ -195,11 +195,11 @@ def _points(op: Any, untiled: Untiled) -> int:
 
 def _outer_seconds(device: Device, moved: int) -> float:
     """Seconds for bytes to come once from the smallest memory that holds them all."""
-    bandwidth = device.level_bandwidth(_holding(device, moved))
+    bandwidth = device.level_bandwidth(holding_level(device, moved))
     return moved / bandwidth if bandwidth else 0.0
 
 
-def _holding(device: Device, size: int) -> str:
+def holding_level(device: Device, size: int) -> str:
     """The smallest memory, of those whose bandwidth is known, that holds so many bytes; else the outermost."""
     memories = device.memories()
     able = [

@@ -36,10 +36,11 @@ class Sample:
 
 @dataclass(frozen=True)
 class LevelSample:
-    """B/s of all pieces of a memory level together, and seconds of latency."""
+    """B/s of all pieces of a memory level together, seconds of latency, and bytes of all pieces together."""
 
     bandwidth: float | None = None
     latency: float | None = None
+    size: int | None = None
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from stratagem.hwmodels.schema.base import (
     Rate,
     Ratio,
     Record,
+    Size,
 )
 from stratagem.hwmodels.schema.source import SourceEntry
 
@@ -39,6 +40,7 @@ class LevelSampleEntry(Record):
     level: Name
     bandwidth: Bandwidth | None = None
     latency: Latency | None = None
+    size: Size | None = Field(None, description="working set up to which it keeps that bandwidth")
 
 
 class UnitSampleEntry(Record):
