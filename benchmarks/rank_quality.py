@@ -1,6 +1,6 @@
 """How well the cost model ranks tiles: random choices for ten kernels, measured here, against what it estimates.
 
-    python -m benchmarks.rank_quality [--schedules 20] [--threads N] [--seed N] [--json FILE]
+    python -m benchmarks.rank_quality [--schedules 28] [--threads N] [--seed N] [--json FILE]
 
 For each operator of `make bench` the kernel that takes longest is taken alone; tiles are drawn from all that fit. A
 choice and the compiler's own are timed in turns, and a time is the median ratio to the own one, so that a change of the
@@ -134,7 +134,7 @@ def all_together(rows: Sequence[Row]) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--schedules", type=int, default=20, metavar="N", help="of each kernel")
+    parser.add_argument("--schedules", type=int, default=28, metavar="N", help="of each kernel")
     parser.add_argument("--threads", type=int, default=0, metavar="N", help="0: one for each processor")
     parser.add_argument("--rows", default="", metavar="NAMES", help="some operators only")
     parser.add_argument("--seed", type=int, default=1)
