@@ -48,6 +48,7 @@ EXAMPLES = {
         "stratagem hw probe                                 # to standard output",
         "stratagem hw probe -o this-machine.yaml",
         "stratagem hw probe --measure                       # and what units, memories, kernels reach (20 s)",
+        "mpiexec -n 2 stratagem hw probe --links            # what messages between ranks take, as a system",
     ),
     "schema": ("stratagem hw schema > hw.schema.json",),
 }
@@ -241,10 +242,18 @@ def import_command(file: Path, name: str, devices: tuple[str, ...], output: Path
     show_default=True,
     help="With --measure: for each of some thirty figures.",
 )
-def probe_command(output: Path | None, measure: bool, seconds: float) -> None:
+@click.option(
+    "--links",
+    is_flag=True,
+    help="Under mpiexec: measure the links between the ranks, and write the system that they make up.",
+)
+def probe_command(output: Path | None, measure: bool, seconds: float, links: bool) -> None:
     """Describe this machine: cores, caches, vector width and clock, as its operating system tells them."""
     from stratagem.hwmodels.probe import probe_text
 
+    if links:
+        measure_ranks(output)
+        return
     if measure:
         measure_here(output, seconds)
         return
@@ -282,6 +291,23 @@ def measure_here(output: Path | None, seconds: float) -> None:
     click.echo(
         f"\nwrote {path}" + ("" if output else "; target 'cpu' uses it, delete it to go back to what is declared")
     )
+
+
+def measure_ranks(output: Path | None) -> None:
+    """Measures links over MPI; the first rank writes the system to `output`, or to standard output."""
+    from stratagem.api.compiling import load_target
+    from stratagem.compiler.probe.links import measure_links, system_text
+
+    hosts, found = measure_links()
+    if not found:  # another rank writes
+        return
+    machine = load_target("cpu")
+    text = system_text(machine.members[machine.host].device, hosts, found)
+    if output is None:
+        click.echo(text, nl=False)
+        return
+    output.write_text(text, encoding="utf-8")
+    click.echo(f"wrote {output}")
 
 
 @hw_group.command("schema", epilog=examples("schema"))
