@@ -157,7 +157,8 @@ class BodyPrinter:
     def _text(self, op: Any, operands: list[str]) -> str:
         name = op.name
         if name in table.ARITHMETIC:
-            text = table.ARITHMETIC[name](*operands)
+            forms = table.WIDE if str(op.results[0].type) == "f64" and name in table.WIDE else table.ARITHMETIC
+            text = forms[name](*operands)
             self.writer.helpers.update(h for h in table.HELPERS if text.startswith(f"{h}("))
             return text
         if name == "arith.select":

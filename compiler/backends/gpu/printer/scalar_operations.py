@@ -62,6 +62,12 @@ ARITHMETIC: dict[str, Template] = {
     "math.tanh": _call("_tanh"),
 }
 
+WIDE: dict[str, Template] = {
+    "math.expm1": _call("_expm1_f64"),
+    "math.tanh": _call("_tanh_f64"),
+}
+"""Forms for f64 of what the others are too short for."""
+
 _ORDERED = "({a} == {a}) & ({b} == {b})"
 _UNORDERED = "({a} != {a}) | ({b} != {b})"
 
@@ -112,10 +118,6 @@ HELPERS: dict[str, str] = {
     "_tanh": """\
 @triton.jit
 def _tanh(x):
-    if x.dtype == tl.float64:
-        d = _expm1(2.0 * tl.abs(x))
-        w = tl.where(tl.abs(x) > 20.0, 1.0, d / (d + 2.0))
-        return tl.where(x < 0, -w, w)
     e = tl.exp(-2.0 * tl.abs(x))
     t = (1.0 - e) / (1.0 + e)
     s = x * x
@@ -131,19 +133,32 @@ def _log1p(x):
     corrected = tl.log(u) * (x / tl.where(d == 0, 1.0, d))
     return tl.where(d == 0, x, tl.where(d == float("inf"), u, corrected))
 """,
-    # Where exp(x) - 1 would cancel, the Taylor series in Horner form up to x^10 (next term: 8e-10 at 0.7), in f64 up to
-    # x^18 (1e-19).
+    # Where exp(x) - 1 would cancel, the Taylor series in Horner form up to x^10 (next term: 8e-10 at 0.7).
     "_expm1": """\
 @triton.jit
 def _expm1(x):
     s = 1.0 / 8.0 * x * (1.0 + x / 9.0 * (1.0 + x / 10.0))
-    if x.dtype == tl.float64:
-        s = 1.0 / 15.0 * x * (1.0 + x / 16.0 * (1.0 + x / 17.0 * (1.0 + x / 18.0)))
-        s = 1.0 / 11.0 * x * (1.0 + x / 12.0 * (1.0 + x / 13.0 * (1.0 + x / 14.0 * (1.0 + s))))
-        s = 1.0 / 8.0 * x * (1.0 + x / 9.0 * (1.0 + x / 10.0 * (1.0 + s)))
     s = 1.0 / 5.0 * x * (1.0 + x / 6.0 * (1.0 + x / 7.0 * (1.0 + s)))
     near = x * (1.0 + x / 2.0 * (1.0 + x / 3.0 * (1.0 + x / 4.0 * (1.0 + s))))
     return tl.where(tl.abs(x) < 0.7, near, tl.exp(x) - 1.0)
+""",
+    # The same up to x^18 (1e-19).
+    "_expm1_f64": """\
+@triton.jit
+def _expm1_f64(x):
+    s = 1.0 / 15.0 * x * (1.0 + x / 16.0 * (1.0 + x / 17.0 * (1.0 + x / 18.0)))
+    s = 1.0 / 11.0 * x * (1.0 + x / 12.0 * (1.0 + x / 13.0 * (1.0 + x / 14.0 * (1.0 + s))))
+    s = 1.0 / 8.0 * x * (1.0 + x / 9.0 * (1.0 + x / 10.0 * (1.0 + s)))
+    s = 1.0 / 5.0 * x * (1.0 + x / 6.0 * (1.0 + x / 7.0 * (1.0 + s)))
+    near = x * (1.0 + x / 2.0 * (1.0 + x / 3.0 * (1.0 + x / 4.0 * (1.0 + s))))
+    return tl.where(tl.abs(x) < 0.7, near, tl.exp(x) - 1.0)
+""",
+    "_tanh_f64": """\
+@triton.jit
+def _tanh_f64(x):
+    d = _expm1_f64(2.0 * tl.abs(x))
+    w = tl.where(tl.abs(x) > 20.0, 1.0, d / (d + 2.0))
+    return tl.where(x < 0, -w, w)
 """,
     "_all": """\
 @triton.jit
