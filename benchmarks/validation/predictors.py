@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
+from benchmarks.validation import near_memory
 from stratagem.compiler.cost.device import device_model
 from stratagem.compiler.cost.figures import Figures
 from stratagem.compiler.cost.kernels import Kernels
@@ -66,5 +67,9 @@ PREDICTORS: Mapping[str, Predictor] = {
     "product-teraflops": product_teraflops,
     "training-seconds": training_seconds,
     "training-teraflops": training_teraflops,
+    "unit-from-milliseconds": near_memory.from_milliseconds,
+    "unit-kernel-milliseconds": near_memory.kernel_milliseconds,
+    "unit-loop-megacycles": near_memory.loop_megacycles,
+    "unit-to-milliseconds": near_memory.to_milliseconds,
 }
 """Name in a file of rows -> function."""

@@ -29,8 +29,9 @@ class DeviceFacts:
         granule, burst: least and greatest DMA transfer. host_granules: multiples for host copies to memory,
         scratch.
         read_latency, write_latency: cycles of a DMA before its bytes; dma_rate: bytes per cycle.
-        to_rate, from_rate, broadcast_rate: B/s of the host link; transfer_latency: seconds per transfer;
-            launch: seconds to start a program.
+        to_rate, from_rate, broadcast_rate: B/s of the host link, all units together; unit_to_rate, unit_from_rate:
+            B/s that one unit takes and gives at most; to_latency, from_latency: seconds per transfer; launch:
+            seconds to start a program.
         costs: instructions per operation, by name of operations.OPERATIONS; missing where unknown.
         uncertainty: relative error of the figures that times rest on, as the description states it.
     """
@@ -59,7 +60,10 @@ class DeviceFacts:
     to_rate: float = 0.0
     from_rate: float = 0.0
     broadcast_rate: float = 0.0
-    transfer_latency: float = 0.0
+    unit_to_rate: float = 0.0
+    unit_from_rate: float = 0.0
+    to_latency: float = 0.0
+    from_latency: float = 0.0
     launch: float = 0.0
     costs: Mapping[str, float] = field(default_factory=dict)
     uncertainty: float | None = None
@@ -88,8 +92,13 @@ class DeviceFacts:
         return "\n".join([*lines, "", "#endif", ""])
 
 
-def device_facts(device: Device) -> DeviceFacts:
-    """Reads `device`; HardwareError names the first thing that is missing or of the wrong kind."""
+def device_facts(device: Device, operand_bits: int | None = None) -> DeviceFacts:
+    """Reads `device`; HardwareError names the first thing that is missing or of the wrong kind.
+
+    Args:
+        operand_bits: bits of the smaller factor of products of integers, where the caller knows them: multiplying
+            takes a step for each. Without it a product costs what the description's rate says.
+    """
     groups = device.groups()
     if len(groups) < 2:
         raise HardwareError(
@@ -127,9 +136,12 @@ def device_facts(device: Device) -> DeviceFacts:
         to_rate=link.get("to_rate", 0.0),
         from_rate=link.get("from_rate", 0.0),
         broadcast_rate=link.get("broadcast_rate", 0.0),
-        transfer_latency=link.get("transfer_latency", 0.0),
+        unit_to_rate=_path(device, host, memory),
+        unit_from_rate=_path(device, memory, host),
+        to_latency=link.get("to_latency", 0.0),
+        from_latency=link.get("from_latency", 0.0),
         launch=float(getattr(device, "launch", None) or 0.0),
-        costs=_costs(device),
+        costs=_costs(device, operand_bits),
         uncertainty=_uncertainty(device),
     )
 
@@ -160,16 +172,22 @@ def _link(host: Any | None) -> dict[str, float]:
     if host is None:
         return {}
     into, out = host.bandwidths.get("in", host.bandwidth), host.bandwidths.get("out", host.bandwidth)
-    latencies = [v for v in (host.latencies.get("in", host.latency), host.latencies.get("out")) if v]
     return {
         "to_rate": into or 0.0,
         "from_rate": out or 0.0,
         "broadcast_rate": host.bandwidths.get("broadcast", into) or 0.0,
-        "transfer_latency": min(latencies, default=0.0),
+        "to_latency": host.latencies.get("in", host.latency) or 0.0,
+        "from_latency": host.latencies.get("out", host.latency) or 0.0,
     }
 
 
-def _costs(device: Device) -> dict[str, float]:
+def _path(device: Device, source: Any | None, target: Any | None) -> float:
+    """B/s of the path that joins the host and the memory of one unit; 0 where the description has none."""
+    ends = (getattr(source, "name", ""), getattr(target, "name", ""))
+    return next((e.link.bandwidth or 0.0 for e in device.links if (e.source, e.target) == ends), 0.0)
+
+
+def _costs(device: Device, operand_bits: int | None) -> dict[str, float]:
     """Instructions per operation: one per cycle is the most a unit issues, so cycles stand for
     instructions."""
     costs: dict[str, float] = {}
@@ -180,7 +198,22 @@ def _costs(device: Device) -> dict[str, float]:
                 costs[f"{kind}_{dtype.upper()}"] = device.clock / unit.rate[dtype]
     if "loop-instructions" in device.target:
         costs["LOOP"] = float(device.target["loop-instructions"])
+    if operand_bits is not None:
+        costs["MUL_I32"] = _multiplication(device, operand_bits)
     return costs
+
+
+def _multiplication(device: Device, bits: int) -> float:
+    """Instructions of a product of 32-bit integers whose smaller factor has `bits` bits."""
+    if not 0 <= bits <= 32:
+        raise HardwareError(f"a factor of {bits} bits is asked for; 32-bit integers have 0 to 32")
+    steps = device.target.get("multiply-instructions")
+    if not isinstance(steps, Mapping) or not {"call", "bit"} <= set(steps):
+        raise HardwareError(
+            f"device {device.name} does not say what multiplying costs for each bit",
+            hint="add `target: {multiply-instructions: {call: ..., bit: ...}}` to the device file",
+        )
+    return float(steps["call"]) + bits * float(steps["bit"])
 
 
 def _uncertainty(device: Device) -> float | None:

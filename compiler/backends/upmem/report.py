@@ -35,7 +35,10 @@ _LIMIT_RATES = (
     "to_bandwidth",
     "from_bandwidth",
     "broadcast_bandwidth",
-    "transfer_latency",
+    "unit_to_bandwidth",
+    "unit_from_bandwidth",
+    "to_latency",
+    "from_latency",
 )
 _COUNTS = (
     "launches",
@@ -100,7 +103,10 @@ def limits_of(facts: DeviceFacts) -> Limits:
         facts.to_rate,
         facts.from_rate,
         facts.broadcast_rate,
-        facts.transfer_latency,
+        facts.unit_to_rate,
+        facts.unit_from_rate,
+        facts.to_latency,
+        facts.from_latency,
         (ctypes.c_double * _ROOM)(*costs),
     )
 

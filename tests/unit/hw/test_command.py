@@ -58,7 +58,7 @@ def test_show_system_with_parameters() -> None:
 def test_show_device_as_a_picture() -> None:
     lines = run("show", "h100").output.splitlines()
     start = lines.index("132 x sm, 2048 threads each")
-    assert lines[start - 1] == "[l2 50 MB] 5.5 TB/s"
+    assert lines[start - 1] == "[l2 50 MB] 9.7 TB/s"
     assert lines[start + 1] == "    [smem 227 KiB] 234.2 GB/s  <- 4 x tensor"
 
 

@@ -128,8 +128,12 @@ static void move_bytes(struct sg_dpu *dpu, const struct place *place, void *buff
   if (to && place->mram) memset(dpu->mram_set + place->offset, 1, length);
 }
 
-static void add_time(uint64_t bytes, double bandwidth, bool to) {
-  double seconds = sg_limits.transfer_latency + (bandwidth > 0 ? (double)bytes / bandwidth : 0);
+/* The link carries `bandwidth` for all DPUs, and no DPU takes or gives more than its own. */
+static void add_time(uint64_t bytes, uint32_t taking, double bandwidth, bool to) {
+  double own = taking * (to ? sg_limits.unit_to_bandwidth : sg_limits.unit_from_bandwidth);
+  if (own > 0 && (bandwidth <= 0 || own < bandwidth)) bandwidth = own;
+  double start = to ? sg_limits.to_latency : sg_limits.from_latency;
+  double seconds = start + (bandwidth > 0 ? (double)bytes / bandwidth : 0);
   ++sg_report.transfers;
   if (to) sg_report.to_seconds += seconds;
   else sg_report.from_seconds += seconds;
@@ -140,6 +144,7 @@ dpu_error_t dpu_push_xfer(struct dpu_set_t set, dpu_xfer_t direction, const char
   struct place place;
   bool to = direction == DPU_XFER_TO_DPU;
   uint64_t moved = 0;
+  uint32_t taking = 0;
   (void)flags;
   if (find_place(symbol, offset, length, &place)) return DPU_ERR_TRANSFER;
   for (uint32_t i = set.first; i < set.first + set.count; ++i) {
@@ -147,10 +152,11 @@ dpu_error_t dpu_push_xfer(struct dpu_set_t set, dpu_xfer_t direction, const char
     move_bytes(&dpus[i], &place, dpus[i].transfer, length, to);
     dpus[i].transfer = NULL;
     moved += length;
+    ++taking;
   }
   if (to) sg_report.bytes_to += moved;
   else sg_report.bytes_from += moved;
-  add_time(moved, to ? sg_limits.to_bandwidth : sg_limits.from_bandwidth, to);
+  add_time(moved, taking, to ? sg_limits.to_bandwidth : sg_limits.from_bandwidth, to);
   return DPU_OK;
 }
 
@@ -162,7 +168,7 @@ dpu_error_t dpu_broadcast_to(struct dpu_set_t set, const char *symbol, uint32_t 
   for (uint32_t i = set.first; i < set.first + set.count; ++i)
     move_bytes(&dpus[i], &place, (void *)(uintptr_t)source, length, true);
   sg_report.bytes_broadcast += length * set.count;
-  add_time(length * set.count, sg_limits.broadcast_bandwidth, true);
+  add_time(length * set.count, set.count, sg_limits.broadcast_bandwidth, true);
   return DPU_OK;
 }
 

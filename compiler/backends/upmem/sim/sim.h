@@ -17,7 +17,9 @@ struct sg_limits {
   uint64_t dma_granule, dma_burst, host_mram_granule, host_wram_granule;
   uint64_t dpus, max_tasklets, threads_for_peak, max_barriers;
   double clock, read_latency_cycles, write_latency_cycles, dma_bytes_per_cycle;
-  double to_bandwidth, from_bandwidth, broadcast_bandwidth, transfer_latency;
+  double to_bandwidth, from_bandwidth, broadcast_bandwidth; /* of all DPUs together */
+  double unit_to_bandwidth, unit_from_bandwidth;            /* of one of them */
+  double to_latency, from_latency;                          /* of each transfer */
   double operation_cycles[SG_OPERATIONS];
 };
 
