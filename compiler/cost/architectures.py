@@ -11,7 +11,7 @@ from stratagem.compiler.cost.transformer import Architecture, Transformer
 from stratagem.hwmodels.nearest import did_you_mean
 from stratagem.runtime.errors import ModelError, UsageError
 
-SIZES = ("hidden", "layers", "heads", "sequence", "vocabulary", "feedforward", "groups")
+SIZES = ("hidden", "layers", "heads", "sequence", "vocabulary", "feedforward", "groups", "head")
 FLAGS = ("gated", "tied", "dropout", "fused_attention")
 OWN = ("transformer", "dtype", *SIZES, *(flag.replace("_", "-") for flag in FLAGS))
 """Keys of our own files; `source` is free text."""
@@ -23,6 +23,7 @@ NAMES = {
     "vocabulary": ("vocab_size",),
     "feedforward": ("intermediate_size", "n_inner", "ffn_dim"),
     "groups": ("num_key_value_heads",),
+    "head": ("head_dim",),
 }
 """What hub files call a size."""
 DTYPES = {"float16": "f16", "bfloat16": "bf16", "float32": "f32"}

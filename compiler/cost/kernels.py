@@ -63,22 +63,23 @@ class Kernels:
     """
 
     device: DeviceModel
-    found: dict[tuple[int, int, int, int], Spent] = field(default_factory=dict, repr=False)
+    found: dict[tuple[int, int, int, int, float], Spent] = field(default_factory=dict, repr=False)
 
-    def product(self, batch: int, rows: int, columns: int, depth: int) -> Spent:
-        """`batch` products of [rows, depth] and [depth, columns]."""
-        key = (batch, rows, columns, depth)
+    def product(self, batch: int, rows: int, columns: int, depth: int, on_chip: float = 0.0) -> Spent:
+        """`batch` products of [rows, depth] and [depth, columns]; `on_chip` elements of each never reach main memory,
+        because kernels around it are fused with it."""
+        key = (batch, rows, columns, depth, on_chip)
         spent = self.found.get(key)
         if spent is None:
-            spent = self.found[key] = self._product(batch, rows, columns, depth)
+            spent = self.found[key] = self._product(*key)
         return spent
 
-    def _product(self, batch: int, rows: int, columns: int, depth: int) -> Spent:
+    def _product(self, batch: int, rows: int, columns: int, depth: int, on_chip: float) -> Spent:
         device = self.device
         if 0 in (batch, rows, columns, depth):
             return NOTHING
         compute = self._blocks(batch, rows, columns, depth)
-        moved = batch * (rows * depth + depth * columns + rows * columns) * device.element
+        moved = batch * (rows * depth + depth * columns + rows * columns - on_chip) * device.element
         memory = max(0.0, moved / device.memory - compute)
         return Spent(compute, memory, device.launch + device.latency)
 

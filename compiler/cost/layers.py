@@ -114,14 +114,14 @@ def block_cost(
 
 
 def _product(total: _Sum, step: Product, kernels: Kernels) -> None:
-    spent = kernels.product(step.batch, step.rows, step.columns, step.depth)
-    inputs = kernels.product(step.batch, step.rows, step.depth, step.columns)
-    weights = kernels.product(step.batch, step.depth, step.columns, step.rows)
+    spent = kernels.product(step.batch, step.rows, step.columns, step.depth, step.on_chip)
+    inputs = kernels.product(step.batch, step.rows, step.depth, step.columns, step.on_chip)
+    weights = kernels.product(step.batch, step.depth, step.columns, step.rows, step.on_chip)
     if step.beside:
         behind = Spent(memory=step.beside / kernels.device.memory)
         spent, inputs = spent + behind, inputs + behind.times(2)
     flops = 2.0 * step.batch * step.rows * step.columns * step.depth
-    sides = step.rows * step.depth + step.depth * step.columns + step.rows * step.columns
+    sides = step.rows * step.depth + step.depth * step.columns + step.rows * step.columns - step.on_chip
     moved = step.batch * sides * kernels.device.element + step.beside
     total.forward += spent
     total.backward += inputs + weights

@@ -31,7 +31,8 @@ class Architecture:
 
     Attributes:
         hidden, layers, heads, vocabulary, sequence: as usual. feedforward: inner size of the MLP, 4 x hidden by
-        default. groups: heads of keys and values, as many as heads by default. gated: whether the MLP multiplies two
+        default. groups: heads of keys and values, as many as heads by default. head: elements of one head, by default
+        such that all heads together have the hidden size. gated: whether the MLP multiplies two
         inner products (SwiGLU). tied: whether words in and out share a table. dropout: whether there are dropout
         layers. fused_attention: whether scores stay on chip (FlashAttention) or go through memory.
     """
@@ -43,6 +44,7 @@ class Architecture:
     vocabulary: int
     feedforward: int = 0
     groups: int = 0
+    head: int = 0
     gated: bool = False
     tied: bool = True
     dropout: bool = True
@@ -52,9 +54,9 @@ class Architecture:
         for name in ("hidden", "layers", "heads", "sequence", "vocabulary"):
             if getattr(self, name) < 1:
                 raise UsageError(f"{name} is {getattr(self, name)}; a transformer needs at least 1")
-        if self.hidden % self.heads:
+        if not self.head and self.hidden % self.heads:
             raise UsageError(
-                f"{self.heads} heads do not divide a hidden size of {self.hidden}", hint="heads divide the hidden size"
+                f"{self.heads} heads do not divide a hidden size of {self.hidden}", hint="heads divide the hidden size, or the size of a head is given"
             )
         if self.heads % self.kv_heads:
             raise UsageError(f"{self.kv_heads} groups do not divide {self.heads} heads", hint="groups divide the heads")
@@ -72,7 +74,12 @@ class Architecture:
     @property
     def head_size(self) -> int:
         """Elements of one head."""
-        return self.hidden // self.heads
+        return self.head or self.hidden // self.heads
+
+    @property
+    def attended(self) -> int:
+        """Columns of all heads together, which the projection takes."""
+        return self.heads * self.head_size
 
     @property
     def projected(self) -> int:
@@ -82,7 +89,7 @@ class Architecture:
     def layer_weights(self, tensor: int = 1) -> float:
         """Parameters of one layer on one of `tensor` ranks: matrices and column biases are cut, the rest is whole."""
         mlp = (3 if self.gated else 2) * self.hidden * self.inner
-        cut = self.hidden * self.projected + self.hidden * self.hidden + mlp
+        cut = self.hidden * self.projected + self.attended * self.hidden + mlp
         biases = self.projected + (2 if self.gated else 1) * self.inner
         return (cut + biases) / tensor + 6 * self.hidden
 
@@ -134,7 +141,7 @@ class Transformer(Workload):
         shape = self.shape
         words = -(-shape.vocabulary // cut.tensor)
         logits = float(tokens * words)
-        steps: list[Step] = [_norm(whole, BYTES[self.dtype])]
+        steps: list[Step] = [norm(whole, BYTES[self.dtype])]
         if cut.tensor > 1:
             steps.append(_enter(cut, stream))
         steps += [
@@ -146,14 +153,14 @@ class Transformer(Workload):
     # ---- a layer
 
     def _layer(self, cut: Cut, tokens: int, stream: float, whole: float) -> Iterator[Step]:
-        yield _norm(whole, BYTES[self.dtype])
+        yield norm(whole, BYTES[self.dtype])
         if cut.tensor > 1:
             yield _enter(cut, stream)
         yield from self._attention(cut, tokens, whole)
         if cut.tensor > 1:
             yield _leave(cut, stream)
         yield self._residual(whole)
-        yield _norm(whole, BYTES[self.dtype])
+        yield norm(whole, BYTES[self.dtype])
         if cut.tensor > 1:
             yield _enter(cut, stream)
         yield from self._mlp(cut, tokens, whole)
@@ -163,33 +170,38 @@ class Transformer(Workload):
 
     def _attention(self, cut: Cut, tokens: int, whole: float) -> Iterator[Step]:
         shape, element = self.shape, BYTES[self.dtype]
-        columns, heads = shape.projected // cut.tensor, shape.heads // cut.tensor
-        local = tokens * (shape.hidden // cut.tensor) * element
+        columns = shape.projected // cut.tensor
+        inside = shape.attended // cut.tensor
+        local = tokens * inside * element
         yield Product("queries, keys, values", 1, tokens, columns, shape.hidden, weights=True, saved=whole)
         yield Stream("gradients of heads and bias", 0.0, 3 * tokens * columns * element)
-        yield from self._core(cut.samples, heads, tokens, columns * tokens * element)
+        yield from self._core(cut, tokens, columns * tokens * element)
         yield Stream("gather heads", 2 * local, 2 * local, saved=local)
-        yield Product("projection", 1, tokens, shape.hidden, shape.hidden // cut.tensor, weights=True)
+        yield Product("projection", 1, tokens, shape.hidden, inside, weights=True)
 
-    def _core(self, samples: int, heads: int, tokens: int, kept: float) -> Iterator[Step]:
-        """Scores, softmax and values; scores count `heads x queries x sequence` elements for each sample."""
+    def _core(self, cut: Cut, tokens: int, kept: float) -> Iterator[Step]:
+        """Scores, softmax and values; scores count `heads x queries x sequence` elements for each sample. The queries
+        of heads that share keys make one product, so keys and values are read once for all of them."""
         shape, element = self.shape, BYTES[self.dtype]
+        heads, groups = shape.heads // cut.tensor, shape.kv_heads // cut.tensor
         count = float(heads) * tokens * shape.sequence
         scores = count * element
-        batch = samples * heads
-        if shape.fused_attention:
+        batch, rows = cut.samples * groups, heads // groups * self.queries
+        fused = shape.fused_attention
+        inside = float(rows * shape.sequence) if fused else 0.0
+        to = Product("scores", batch, rows, shape.sequence, shape.head_size, saved=kept, core=not fused, on_chip=inside)
+        back = Product("weighted values", batch, rows, shape.head_size, shape.sequence, core=not fused, on_chip=inside)
+        if fused:
             moved = kept + tokens * heads * shape.head_size * element
-            yield Product("scores", batch, self.queries, shape.sequence, shape.head_size, saved=kept)
-            yield Product("weighted values", batch, self.queries, shape.head_size, shape.sequence)
-            yield Stream("softmax", moved, 2 * moved, 2 * count, count)
+            yield from (to, back, Stream("softmax", moved, 2 * moved, 2 * count, count))
             return
-        yield Product("scores", batch, self.queries, shape.sequence, shape.head_size, saved=kept, core=True)
-        yield Stream("softmax", 2 * scores, 3 * scores, 2 * count, count, saved=scores, core=True)
+        yield to
+        yield softmax(count, element)
         if shape.dropout:
             mask = count * MASK
             moved = 2 * scores + mask
             yield Stream("attention dropout", moved, moved, count, saved=scores + mask, core=True)
-        yield Product("weighted values", batch, self.queries, shape.head_size, shape.sequence, core=True)
+        yield back
 
     def _mlp(self, cut: Cut, tokens: int, whole: float) -> Iterator[Step]:
         shape, element = self.shape, BYTES[self.dtype]
@@ -198,7 +210,7 @@ class Transformer(Workload):
         wide, narrow = tokens * columns * element, tokens * inner * element
         yield Product("expansion", 1, tokens, columns, shape.hidden, weights=True, saved=whole)
         count = float(tokens * inner)
-        yield Stream("activation", wide + narrow, 3 * wide + narrow, 6 * count, count, saved=wide)
+        yield activation(count, wide, narrow)
         yield Product("contraction", 1, tokens, shape.hidden, inner, weights=True, saved=narrow)
 
     def _residual(self, whole: float) -> Stream:
@@ -207,8 +219,19 @@ class Transformer(Workload):
         return Stream("bias, dropout, residual", 3 * whole + mask, 6 * whole + mask, saved=mask)
 
 
-def _norm(whole: float, element: float) -> Stream:
-    """Normalisation: reads and writes; backward reads gradient and input, for scale and shift once more."""
+def softmax(count: float, element: float) -> Stream:
+    """Softmax of `count` scores of `element` bytes: reads and writes; backward reads probability and gradient."""
+    scores = count * element
+    return Stream("softmax", 2 * scores, 3 * scores, 2 * count, count, saved=scores, core=True)
+
+
+def activation(count: float, wide: float, narrow: float) -> Stream:
+    """Activation that makes `count` elements: reads `wide` bytes and writes `narrow`."""
+    return Stream("activation", wide + narrow, 3 * wide + narrow, 6 * count, count, saved=wide)
+
+
+def norm(whole: float, element: float) -> Stream:
+    """Normalisation of `whole` bytes: reads and writes; backward reads gradient and input, for scale and shift once more."""
     count = whole / element
     return Stream("norm", 2 * whole, 5 * whole, 6 * count, saved=whole)
 

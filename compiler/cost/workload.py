@@ -17,7 +17,8 @@ class Product:
     Attributes:
         weights: whether one operand is a parameter. beside: bytes that what is fused behind it moves. saved: bytes
         kept for the backward pass. core: whether it belongs to what selective recomputation does again (the core of
-        attention: much memory, little work).
+        attention: much memory, little work). on_chip: elements of operands and result, of each of the batch, that
+        never reach main memory, because what makes or takes them is fused with the product.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Product:
     saved: float = 0.0
     core: bool = False
     beside: float = 0.0
+    on_chip: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -86,7 +86,7 @@ def test_generating_one_token_reads_all_keys() -> None:
     shape = Architecture(hidden=64, layers=2, heads=4, groups=2, sequence=33, vocabulary=100)
     layer = Transformer("x", shape, "f16", queries=1).cut(Cut(3))[1]
     scores = next(s for s in layer.steps if isinstance(s, Product) and s.name == "scores")
-    assert (scores.batch, scores.rows, scores.columns, scores.depth) == (12, 1, 33, 16)
+    assert (scores.batch, scores.rows, scores.columns, scores.depth) == (6, 2, 33, 16)  # two heads share each key
     assert layer.state == 2 * 3 * 33 * 2 * 16 * 2
 
 
