@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
 from typing import Any
 
-from stratagem.compiler.cost.model import Model, model_of
+from benchmarks.validation.machines import machine_model
 from stratagem.compiler.cost.plans import Plan
 from stratagem.compiler.cost.step import inference_step, plan_refusal
 from stratagem.compiler.cost.transformer import Architecture, Transformer
 from stratagem.compiler.cost.workload import Cut
-from stratagem.hwmodels import load_machine
 
 STEPS = 8
 """Lengths of the context at which a step of an answer is costed; a step's time grows linearly between them."""
@@ -22,7 +20,8 @@ def layer_milliseconds(facts: Mapping[str, Any]) -> float:
 
     Facts: `system`, `dtype`, `model`, `tensor`, `batch`; `queries` (tokens at a time; all by default).
     """
-    workload, model = _workload(facts, facts["model"], facts.get("queries", 0)), _model(facts["system"], facts["dtype"])
+    workload = _workload(facts, facts["model"], facts.get("queries", 0))
+    model = machine_model(facts["system"], facts["dtype"])
     cut = Cut(facts["batch"], facts["tensor"], False)
     _, layer, _ = model.stages(workload, cut, "none", False)
     return (layer.forward.total + layer.forward_exchange) * 1e3
@@ -45,7 +44,7 @@ def answer_tokens(facts: Mapping[str, Any]) -> float:
 def _step(facts: Mapping[str, Any], length: int, queries: int) -> float:
     """Seconds of a pass over `queries` tokens with a context of `length`."""
     workload = _workload(facts, {**facts["model"], "sequence": length}, queries)
-    model = _model(facts["system"], facts["dtype"])
+    model = machine_model(facts["system"], facts["dtype"])
     plan = Plan(tensor=facts["tensor"], batch=facts["batch"], microbatch=facts["batch"])
     refusal = plan_refusal(model, workload, plan, "inference")
     if refusal:
@@ -55,8 +54,3 @@ def _step(facts: Mapping[str, Any], length: int, queries: int) -> float:
 
 def _workload(facts: Mapping[str, Any], sizes: Mapping[str, Any], queries: int) -> Transformer:
     return Transformer(facts["name"], Architecture(**{"dropout": False, **sizes}), facts["dtype"], queries)
-
-
-@cache
-def _model(system: str, dtype: str) -> Model:
-    return model_of(load_machine(system), dtype)

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import cache
 from typing import Any
 
 from benchmarks.validation import inference, near_memory
+from benchmarks.validation.machines import machine_model
 from stratagem.compiler.cost.device import device_model
 from stratagem.compiler.cost.figures import Figures
 from stratagem.compiler.cost.kernels import Kernels
-from stratagem.compiler.cost.model import Model, model_of
 from stratagem.compiler.cost.plans import Plan
 from stratagem.compiler.cost.step import plan_refusal, training_step
 from stratagem.compiler.cost.transformer import Architecture, Transformer, activation, norm, softmax
-from stratagem.hwmodels import load_device, load_machine
+from stratagem.hwmodels import load_device
 
 Facts = Mapping[str, Any]
 Predictor = Callable[[Facts], float]
@@ -26,7 +25,7 @@ def training_seconds(facts: Facts) -> float:
     Facts: `system`, `params`, `dtype`, `model` (sizes of an architecture), `plan` (fields of a plan).
     """
     workload, plan = _workload(facts), _plan(facts)
-    model = _model(facts["system"], tuple(facts.get("params", {}).items()), facts["dtype"])
+    model = machine_model(facts["system"], facts["dtype"], tuple(facts.get("params", {}).items()))
     refusal = plan_refusal(model, workload, plan)
     if refusal:
         raise ValueError(f"{facts['name']}: {refusal}")
@@ -55,8 +54,8 @@ def model_teraflops(facts: Facts) -> float:
 def product_teraflops(facts: Facts) -> float:
     """TFLOP/s of one kernel of products on one device.
 
-    Facts: `device`, `dtype`, `shape` (batch, rows, columns, depth); `overhead`, seconds of the host that the measurement
-    includes, by its own calibration.
+    Facts: `device`, `dtype`, `shape` (batch, rows, columns, depth); `overhead`, seconds of the host that the
+    measurement includes, by its own calibration.
     """
     batch, rows, columns, depth = facts["shape"]
     kernels = Kernels(device_model(load_device(facts["device"]), facts["dtype"], Figures()))
@@ -76,6 +75,8 @@ def elementwise_gigaelements(facts: Facts) -> float:
         "norm": norm(count * element, element),
         "softmax": softmax(count, element),
     }
+    if facts["step"] not in steps:
+        raise ValueError(f"there is no elementwise step '{facts['step']}'; there are {', '.join(steps)}")
     step = steps[facts["step"]]
     seconds = kernels.stream(step.moved, step.simple, step.special).total + facts.get("overhead", 0.0)
     return count / seconds / 1e9
@@ -87,11 +88,6 @@ def _workload(facts: Facts) -> Transformer:
 
 def _plan(facts: Facts) -> Plan:
     return Plan(**{**facts.get("run", {}), **facts["plan"]})
-
-
-@cache
-def _model(system: str, params: tuple[tuple[str, Any], ...], dtype: str) -> Model:
-    return model_of(load_machine(system, dict(params)), dtype)
 
 
 PREDICTORS: Mapping[str, Predictor] = {

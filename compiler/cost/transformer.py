@@ -56,7 +56,8 @@ class Architecture:
                 raise UsageError(f"{name} is {getattr(self, name)}; a transformer needs at least 1")
         if not self.head and self.hidden % self.heads:
             raise UsageError(
-                f"{self.heads} heads do not divide a hidden size of {self.hidden}", hint="heads divide the hidden size, or the size of a head is given"
+                f"{self.heads} heads do not divide a hidden size of {self.hidden}",
+                hint="let heads divide it, or give the size of a head",
             )
         if self.heads % self.kv_heads:
             raise UsageError(f"{self.kv_heads} groups do not divide {self.heads} heads", hint="groups divide the heads")
@@ -231,7 +232,8 @@ def activation(count: float, wide: float, narrow: float) -> Stream:
 
 
 def norm(whole: float, element: float) -> Stream:
-    """Normalisation of `whole` bytes: reads and writes; backward reads gradient and input, for scale and shift once more."""
+    """Normalisation of `whole` bytes: reads and writes; backward reads gradient and input, for scale and shift once
+    more."""
     count = whole / element
     return Stream("norm", 2 * whole, 5 * whole, 6 * count, saved=whole)
 

@@ -160,6 +160,9 @@ def test_a_hub_file(tmp_path: Path) -> None:
     assert (workload.name, workload.dtype, shape.sequence, shape.kv_heads) == ("llama", "bf16", 128, 2)
     assert shape.gated and not shape.dropout and not shape.tied
     assert workload.tied == 0
+    assert shape.head_size == 64
+    path.write_text(json.dumps(HUB | {"head_dim": 96}))
+    assert read_architecture(path).shape.head_size == 96
 
 
 @pytest.mark.parametrize(

@@ -48,6 +48,12 @@ def test_a_product_of_one_row_streams_its_weights(model: Model) -> None:
     assert model.kernels.product(1, 0, 5, 5) == Spent()
 
 
+def test_what_stays_on_chip_is_not_moved(model: Model) -> None:
+    whole, half = (model.kernels.product(3, 1, 4099, 4099, inside) for inside in (0.0, 4099.0 * 2048))
+    assert whole.compute == half.compute and half.memory > 0
+    assert whole.memory - half.memory == pytest.approx(3 * 4099 * 2048 * 2 / 1e12)
+
+
 def test_neighbours_hand_operands_over(write: Write) -> None:
     slow = ("bandwidth: 4 TB/s", "bandwidth: 1 TB/s")
     path = ("power: {idle", "links:\n  - {from: scratch, to: scratch, name: fabric}\npower: {idle")

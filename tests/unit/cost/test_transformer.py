@@ -98,12 +98,25 @@ def test_grouped_heads_and_gates_change_weights() -> None:
     assert grouped.layer_weights() == plain.layer_weights() + gained - lost
 
 
+def test_heads_may_have_a_size_of_their_own() -> None:
+    plain = Architecture(hidden=64, layers=2, heads=4, sequence=33, vocabulary=100)
+    wide = replace(plain, head=48)
+    assert (plain.head_size, wide.head_size, wide.attended, wide.projected) == (16, 48, 192, 576)
+    assert wide.layer_weights() - plain.layer_weights() == 4 * 128 * 64 + 3 * 128  # four matrices, three biases
+    layer = Transformer("x", replace(wide, heads=5, head=13), "f16").cut(Cut(1))[1]  # five heads divide nothing
+    depths = {s.name: s.depth for s in layer.steps if isinstance(s, Product)}
+    assert (depths["scores"], depths["projection"]) == (13, 65)
+
+
 def test_scores_on_chip_move_and_keep_less() -> None:
     shape = Architecture(hidden=64, layers=2, heads=4, sequence=129, vocabulary=100)
     shapes = (shape, replace(shape, fused_attention=True))
     through, on_chip = (Transformer("x", sizes, "f16").cut(Cut(1))[1] for sizes in shapes)
     assert saved(on_chip) < saved(through) / 2
     assert product_flops(on_chip) == product_flops(through)
+    inside = {s.name: s.on_chip for s in on_chip.steps if isinstance(s, Product) and s.on_chip}
+    assert inside == {"scores": 129 * 129, "weighted values": 129 * 129}
+    assert not any(s.on_chip for s in through.steps if isinstance(s, Product))
 
 
 @pytest.mark.parametrize(

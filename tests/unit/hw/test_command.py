@@ -159,7 +159,7 @@ def test_new_says_what_keys_mean_and_where_numbers_come_from(tmp_path: Path) -> 
     run("new", "mine", "--like", "h200-sxm", "-o", str(path))
     text = path.read_text()
     assert "## memories and groups of units, outermost first; numbers are those of one piece\n# levels:\n" in text
-    assert "#   bandwidth: {value: 5.5 TB/s, kind: assumed, spread: 25%, note: 'figures of the PCIe part, " in text
+    assert "#   bandwidth: {value: 9.7 TB/s, kind: measured, spread: 5%, id: " in text
     run("new", "mine", "--like", "h200-sxm", "--copy", "-o", str(tmp_path / "copy.yaml"))
     assert "## drawn doing nothing, and at most\npower:" in (tmp_path / "copy.yaml").read_text()
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from stratagem.compiler.backends.upmem.facts import device_facts
 from stratagem.compiler.backends.upmem.report import RunReport
+from stratagem.runtime.errors import HardwareError
 from tests.unit.upmem import kernels
 from tests.unit.upmem.support import changed_device, device, emit, random, run
 
@@ -67,6 +70,35 @@ def test_the_report_counts_bytes_and_names_its_error() -> None:
     assert report.uncertainty is not None and f"within {report.uncertainty:.0%} at best" in str(report)
     assert report.where == "simulated on 64 of 64 units of upmem-rank"
     assert report.seconds == pytest.approx(report.kernel_seconds + report.to_seconds + report.from_seconds)
+
+
+def test_one_unit_takes_and_gives_less_than_the_link_carries() -> None:
+    n, facts = 64 * 256, device_facts(device())
+    arguments = 16  # bytes of each unit's own copy
+    for unit, used in ((n, 1), (n // 64, 64)):
+        report = run(emit(kernels.vector_add(n, unit, 16, 16)), [random((n,), "i32", 1)] * 2, random((n,), "i32"))
+        to, back = min(facts.to_rate, used * facts.unit_to_rate), min(facts.from_rate, used * facts.unit_from_rate)
+        assert report.counts["dpus_used"] == used
+        assert report.to_seconds == pytest.approx(3 * facts.to_latency + (8 * n + used * arguments) / to)
+        assert report.from_seconds == pytest.approx(facts.from_latency + 4 * n / back)
+
+
+def test_products_cost_a_step_for_each_bit_where_these_are_known() -> None:
+    steps = device().target["multiply-instructions"]
+    for bits in (0, 1, 7, 32):
+        assert device_facts(device(), bits).costs["MUL_I32"] == steps["call"] + bits * steps["bit"]
+    assert device_facts(device(), 5).costs["MUL_F32"] == device_facts(device()).costs["MUL_F32"]
+    full = device_facts(device(), 21).costs["MUL_I32"]  # the factor of the published throughput is 2^20
+    assert full == pytest.approx(device_facts(device()).costs["MUL_I32"], rel=0.05)
+
+
+def test_bits_that_are_none_and_devices_that_do_not_say() -> None:
+    with pytest.raises(HardwareError, match="a factor of 33 bits is asked for; 32-bit integers have 0 to 32"):
+        device_facts(device(), 33)
+    silent = replace(device(), target={k: v for k, v in device().target.items() if k != "multiply-instructions"})
+    assert device_facts(silent).costs["MUL_I32"] > 0
+    with pytest.raises(HardwareError, match="does not say what multiplying costs for each bit"):
+        device_facts(silent, 7)
 
 
 PUBLISHED = [
