@@ -38,7 +38,7 @@ def answer_tokens(facts: Mapping[str, Any]) -> float:
     prompt, answer, batch = facts["prompt"], facts["answer"], facts["batch"]
     lengths = [prompt + answer * (2 * part + 1) // (2 * STEPS) for part in range(STEPS)]
     each = sum(_step(facts, length, 1) for length in lengths) / STEPS
-    return batch * answer / (_step(facts, prompt, 0) + answer * each) / facts["tensor"]
+    return float(batch * answer / (_step(facts, prompt, 0) + answer * each) / facts["tensor"])
 
 
 def _step(facts: Mapping[str, Any], length: int, queries: int) -> float:

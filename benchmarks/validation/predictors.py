@@ -79,7 +79,7 @@ def elementwise_gigaelements(facts: Facts) -> float:
         raise ValueError(f"there is no elementwise step '{facts['step']}'; there are {', '.join(steps)}")
     step = steps[facts["step"]]
     seconds = kernels.stream(step.moved, step.simple, step.special).total + facts.get("overhead", 0.0)
-    return count / seconds / 1e9
+    return float(count / seconds / 1e9)
 
 
 def _workload(facts: Facts) -> Transformer:
