@@ -91,8 +91,10 @@ def contraction_fits(
     if target.copies:
         return total <= target.near
     if target.registers is not None and target.holds_tiles_in_registers:
-        # One memory per unit, filled by the unit itself: accumulators live in registers.
-        return total - accumulator <= target.near // 2 and accumulator <= target.registers // 2
+        # One memory per unit, filled by the unit itself: accumulators live in registers, and operands, too, unless an
+        # operation on whole tiles reads them where they are.
+        room = target.registers // (2 if target.tile else 4)
+        return total - accumulator <= target.near // 2 and accumulator <= room
     block = Block(*(1 if d is None else sizes[d] for d in (shape.m, shape.n, shape.k)))
     if shape.window:
         return total <= target.far and panel_bytes(shape, block, target) <= target.near
