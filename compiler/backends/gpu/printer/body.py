@@ -157,8 +157,8 @@ class BodyPrinter:
     def _text(self, op: Any, operands: list[str]) -> str:
         name = op.name
         if name in table.ARITHMETIC:
-            forms = table.WIDE if str(op.results[0].type) == "f64" and name in table.WIDE else table.ARITHMETIC
-            text = forms[name](*operands)
+            wide = table.WIDE.get(name) if str(op.results[0].type) == "f64" else None
+            text = (wide or table.ARITHMETIC[name])(*operands)
             self.writer.helpers.update(h for h in table.HELPERS if text.startswith(f"{h}("))
             return text
         if name == "arith.select":
