@@ -67,6 +67,12 @@ class ParameterStore(Mapping[str, np.ndarray[Any, Any]]):
         self._arrays[unique] = array
         return unique
 
+    def copy(self) -> ParameterStore:
+        """A store of the same arrays, which adds and forgets by itself."""
+        other = ParameterStore(self._arrays)
+        other._views = dict(self._views)
+        return other
+
     def set_view(self, name: str, source: str, order: Sequence[int], shape: Sequence[int]) -> None:
         """Makes `name` a view: `source` with dimension `order[i]` as its `i`-th, read row by row in `shape`.
 
