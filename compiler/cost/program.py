@@ -154,7 +154,7 @@ def _streamed(call: CallCost, devices: Mapping[str, Device], read: int, total: i
 def _call(function: Any, location: str, devices: Mapping[str, Device]) -> CallCost:
     claim = kernel.claim(function)
     device, operations = devices[claim["class"]], _operations(function)
-    estimate = read_estimate(function) or _sequential(function, device, operations)
+    estimate = read_estimate(function) or sequential_estimate(function, device)
     traffic = read_numbers(function, TRAFFIC)
     return CallCost(
         symbol_name(function),
@@ -171,9 +171,10 @@ def _call(function: Any, location: str, devices: Mapping[str, Device]) -> CallCo
     )
 
 
-def _sequential(function: Any, device: Device, operations: int | None) -> Estimate:
-    """One unit, no tiles: no range is known."""
-    moved = read_numbers(function, WORK).get("bytes", 0.0)
+def sequential_estimate(function: Any, device: Device) -> Estimate:
+    """A call of a kernel that one unit runs, without tiles: no range is known, and what does not follow from sizes
+    counts nothing."""
+    operations, moved = _operations(function), read_numbers(function, WORK).get("bytes", 0.0)
     bandwidth = next((device.level_bandwidth(m.name) for m in device.memories() if m.bandwidth), None)
     rate = max((unit.rate.get(_dtype(function), 0.0) for unit in device.units), default=0.0)
     seconds = Seconds(

@@ -42,12 +42,17 @@ def tile_kernel(function: Any, devices: Mapping[str, Device]) -> None:
     if untiled is None:
         _give_up(function, claim)
         return
-    choice = take_choice(untiled.function, untiled.dims) or choose(untiled)
-    if (shape := untiled.shape) is not None:
-        choice = with_held(choice, shape, untiled.target)
+    choice = tiles_of(untiled)
     _claim_bytes(function, untiled.dims, choice, untiled.target)
     record_estimate(untiled, choice)
     _rewrite(untiled, choice)
+
+
+def tiles_of(untiled: Untiled) -> Choice:
+    """The tiles that a kernel names (which takes the name away), else the chosen ones, with the bytes they hold."""
+    choice = take_choice(untiled.function, untiled.dims) or choose(untiled)
+    shape = untiled.shape
+    return choice if shape is None else with_held(choice, shape, untiled.target)
 
 
 def choose(untiled: Untiled) -> Choice:

@@ -26,6 +26,11 @@ class Untiled:
     device: Device
     target: TileTarget
 
+    @property
+    def has_fixed_sizes(self) -> bool:
+        """Whether all extents are known before the program runs."""
+        return None not in self.dims.extents.values()
+
     def on(self, device: Device) -> Untiled:
         """The same kernel on another device of the same structure."""
         function = kernel.claim(self.function)["function"]
