@@ -12,7 +12,8 @@ from stratagem.compiler.checks.verdicts import AssuranceReport
 from stratagem.compiler.codegen import Code
 from stratagem.compiler.compile import Compilation
 from stratagem.compiler.driver import PassRecord
-from stratagem.compiler.ir import LEVELS
+from stratagem.compiler.ir import LEVELS, parse_module
+from stratagem.compiler.program import Program
 from stratagem.hwmodels import System, load_machine
 from stratagem.hwmodels.dump import dump
 from stratagem.runtime.container import Container, Writer, first_member_offset, write_container
@@ -109,6 +110,13 @@ def manifest(compilation: Compilation) -> dict[str, Any]:
         "timings": [[r.stage, r.name, round(r.seconds, 4)] for r in compilation.records],
         "seconds": round(compilation.seconds, 3),
     }
+
+
+def tensor_program(container: Container) -> Program:
+    """The program at level `tensor`, in a context of its own; its parameters stay in the file."""
+    member = container.members[PARAMETERS]
+    parameters = ParameterStore.load(container.path, member.offset, member.size)
+    return Program(parse_module(level_text(container, "tensor")), parameters)
 
 
 def backend_reports(container: Container) -> dict[str, dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,9 @@ from stratagem.cli.options import (
     read_npz,
     read_size,
     seed_option,
+    write_text,
 )
+from stratagem.runtime.errors import UsageError
 
 if TYPE_CHECKING:
     from stratagem.api.profiling import Measured
@@ -27,6 +30,8 @@ Examples:
   stratagem explain model.sgm --size x=8,128      # work where the program leaves sizes free
   stratagem explain model.sgm --level device      # the IR of a level
   stratagem explain model.sgm --measure           # run it: time of each kernel, and how near its limit that is
+  stratagem explain model.sgm --html report.html  # one page: time, rooflines, energy, what-if, IR, assurance
+  stratagem explain model.sgm --measure --trace trace.json   # a timeline for Perfetto or chrome://tracing
   stratagem explain model.sgm --json
 """
 
@@ -43,6 +48,8 @@ Examples:
 )
 @click.option("--measure", is_flag=True, help="Run the kernels here and tell how near each comes to its roofline.")
 @click.option("--threads", type=click.IntRange(0), default=0, help="With --measure; 0: as many as processors.")
+@click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write a page that needs no network.")
+@click.option("--trace", type=click.Path(dir_okay=False, path_type=Path), help="Write the timeline as trace events.")
 @inputs_option
 @seed_option
 @json_option
@@ -52,6 +59,8 @@ def command(
     sizes: tuple[str, ...],
     measure: bool,
     threads: int,
+    html: Path | None,
+    trace: Path | None,
     inputs: Path | None,
     seed: int,
     as_json: bool,
@@ -68,11 +77,33 @@ def command(
     from stratagem.api.explaining import explain
 
     measured = _measured(container, sizes, threads, inputs, seed) if measure else None
+    _write(container, html, trace, measured or {})
     explanation = explain(container, dict(map(read_size, sizes)), measured)
     if as_json:
         print_json(explanation.to_json())
-    else:
+    elif html is None and trace is None:
         click.echo(explanation.to_text())
+
+
+def _write(container: Container, html: Path | None, trace: Path | None, measured: Mapping[str, Measured]) -> None:
+    """The files that were asked for, each with a line on standard error."""
+    if html is None and trace is None:
+        return
+    import json
+
+    from stratagem.report.program import cost_of, program_page
+    from stratagem.report.trace import trace as trace_of
+
+    costed = cost_of(container, measured)
+    if html is not None:
+        write_text(html, program_page(container, costed))
+    if trace is not None:
+        if costed is None:
+            raise UsageError(
+                f"a timeline shows kernels, and {container.path} was compiled until level {container.manifest['until']}",
+                hint="compile it to level device or further",
+            )
+        write_text(trace, json.dumps(trace_of(costed.cost, costed.times), allow_nan=False))
 
 
 def _measured(

@@ -83,3 +83,12 @@ def describe(array: np.ndarray[Any, Any]) -> str:
 
 def print_json(value: Mapping[str, Any]) -> None:
     click.echo(json.dumps(value, indent=1, default=str))
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a file, all or nothing, and says so on standard error; raises ResourceError where it cannot."""
+    from stratagem.runtime.container import replacing
+
+    with replacing(path) as file:
+        file.write(text.encode())
+    click.echo(f"{path}: {len(text) / 1e6:.2f} MB", err=True)

@@ -60,22 +60,31 @@ function timeSection(data) {
     legend(), place);
 }
 
+// One column for each level or unit: bytes or joules of the calls from each place in the source.
+function amountTable(cost, amount, unit) {
+  const names = [...new Set(cost.calls.flatMap(call => Object.keys(call[amount])))];
+  const of = (group, name) => sum(group.calls, call => call[amount][name] || 0);
+  const all = group => sum(names, name => of(group, name));
+  return table([{title: "place in the source", text: group => group.name},
+    {title: "time", number: true, key: group => group.total, text: group => quantity(group.total, "s")},
+    ...names.map(name => ({title: name, number: true, key: group => of(group, name), text: group => quantity(of(group, name), unit)})),
+    ...(unit === "J" ? [{title: "together", number: true, key: all, text: group => quantity(all(group), unit)}] : []),
+  ], grouped(cost.calls, "where"), unit === "J" ? names.length + 2 : 1);
+}
+
 function energySection(data) {
-  const levels = Object.keys(data.cost.levels), columns = [
-    {title: "place in the source", text: row => row.name},
-    ...levels.map(level => ({title: level, number: true, key: row => row.traffic[level] || 0,
-      text: row => quantity(row.traffic[level] || 0, "B")})),
-    {title: "energy", number: true, key: row => row.joules || 0, text: row => quantity(row.joules, "J")},
-  ];
-  const rows = grouped(data.cost.calls, "where").map(group => ({...group, traffic: Object.fromEntries(levels.map(level =>
-    [level, sum(group.calls, call => call.traffic[level] || 0)]))}));
+  const place = make("div"), shows = {
+    "energy by unit and level": () => amountTable(data.cost, "joules_by", "J"), "bytes by level": () => amountTable(data.cost, "traffic", "B")};
+  const show = name => place.replaceChildren(shows[name]());
   const parts = Object.entries(data.cost.energy).map(([name, joules]) => ({name, joules}));
-  return section("energy", "Energy, and bytes by memory level",
+  show("energy by unit and level");
+  return section("energy", "Energy and bytes, by layer and by memory level",
     data.cost.energy_missing.map(line => make("p", {class: "note"}, line)),
     parts.length ? table([{title: "what draws it", text: part => part.name},
       {title: "energy", number: true, key: part => part.joules, text: part => quantity(part.joules, "J")},
       {title: "share", number: true, key: part => part.joules,
         text: part => percent(part.joules / (sum(parts, other => other.joules) || 1))}], parts, 1) : null,
-    make("p", {class: "note"}, "Bytes are what a level gives to what lies inside it, all units together."),
-    table(columns, rows, columns.length - 1));
+    make("div", {class: "controls"}, choice("Show", Object.keys(shows), show)),
+    make("p", {class: "note"}, "Bytes are what a level gives to what lies inside it, all units together; idling belongs to no layer."),
+    place);
 }
