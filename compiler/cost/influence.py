@@ -13,7 +13,7 @@ from typing import Any
 
 from torch_mlir import ir
 
-from stratagem.compiler.cost.program import ProgramCost, sequential_seconds
+from stratagem.compiler.cost.program import ProgramCost, sequential_estimate
 from stratagem.compiler.ir import symbol_name
 from stratagem.compiler.passes.base import PassContext
 from stratagem.compiler.passes.registry import parse
@@ -124,7 +124,7 @@ class _Kernel:
 
     def _seconds(self, device: Device) -> Seconds:
         if self.untiled is None:
-            return sequential_seconds(self.function, device)
+            return sequential_estimate(self.function, device).seconds
         return estimate(self.untiled.on(device), self.choice)
 
 
