@@ -99,10 +99,8 @@ def _write(container: Container, html: Path | None, trace: Path | None, measured
         write_text(html, program_page(container, costed))
     if trace is not None:
         if costed is None:
-            raise UsageError(
-                f"a timeline shows kernels, and {container.path} was compiled until level {container.manifest['until']}",
-                hint="compile it to level device or further",
-            )
+            reached = f"{container.path} was compiled until level {container.manifest['until']}"
+            raise UsageError(f"a timeline shows kernels, and {reached}", hint="compile it to level device or further")
         write_text(trace, json.dumps(trace_of(costed.cost, costed.times), allow_nan=False))
 
 

@@ -16,6 +16,7 @@ COMMANDS = {
     "verify": ("verify", "Print what is proved, tested and not checked."),
     "explain": ("explain", "Show kernels, tiles and where time goes."),
     "hw": ("hw", "List, show, check and write hardware descriptions."),
+    "sweep": ("sweep", "Explore variants of a device: which are worth it for a model."),
     "simulate": ("simulate", "Cost plans on systems of up to thousands of devices."),
     "bench": ("bench", "Time a model, beside other compilers where installed."),
     "opt": ("opt", "Apply passes to IR text: replay failures, explore."),

@@ -165,7 +165,7 @@ def call_times(cost: ProgramCost, measured: Mapping[str, Measured]) -> list[floa
 
 
 def roof_data(machine: System, cost: ProgramCost, dtypes: Iterable[str]) -> list[dict[str, Any]]:
-    """For each device that runs kernels: bandwidth of its levels that give data, and rates of the units that compute."""
+    """For each device that runs kernels: B/s of its levels that give data, op/s of the units that compute."""
     kinds, found = list(dict.fromkeys(dtypes)), []
     for device in dict.fromkeys(member.device for member in machine.members.values()):
         calls = [call for call in cost.calls if call.device == device.name]

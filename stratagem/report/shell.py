@@ -21,7 +21,7 @@ SCRIPTS = ("dom", "axes", "time", "roofline", "timeline", "whatif", "levels", "m
 
 
 def page(title: str, data: Mapping[str, Any]) -> str:
-    """The page. `data["kind"]` says which: "program" or "sweep"; raises ValueError for numbers that JSON cannot hold."""
+    """The page that `data["kind"]` names, "program" or "sweep"; raises ValueError for numbers that JSON cannot hold."""
     parts = {
         "title": html.escape(title),
         "style": _part("style.css"),
