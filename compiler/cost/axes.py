@@ -45,7 +45,7 @@ def read_axis(text: str, machine: System, points: int = 0) -> Axis:
     said = _said(machine, key)
     low, dots, high = rest.partition("..")
     values = _steps(text, low, high, points) if dots else tuple(_value(text, one) for one in rest.split(","))
-    for value in (values[0], values[-1]):
+    for value in values:
         if problems := unit_problems(machine, key, value):
             raise HardwareError(f"--vary {text}: {problems[0].message}", hint=f"the description says {said}")
     return Axis(key, values)
