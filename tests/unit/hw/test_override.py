@@ -93,7 +93,10 @@ def test_a_machine_with_its_own_numbers_is_the_same(name: str) -> None:
     again = with_values(machine, {key: value for key, value in numbers.items() if "peak" not in key.split(".")})
     for member, before in machine.members.items():
         after = again.members[member].device
-        assert (after.levels, [u.rate for u in after.units]) == (before.device.levels, [u.rate for u in before.device.units])
+        assert (after.levels, [u.rate for u in after.units]) == (
+            before.device.levels,
+            [u.rate for u in before.device.units],
+        )
 
 
 def test_devices_of_a_system_are_told_apart_by_member() -> None:
