@@ -83,7 +83,7 @@ def sweep(
             told(number, len(choices), Point(values, {}).text)
         fresh = Program(parse_module(text), parameters.copy())
         points.append(_point(fresh, machine, values, objectives))
-    return _with_front(points)
+    return with_front(points)
 
 
 def _at_tensor_level(program: Program, machine: System) -> tuple[str, Mapping[str, object]]:
@@ -114,7 +114,8 @@ def _objective(name: str, cost: ProgramCost, machine: System, values: Mapping[st
     return cost.joules if name == "energy" else cost.joules * cost.seconds
 
 
-def _with_front(points: Sequence[Point]) -> list[Point]:
+def with_front(points: Sequence[Point]) -> list[Point]:
+    """The points, those on the Pareto front marked."""
     good = [point for point in points if not point.problem]
     return [replace(p, front=not p.problem and not any(_beats(other, p) for other in good)) for p in points]
 
