@@ -21,6 +21,7 @@ from stratagem.hwmodels.need import MissingNumberError
 from stratagem.hwmodels.nodes import Scalar
 from stratagem.hwmodels.override import with_values
 from stratagem.runtime.errors import StratagemError, UsageError
+from stratagem.runtime.parameters import ParameterStore
 
 MOST_POINTS = 4096
 KNOWN = {"time": "s", "energy": "J", "edp": "J*s"}
@@ -86,7 +87,7 @@ def sweep(
     return with_front(points)
 
 
-def _at_tensor_level(program: Program, machine: System) -> tuple[str, Mapping[str, object]]:
+def _at_tensor_level(program: Program, machine: System) -> tuple[str, ParameterStore]:
     """What all points start from: what parameters decide is computed once."""
     compiled = compile_program(program, machine, until="tensor")
     return compiled.levels["tensor"], compiled.parameters

@@ -15,7 +15,7 @@ function headSection(data) {
     figures([...(cost ? [["a run, estimated", quantity(cost.seconds, "s")],
       ["its range", `${quantity(cost.low, "s")} to ${quantity(cost.high, "s")}`]] : []),
     ...(measured ? [["measured, all kernels", quantity(measured, "s")]] : []), ...energy,
-    ["parameters", quantity(head.parameter_bytes, "B")], ["arena", quantity(head.arena_bytes, "B")]]),
+    ["parameters", quantity(head.parameter_bytes, "B")], ...(head.arena_bytes ? [["arena", quantity(head.arena_bytes, "B")]] : [])]),
     head.notes.map(line => make("p", {class: "note"}, line)));
 }
 
