@@ -181,5 +181,5 @@ def _dictionaries(function: Any, which: str, count: int) -> Sequence[Any]:
 
 
 def location_text(op: Any) -> str:
-    """A short reading of the op's source location: `file:line:col`, or the name MLIR prints."""
-    return str(op.location).removeprefix("loc(").removesuffix(")").replace('"', "")
+    """A short reading of the op's source location: `file:line:col`, a module's path, or the name MLIR prints."""
+    return str(op.location).removeprefix("loc(").removesuffix(")").replace('"', "").replace(":0:0", "")

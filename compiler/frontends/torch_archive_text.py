@@ -14,6 +14,7 @@ from stratagem.runtime.errors import ModelError, UnsupportedError
 
 EXPRESSION_LIMIT = 4096
 
+_MODULE = re.compile(r"[\w.@]*,[\w.@]*,[\w.]*")
 _TOKEN = re.compile(
     r"\s*(?:(?P<name>[A-Za-z_]\w*)|(?P<number>\d{1,19}(?:\.\d+)?(?:[eE][-+]?\d{1,3})?)"
     r"|'(?:[A-Za-z_]\w*|[-+]?\d[\d.eE+-]*)'|\*\*|[-+*/(),=<>!&|~])"
@@ -80,8 +81,8 @@ _CONTAINERS = ("builtins.tuple", "builtins.list", "builtins.dict", "collections.
 
 
 def check_program_text(content: Any, where: str) -> None:
-    """Checks a program's description, in place: drops metadata but source lines, raises ModelError for
-    unsafe texts."""
+    """Checks a program's description, in place: drops metadata but source lines and paths of modules, raises
+    ModelError for unsafe texts."""
     if isinstance(content, list):
         for item in content:
             check_program_text(item, where)
@@ -97,12 +98,17 @@ def _check_entry(entry: dict[str, Any], where: str) -> None:
         check_expression(entry["expr_str"], where)
     if "target" in entry and "inputs" in entry:
         check_operator(entry["target"], where)
-        entry["metadata"] = {k: v for k, v in entry.get("metadata", {}).items() if k == "stack_trace"}
+        entry["metadata"] = {k: v for k, v in entry.get("metadata", {}).items() if k == "stack_trace" or _is_path(k, v)}
     for key in ("in_spec", "out_spec"):
         if key in entry:
             check_containers(entry[key], where)
     if entry.get("custom_obj_values"):
         raise ModelError(f"{where}: holds custom objects, which only code from the file's author can rebuild")
+
+
+def _is_path(key: str, text: Any) -> bool:
+    """Whether metadata are the modules around a node, in the form in which `torch.export` saves them."""
+    return key == "nn_module_stack" and isinstance(text, str) and all(map(_MODULE.fullmatch, text.split(";")))
 
 
 def check_expression(text: Any, where: str) -> None:

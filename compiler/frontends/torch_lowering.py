@@ -82,10 +82,18 @@ def _literal_hooks() -> Any:
 
 def shorten_trace(node: fx.Node) -> None:
     """Keeps one frame of a node's stack trace, the innermost of the user's: it becomes the MLIR location,
-    and the full traces are many times larger than the program."""
+    and the full traces are many times larger than the program. In a model that is made of PyTorch's own modules no frame
+    is the user's: there the innermost module's path stands in its place, with line 0."""
     frames = FRAME.findall(node.meta.get("stack_trace") or "")
-    outside = [f for f in frames if not is_internal_frame(f[0])]
-    node.meta["stack_trace"] = 'File "{}", line {}, in forward'.format(*outside[-1]) if outside else None
+    outside = [(f[0], f[1]) for f in frames if not is_internal_frame(f[0])]
+    place = outside[-1] if outside else (_module_path(node), 0)
+    node.meta["stack_trace"] = 'File "{}", line {}, in forward'.format(*place) if place[0] else None
+
+
+def _module_path(node: fx.Node) -> str:
+    """`layers.0.linear1`; empty outside of submodules."""
+    modules = list((node.meta.get("nn_module_stack") or {}).values())
+    return str(modules[-1][0]) if modules else ""
 
 
 def lower_to_linalg(module: Any) -> Any:

@@ -25,6 +25,7 @@ from stratagem.compiler.frontends.torch_archive_text import (
     check_operator,
 )
 from stratagem.compiler.interpreter.api import emulate
+from stratagem.compiler.ir import location_text, walk
 from stratagem.compiler.signatures import signature_of
 from stratagem.runtime.errors import ModelError, StratagemError, UnsupportedError, UsageError
 
@@ -82,6 +83,26 @@ def test_a_saved_program_gives_the_models_values(saved: tuple[Path, Any]) -> Non
     assert sorted(program.parameters) == ["0.bias", "0.weight"]
     x = torch.randn(5, 4)
     np.testing.assert_allclose(emulate(program, [x.numpy()])[0], model(x).detach().numpy(), 1e-5, 1e-6)
+
+
+def linalg_places(path: Path) -> set[str]:
+    program = load_exported_program(path)
+    return {location_text(op) for op in walk(program.module.operation) if op.name.startswith("linalg.")}
+
+
+def test_paths_of_modules_are_read(saved: tuple[Path, Any]) -> None:
+    assert {"0", "1"} <= linalg_places(saved[0])
+
+
+@pytest.mark.parametrize("text", ["", "a", "a,b", "a,b(),c", "a,b,c;", "a,[b,c", "L,0,os.path;x,'y',z", 7, None])
+def test_paths_of_another_form_are_not(saved: tuple[Path, Any], tmp_path: Path, text: Any) -> None:
+    """Metadata decide nothing but locations: the program is read without them."""
+
+    def change(content: Any) -> None:
+        for node in content["graph_module"]["graph"]["nodes"]:
+            node["metadata"]["nn_module_stack"] = text
+
+    assert not {"0", "1"} & linalg_places(edited(saved[0], tmp_path / "m.pt2", changing(PROGRAM, change)))
 
 
 def test_example_inputs_are_never_unpickled(saved: tuple[Path, Any], tmp_path: Path) -> None:

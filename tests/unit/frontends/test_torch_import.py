@@ -15,7 +15,7 @@ from torch import nn
 from stratagem.compiler.frontends.torch import import_torch, load_torch
 from stratagem.compiler.frontends.torch_parameters import to_numpy
 from stratagem.compiler.interpreter.api import emulate
-from stratagem.compiler.ir import walk
+from stratagem.compiler.ir import location_text, walk
 from stratagem.compiler.program import Program
 from stratagem.compiler.signatures import signature_of
 from stratagem.runtime.errors import StratagemError
@@ -129,6 +129,25 @@ def test_source_lines_survive_to_linalg() -> None:
     line = model.__code__.co_firstlineno + 1
     generic = next(op for op in walk(program.module.operation) if op.name == "linalg.generic")
     assert f'test_torch_import.py":{line}:' in str(generic.location)
+
+
+def test_modules_of_torch_are_known_by_their_path() -> None:
+    """No frame of the user's is in such a model, so its modules say which part of it an operation is."""
+    inner = torch.nn.Sequential(torch.nn.Tanh(), torch.nn.Linear(3, 5))
+    program = load_torch(torch.nn.Sequential(inner, torch.nn.Sigmoid()), (torch.ones(2, 3),))
+    places = [location_text(op) for op in walk(program.module.operation) if op.name.startswith("linalg.")]
+    assert {"0.0", "0.1", "1"} <= set(places)
+
+
+def test_a_line_of_the_user_comes_before_a_modules_path() -> None:
+    class Model(torch.nn.Module):
+        def forward(self, x: Any) -> Any:
+            return torch.tanh(x)
+
+    program = load_torch(torch.nn.Sequential(Model()), (torch.ones(3),))
+    generic = next(op for op in walk(program.module.operation) if op.name == "linalg.generic")
+    line = Model.forward.__code__.co_firstlineno + 1
+    assert location_text(generic).endswith(f"test_torch_import.py:{line}:0")
 
 
 @pytest.mark.parametrize("rows", [1, 2, 7])
