@@ -82,8 +82,8 @@ def _literal_hooks() -> Any:
 
 def shorten_trace(node: fx.Node) -> None:
     """Keeps one frame of a node's stack trace, the innermost of the user's: it becomes the MLIR location,
-    and the full traces are many times larger than the program. In a model that is made of PyTorch's own modules no frame
-    is the user's: there the innermost module's path stands in its place, with line 0."""
+    and the full traces are many times larger than the program. Where no frame is the user's, in a model that
+    is made of PyTorch's own modules, the innermost module's path stands in its place, with line 0."""
     frames = FRAME.findall(node.meta.get("stack_trace") or "")
     outside = [(f[0], f[1]) for f in frames if not is_internal_frame(f[0])]
     place = outside[-1] if outside else (_module_path(node), 0)

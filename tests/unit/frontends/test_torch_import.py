@@ -140,7 +140,7 @@ def test_modules_of_torch_are_known_by_their_path() -> None:
 
 
 def test_a_line_of_the_user_comes_before_a_modules_path() -> None:
-    class Model(torch.nn.Module):
+    class Model(torch.nn.Module):  # type: ignore[misc]
         def forward(self, x: Any) -> Any:
             return torch.tanh(x)
 
