@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 Progress = Callable[[str, str], None]
+Counted = Callable[[int, int, str], None]
+"""(done, in all, what comes next)."""
 COMPILING = ("import", "tensor", "device", "system", "physical", "code")
 VERIFYING = ("proofs", "levels", "kernels", "conditions", "whole")
 """The stages in the order in which they are told."""
@@ -33,5 +35,25 @@ def progress_bar(quiet: bool, stages: tuple[str, ...] = COMPILING) -> Iterator[P
 
         def tell(stage: str, what: str) -> None:
             bar.update(task, description=what, stage=stage, completed=stages.index(stage))
+
+        yield tell
+
+
+@contextmanager
+def counting_bar(quiet: bool) -> Iterator[Counted | None]:
+    """A callback (done, in all, what comes next) that drives a bar over equal pieces of work."""
+    if quiet or not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as RichProgress
+
+    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with RichProgress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("")
+
+        def tell(done: int, total: int, what: str) -> None:
+            bar.update(task, completed=done, total=total, description=what)
 
         yield tell

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from stratagem.cli.hw import param_option, read_params
 from stratagem.cli.options import json_option, print_json, read_size, write_text
+from stratagem.cli.progress import counting_bar
 from stratagem.runtime.errors import HardwareError, UsageError
 
 if TYPE_CHECKING:
-    from stratagem.compiler.cost.sweep import Told
     from stratagem.compiler.program import Program
     from stratagem.hwmodels import System
 
@@ -86,7 +83,7 @@ def command(
     if svg is not None and len(objectives) < 2:
         raise UsageError("a plot needs two objectives", hint="--objective time,energy, or time and a key that varies")
     program = _program(model, shapes)
-    with _bar(as_json) as told:
+    with counting_bar(as_json) as told:
         found = Exploration(
             model.stem, machine.name, axes, objectives, sweep(program, machine, axes, objectives, told), notes
         )
@@ -144,27 +141,3 @@ def _program(model: Path, shapes: tuple[str, ...]) -> Program:
 
 def _is_artifact(model: Path) -> bool:
     return model.suffix == ".sgm"
-
-
-@contextmanager
-def _bar(quiet: bool) -> Iterator[Told | None]:
-    """A bar over the points on a terminal, nothing elsewhere."""
-    if quiet or not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns: tuple[Any, ...] = (
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.description}"),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("")
-
-        def tell(done: int, total: int, what: str) -> None:
-            bar.update(task, completed=done, total=total, description=what)
-
-        yield tell

@@ -68,3 +68,11 @@ def test_no_bar_in_machine_readable_output(artifact: Path) -> None:
 def test_no_bar_in_a_file(cli: Cli, artifact: Path) -> None:
     done = cli("verify", artifact, "--no-run")
     assert done.code == 0 and "proofs" not in done.err and "\x1b" not in done.err
+
+
+def test_a_sweep_counts_its_points(artifact: Path) -> None:
+    vary = ("--vary", "levels.core.count=2,4", "--target", "generic-avx2")
+    code, shown = on_terminal("sweep", artifact, *vary)
+    assert code == 0 and "0/2" in shown and "1/2" in shown and "levels.core.count 4" in shown
+    quiet, nothing = on_terminal("sweep", artifact, *vary, "--json")
+    assert (quiet, nothing) == (0, "")
