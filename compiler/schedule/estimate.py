@@ -68,8 +68,8 @@ def read_numbers(function: Any, key: str) -> dict[str, float]:
 
 def record_estimate(untiled: Untiled, choice: Choice) -> None:
     """Claims what a kernel of fixed sizes costs: seconds by what takes them, their range where numbers of the
-    description have one, and bytes that each memory level gives."""
-    if not untiled.has_fixed_sizes:
+    description have one, and bytes that each memory level gives. Nothing where a number is missing that it rests on."""
+    if not untiled.has_fixed_sizes or not untiled.target.told:
         return
     stated = estimate(untiled, choice)
     low, high = (estimate(untiled.on(at_end(untiled.device, best=best)), choice).total for best in (True, False))

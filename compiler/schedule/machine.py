@@ -35,6 +35,8 @@ class TileTarget:
         `far`. far_latency: seconds until it answers. rate: op/s of the whole device.
         loads: vectors that the memory nearest to a unit delivers while it does one vector of multiply-adds. waiting:
         independent sums that hide the time which a multiply-add takes; 1 where the description does not tell it.
+        told: whether the description gives the rate and the bandwidths; where it does not, round figures stand in, which
+        rank tiles and say nothing of time.
     """
 
     near: int
@@ -56,6 +58,7 @@ class TileTarget:
     rate: float
     loads: float = 1.0
     waiting: float = 1.0
+    told: bool = True
 
     @property
     def caches(self) -> bool:
@@ -99,6 +102,7 @@ def tile_target(device: Device, function: str, dtype: str) -> TileTarget:
         rate=rate,
         loads=_loads(device, near, rate, dtype),
         waiting=max((unit.latency or 0.0) * rate / 2 / (_lanes(device, dtype) * units(device)), 1.0) if unit else 1.0,
+        told=unit is not None and None not in (outer.bandwidth, far.bandwidth),
     )
 
 
