@@ -35,8 +35,8 @@ class TileTarget:
         `far`. far_latency: seconds until it answers. rate: op/s of the whole device.
         loads: vectors that the memory nearest to a unit delivers while it does one vector of multiply-adds. waiting:
         independent sums that hide the time which a multiply-add takes; 1 where the description does not tell it.
-        told: whether the description gives the rate and the bandwidths; where it does not, round figures stand in, which
-        rank tiles and say nothing of time.
+        told: whether the description gives the rate and the bandwidths; where it does not, round figures stand in,
+        which rank tiles and say nothing of time.
     """
 
     near: int
