@@ -8,12 +8,12 @@ as compiled; a compile for the other number might cut kernels otherwise (`strata
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from torch_mlir import ir
 
-from stratagem.compiler.cost.program import ProgramCost, sequential_estimate
+from stratagem.compiler.cost.program import ProgramCost, sequential_estimate, with_weights
 from stratagem.compiler.ir import symbol_name
 from stratagem.compiler.passes.base import PassContext
 from stratagem.compiler.passes.registry import parse
@@ -66,14 +66,16 @@ def influences(program: Program, machine: System, cost: ProgramCost) -> list[Inf
         if name == TILING:
             break
         parse(name).apply(program, context)
-    stated = {call.kernel: call.seconds for call in cost.calls}
+    stated = {call.kernel: call for call in reversed(cost.calls)}
     devices = {m.device.name: m.device for m in machine.members.values()}
     found = []
     with program.module.context, ir.Location.unknown():
         by_device: dict[str, list[_Kernel]] = {}
         for function in kernel.kernels(program.module):
             one = _Kernel.of(function, devices)
-            if one is not None and one.seconds(one.device) == stated.get(one.name):
+            call = stated.get(one.name) if one is not None else None
+            if one is not None and call is not None and one.seconds(one.device) == call.by_itself:
+                one = replace(one, weights=call.weights, parameters=cost.parameters)
                 by_device.setdefault(one.device.name, []).append(one)
         for name, kernels in by_device.items():
             found += _of_device(devices[name], kernels)
@@ -84,7 +86,7 @@ def _of_device(device: Device, kernels: list[_Kernel]) -> list[Influence]:
     found = []
     for path, (value, more) in _numbers(device).items():
         changed = with_factor(device, path, FACTOR)
-        after = {one.name: seconds for one in kernels if (seconds := one.seconds(changed)) != one.seconds(device)}
+        after = {one.name: seconds for one in kernels if (seconds := one.in_run(changed)) != one.in_run(device)}
         if after:
             found.append(Influence(device.name, path, value, more, after))
     return found
@@ -99,6 +101,8 @@ class _Kernel:
     untiled: Any
     choice: Any
     known: dict[str, Seconds]
+    weights: int = 0
+    parameters: int = 0
 
     @staticmethod
     def of(function: Any, devices: Mapping[str, Device]) -> _Kernel | None:
@@ -115,6 +119,10 @@ class _Kernel:
     @property
     def name(self) -> str:
         return str(symbol_name(self.function))
+
+    def in_run(self, device: Device) -> Seconds:
+        """The same, with weights that come from where all weights lie."""
+        return with_weights(self.seconds(device), device, self.weights, self.parameters)
 
     def seconds(self, device: Device) -> Seconds:
         """One call on `device`, which differs from its own in numbers only."""

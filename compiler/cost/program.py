@@ -37,7 +37,8 @@ class CallCost:
     Attributes:
         kernel, function, device, unit: names. location: of the model's operation. seconds: split by what takes them;
         low, high: ends of their total's range. operations: None where they do not follow from sizes. traffic: level ->
-        bytes. joules: unit or level -> J, as far as the description gives energies.
+        bytes. joules: unit or level -> J, as far as the description gives energies. weights: bytes of weights
+        that it reads. claimed: the kernel's own seconds, where those weights come from further away.
     """
 
     kernel: str
@@ -51,6 +52,13 @@ class CallCost:
     operations: int | None = None
     traffic: Mapping[str, int] = field(default_factory=dict)
     joules: Mapping[str, float] = field(default_factory=dict)
+    weights: int = 0
+    claimed: Seconds | None = None
+
+    @property
+    def by_itself(self) -> Seconds:
+        """What the kernel claims, wherever its weights come from."""
+        return self.claimed or self.seconds
 
 
 @dataclass(frozen=True)
@@ -59,12 +67,13 @@ class ProgramCost:
 
     Attributes:
         idle: W that the devices draw doing nothing; None where a description does not say. weakest: key and origin of
-        the least trusted number that times rest on.
+        the least trusted number that times rest on. parameters: bytes of all weights.
     """
 
     calls: tuple[CallCost, ...]
     idle: float | None
     weakest: tuple[str, Provenance]
+    parameters: int = 0
 
     @property
     def seconds(self) -> float:
@@ -113,7 +122,7 @@ def program_cost(module: Any, machine: System) -> ProgramCost:
     used = [devices[name] for name in dict.fromkeys(call.device for call in calls)] or list(devices.values())
     watts = [device.power.idle for device in used]
     idle = None if None in watts else sum(w for w in watts if w is not None)
-    return ProgramCost(tuple(calls), idle, _weakest(used, calls))
+    return ProgramCost(tuple(calls), idle, _weakest(used, calls), total)
 
 
 def _parameters(main: Any) -> set[Any]:
@@ -138,17 +147,31 @@ def _bytes(value: Any) -> int:
 def _streamed(call: CallCost, devices: Mapping[str, Device], read: int, total: int) -> CallCost:
     """The call, with the bytes of weights that it reads coming from the memory that holds all weights."""
     device = devices[call.device]
-    level = holding_level(device, total)
-    bandwidth = device.level_bandwidth(level)
-    if not read or not bandwidth or not call.traffic:
+    if not read or not call.traffic:
         return call
-    slower = replace(call.seconds, memory=max(call.seconds.memory, read / bandwidth))
+    slower = with_weights(call.seconds, device, read, total)
     gap = slower.total - call.seconds.total
     names = [memory.name for memory in device.memories()]
-    least = {name: max(call.traffic.get(name, 0), read) for name in names[names.index(level) :]}
-    traffic = {**call.traffic, **least}
-    joules = {**call.joules, **dict(_moving(device, traffic))}
-    return replace(call, seconds=slower, low=call.low + gap, high=call.high + gap, traffic=traffic, joules=joules)
+    inward = names[names.index(holding_level(device, total)) :]
+    traffic = {**call.traffic, **{name: max(call.traffic.get(name, 0), read) for name in inward}}
+    return replace(
+        call,
+        seconds=slower,
+        low=call.low + gap,
+        high=call.high + gap,
+        traffic=traffic,
+        joules={**call.joules, **dict(_moving(device, traffic))},
+        weights=read,
+        claimed=call.seconds,
+    )
+
+
+def with_weights(seconds: Seconds, device: Device, read: int, total: int) -> Seconds:
+    """A kernel's seconds where `read` bytes are weights, which come from the memory that holds all `total` of them."""
+    bandwidth = device.level_bandwidth(holding_level(device, total))
+    if not read or not bandwidth:
+        return seconds
+    return replace(seconds, memory=max(seconds.memory, read / bandwidth))
 
 
 def _call(function: Any, location: str, devices: Mapping[str, Device]) -> CallCost:
