@@ -1,13 +1,14 @@
 """Tiles fit the memory they are staged in: what a kernel copies to a scratchpad, against the hardware description.
 
 For every innermost phase, the bytes of all tiles with a `device.stage` claim, and of the tensors that its body makes,
-are summed at their largest, read from the slices' own sizes (isl gives the largest value of an `affine.min`). Units
-that share the memory share its bytes. Memories that no tile claims to be staged in (caches) hold whatever they can.
+are summed at their largest, read from the slices' own sizes (isl gives the largest value of an `affine.min`). What lies
+in loops one after the other is there at different times, so of these the largest counts. Units that share the memory
+share its bytes. Memories that no tile claims to be staged in (caches) hold whatever they can.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from math import prod
 from typing import Any
 
@@ -50,12 +51,11 @@ def _check(function: Any, phase: Any, memory: str, device: Any) -> Finding:
     available = room(device, memory)
     if available is None:
         return found(Verdict.NOT_CHECKED, f"{device.name} does not say how large {memory} is")
-    total = 0
-    for value in _held(phase, memory):
-        size = _largest_bytes(value)
-        if size is None:
-            return found(Verdict.NOT_CHECKED, f"a tile of type {value.type} is as large as the data says")
-        total += size
+    sizes = {value: _largest_bytes(value) for value in _held(phase, memory)}
+    unknown = next((value for value, size in sizes.items() if size is None), None)
+    if unknown is not None:
+        return found(Verdict.NOT_CHECKED, f"a tile of type {unknown.type} is as large as the data says")
+    total = _at_one_time(phase, {value: size for value, size in sizes.items() if size is not None})
     if total > available:
         detail = f"its tiles take up to {total} bytes, {memory} of {device.name} has {available} for each unit"
         return found(Verdict.REFUTED, detail)
@@ -67,6 +67,13 @@ def _held(phase: Any, memory: str) -> Iterator[Any]:
     for op in walk(phase):
         if (STAGE in op.attributes and _memory(op) == memory) or op.name == "tensor.empty":
             yield op.results[0]
+
+
+def _at_one_time(op: Any, sizes: Mapping[Any, int]) -> int:
+    """Bytes inside an operation: of its own tiles, and of the one nested operation that holds most."""
+    inner = [view.operation for region in op.regions for block in region.blocks for view in block.operations]
+    own = sum(sizes.get(result, 0) for one in inner for result in one.results)
+    return own + max((_at_one_time(one, sizes) for one in inner), default=0)
 
 
 def _largest_bytes(value: Any) -> int | None:

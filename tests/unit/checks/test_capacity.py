@@ -53,6 +53,23 @@ def test_tensors_made_beside_the_tiles_count() -> None:
     assert found.verdict is Verdict.REFUTED
 
 
+def staging_loop(name: str, elements: int, inner: str = "") -> str:
+    return f"""scf.for %{name} = %c0 to %n step %m {{
+      %t{name} = tensor.extract_slice %x[%{name}] [{elements}] [1] {{device.stage = "wram"}}
+        : tensor<?xf32> to tensor<{elements}xf32>
+      {inner}
+    }}"""
+
+
+def test_loops_one_after_the_other_hold_their_tiles_at_different_times() -> None:
+    most = ROOM // 4 - 1  # beside one element outside of the loops
+    assert check(1, more=staging_loop("p", most) + staging_loop("q", most))[0].verdict is Verdict.PROVED
+    (found,) = check(1, more=staging_loop("p", most) + staging_loop("q", most + 1))
+    assert found.verdict is Verdict.REFUTED
+    (found,) = check(1, more=staging_loop("p", most, staging_loop("q", 1)))
+    assert found.verdict is Verdict.REFUTED
+
+
 def test_a_tile_without_a_bound_is_not_checked() -> None:
     (found,) = check(16, bound="s0 - d0")
     assert found.verdict is Verdict.NOT_CHECKED and "as large as the data says" in found.detail
