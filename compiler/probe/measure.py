@@ -18,7 +18,7 @@ BEYOND = 8
 """The working set of main memory is this many times the last cache."""
 LARGER = (1.25, 1.5, 2.0, 2.5, 3.0, 4.0)
 """Sizes of the last cache that are tried, in multiples of what the system says."""
-ENOUGH = 0.5
+ENOUGH = 0.75
 """Part of its bandwidth that a cache must keep for a working set to count as held."""
 LARGEST = 1 << 29
 """Bytes of a working set at most, all threads together."""
