@@ -47,7 +47,9 @@ def _optimised(text: str, target: CpuTarget, speed: int) -> tuple[Any, Any]:
     module.data_layout = str(machine.target_data)
     options = llvm.create_pipeline_tuning_options(speed_level=speed)
     # llvmlite's own defaults leave the vectorisers off.
-    options.loop_vectorization = options.slp_vectorization = speed >= 2
+    options.loop_vectorization = speed >= 2
+    # Of scattered bf16 it makes masked loads of vectors that the x86 code generator (LLVM 22) ends the process on.
+    options.slp_vectorization = speed >= 2 and "bfloat" not in text
     options.loop_interleaving = options.loop_unrolling = speed >= 1
     builder = llvm.create_pass_builder(machine, options)
     builder.getModulePassManager().run(module, builder)

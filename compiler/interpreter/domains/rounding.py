@@ -43,6 +43,7 @@ class RoundingBound(Domain):
 
     def __init__(self, slack: float = 1.0, correctly_rounded: Collection[str] = ()) -> None:
         self.slack = slack
+        self._correct = frozenset(correctly_rounded)
         self._ulps = {name: 0.5 if name in correctly_rounded else ulps for name, ulps in ULPS.items()}
 
     def lift(self, array: Array, element: str) -> Value:
@@ -58,6 +59,8 @@ class RoundingBound(Domain):
     def apply(self, function: str, element: str, *operands: Value) -> Value:
         v = FUNCTIONS[function](*(operand[0] for operand in operands))
         propagated = PROPAGATED[function](v, *operands)
+        if function == "fma" and "fma" not in self._correct:  # its product may be rounded, too
+            propagated = propagated + self._unit(element) * np.abs(operands[0][0] * operands[1][0])
         exact = None if element != "f64" else computed_exactly(function, [operand[0] for operand in operands], v)
         return v, self._rounded(v, propagated, element, self._ulps.get(function, 0.0), operands, exact)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import ml_dtypes
 import numpy as np
 import pytest
 
@@ -155,6 +156,20 @@ def test_operands_of_a_topk_that_start_from_one_empty_tensor() -> None:
     signature = """(%x: tensor<3xi32> {model.input = "x"}) -> (tensor<3xi32> {model.output = "y"})"""
     [result] = check(module(signature, body), {"x": np.array([5, -2, 4], np.int32)})
     assert result.tolist() == [-2, 4, 5]
+
+
+@pytest.mark.parametrize("element", ["f16", "bf16", "i16"])
+def test_narrow_elements_change_places(element: str) -> None:
+    kind = f"tensor<6x3x6x{element}>"
+    body = f"""
+    %e = tensor.empty() : {kind}
+    %r = linalg.transpose ins(%x : {kind}) outs(%e : {kind}) permutation = [2, 1, 0]
+    return %r : {kind}"""
+    signature = f"""(%x: {kind} {{model.input = "x"}}) -> ({kind} {{model.output = "y"}})"""
+    dtype = {"f16": np.float16, "bf16": ml_dtypes.bfloat16, "i16": np.int16}[element]
+    x = np.arange(108).reshape(6, 3, 6).astype(dtype)
+    [result] = check(module(signature, body), {"x": x})
+    assert np.array_equal(result, x.transpose(2, 1, 0))
 
 
 @pytest.mark.parametrize("low, high", [((2, 0), (0, 3)), ((1, 1), (1, 1)), ((1, 0), (0, 0)), ((0, 2), (0, 0))])

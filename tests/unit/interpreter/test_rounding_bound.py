@@ -70,7 +70,19 @@ def test_bound_of_exact_operands_is_a_few_ulps(function: str) -> None:
     values = [x.astype(np.float64) for x in arguments(function, np.random.default_rng(1))]
     with np.errstate(all="ignore"):
         v, e = RoundingBound().apply(function, "f32", *[(x, np.zeros(x.shape)) for x in values])
-    assert (e <= (2 * ULPS.get(function, 0.0) + 1) * 2.0**-24 * np.abs(v) + 1e-30).all()
+    size = np.abs(v) + (np.abs(values[0] * values[1]) if function == "fma" else 0.0)  # the product may be rounded
+    assert (e <= (2 * ULPS.get(function, 0.0) + 1) * 2.0**-24 * size + 1e-30).all()
+
+
+def test_a_fused_sum_may_be_a_product_and_a_sum() -> None:
+    x, y = (a.astype(np.float32) for a in np.random.default_rng(3).uniform(1, 2, (2, 500)))
+    z = -(x.astype(np.float64) * y).astype(np.float32)  # nearly all of the sum cancels
+    values = [(a.astype(np.float64), np.zeros(a.shape)) for a in (x, y, z)]
+    for computed in ((x * y) + z, (x.astype(np.float64) * y + z).astype(np.float32)):
+        v, e = RoundingBound().apply("fma", "f32", *values)
+        assert (np.abs(computed - v) <= e).all()
+    _, fused = RoundingBound(correctly_rounded=("fma",)).apply("fma", "f32", *values)
+    assert (fused < e).all()
 
 
 @pytest.mark.parametrize("element", ["f64", "f32", "f16", "bf16"])
