@@ -11,6 +11,8 @@ STEP_SECONDS = 50e-9
 """Cost of handing out one tile or starting one staging step, on any device; only its order matters."""
 OVERLAP = 0.2
 """Share of the shorter of computing and moving data that is not hidden behind the longer."""
+TAP_SECONDS = 10e-9
+"""Cost of turning to another tap of a window, which needs no new tile."""
 PANEL_VECTORS = 2
 """Vectors side by side in a register block."""
 WIDE_VECTORS = 8
@@ -95,7 +97,9 @@ def contraction_seconds(shape: ContractionShape, block: Block, target: TileTarge
     again = rounds * steps * (block.rows + block.depth) * target.copy_latency
     if target.caches:
         again += rounds * steps * _waiting_seconds(shape, block, target)
-    return Seconds(compute, shared, again + rounds * steps * STEP_SECONDS)
+    staged = _ceil(shape.depth, block.depth)
+    handed = rounds * staged * (STEP_SECONDS + (shape.taps - 1) * TAP_SECONDS)
+    return Seconds(compute, shared, again + handed)
 
 
 def contraction_traffic(shape: ContractionShape, block: Block, target: TileTarget) -> tuple[float, float, float]:
