@@ -28,14 +28,17 @@ class Interval:
 
 
 ANY = Interval()
+BIT = Interval(-1, 0)
+"""An i1 with its sign, as a cast to wider types takes it."""
 Loops = Sequence[int]
 """Extents of the loops around a body; DYNAMIC where not known."""
 
 
 def interval_of(value: Any, loops: Loops) -> Interval:
     """The interval of an integer or index computed in a body of these loops."""
+    unknown = BIT if str(value.type) == "i1" else ANY
     if isinstance(value.owner, ir.Block):
-        return ANY
+        return unknown
     op = value.owner.operation
     if op.name == "arith.constant":
         return _constant(op)
@@ -44,8 +47,8 @@ def interval_of(value: Any, loops: Loops) -> Interval:
         return Interval(0, math.inf if extent == DYNAMIC else extent - 1)
     rule = _RULES.get(op.name)
     if rule is None:
-        return ANY
-    numbers = [v for v in op.operands if str(v.type) != "i1" or op.name == "arith.extui"]
+        return unknown
+    numbers = list(op.operands)[1:] if op.name == "arith.select" else op.operands
     return rule(*(interval_of(v, loops) for v in numbers))
 
 
@@ -97,8 +100,10 @@ def _same(a: Interval) -> Interval:
 
 
 def _flag(a: Interval) -> Interval:
-    """An i1 that is widened without sign; anything wider may have been negative."""
-    return a if a.low >= 0 else Interval(0)
+    """What is widened without sign: of an i1 0 or 1, anything wider may have been negative."""
+    if a.low >= 0:
+        return a
+    return Interval(0, 1) if (a.low, a.high) == (BIT.low, BIT.high) else Interval(0)
 
 
 _RULES: dict[str, Callable[..., Interval]] = {

@@ -47,6 +47,9 @@ def interval(code: str, loops: tuple[int, ...] = (4, 6)) -> Interval:
         ("%r = arith.divsi %b, %c3 : i64", 0, 1),
         ("%q = arith.maxsi %k, %m2 : i64\n %r = arith.minsi %q, %c3 : i64", -2, 3),
         ("%r = arith.select %f, %a, %c5 : i64", 0, 5),
+        ("%q = arith.cmpi ne, %k, %c3 : i64\n %r = arith.extui %q : i1 to i64", 0, 1),
+        ("%q = arith.cmpi ne, %k, %c3 : i64\n %r = arith.extsi %q : i1 to i64", -1, 0),
+        ("%i = arith.index_cast %f : i1 to index\n %r = arith.index_cast %i : index to i64", -1, 0),
         ("%n = arith.subi %a, %c5 : i64\n %r = arith.remsi %n, %c3 : i64", -2, 0),
     ],
 )
