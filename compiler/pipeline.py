@@ -12,6 +12,8 @@ PIPELINE: tuple[Stage, ...] = (
             "mlir{pipeline=canonicalize,cse}",
             # Sizes of results in terms of sizes of inputs: a kernel must not need its own result to size it.
             "mlir{pipeline=resolve-ranked-shaped-type-result-dims,canonicalize,cse}",
+            # Folding may have made constants of any size.
+            "fill-splats",
             "drop-unused-results",
             # Before `fold-parameters`: indices that are parameters are compared once, when the model is built.
             "assert-indices",

@@ -23,6 +23,12 @@ def _drop_unused_results() -> type[Pass]:
     return DropUnusedResults
 
 
+def _fill_splats() -> type[Pass]:
+    from stratagem.compiler.passes.fill_splats import FillSplats
+
+    return FillSplats
+
+
 def _assert_sizes() -> type[Pass]:
     from stratagem.compiler.passes.assert_sizes import AssertSizes
 
@@ -121,6 +127,7 @@ PASSES: dict[str, PassClass] = {
     "propagate-layouts": _propagate_layouts,
     "tune-kernels": _tune_kernels,
     "tile-kernels": _tile_kernels,
+    "fill-splats": _fill_splats,
     "drop-unused-results": _drop_unused_results,
     "assert-indices": _assert_indices,
     "assert-sizes": _assert_sizes,
