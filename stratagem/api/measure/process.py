@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import select
@@ -74,7 +75,8 @@ class Process:
             self._child.wait()
         for pipe in (self._child.stdin, self._child.stdout, self._log):
             if pipe and not pipe.closed:
-                pipe.close()
+                with contextlib.suppress(BrokenPipeError):  # what it was still to be told
+                    pipe.close()
 
     def _signal(self, number: signal.Signals) -> None:
         if self._child.poll() is None:
