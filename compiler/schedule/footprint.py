@@ -24,8 +24,8 @@ def extent(dims: KernelDims, dim: int) -> int:
 class Footprint:
     """One tensor of a kernel: bytes per element and, per dimension, the affine extent in kernel dimensions.
 
-    `shape[i]` is a tuple of (dimension, factor) plus a constant: `2*p + r` of a window has `2(p-1) + (r-1) +
-    1`.
+    `shape[i]` is a tuple of (dimension, factor) plus a constant: `2*p + r + 3` of a window has `2(p-1) + (r-1) + 1
+    + 3`, and without dimensions the constant is the extent.
     `made` tells values computed by the kernel from those that come from outside.
     """
 
@@ -37,7 +37,7 @@ class Footprint:
     def bytes(self, sizes: Mapping[int, int]) -> int:
         total = self.element
         for terms, fixed in self.shape:
-            total *= sum(f * (sizes[d] - 1) for d, f in terms) + 1 if terms else fixed
+            total *= sum(f * (sizes[d] - 1) for d, f in terms) + 1 + fixed if terms else fixed
         return total
 
     def dims(self) -> set[int]:
@@ -72,7 +72,8 @@ def _footprint(value: Any, access: Any, loops: OpLoops, made: bool) -> Footprint
             size = None if value.type.is_dynamic_dim(position) else int(value.type.get_dim_size(position))
             shape.append(((), ASSUMED if size is None else size))
         else:
-            shape.append((tuple((loops.dims[loop], abs(f)) for loop, f in result.terms), 0))
+            # A slice starts where the dimensions are 0, and holds what lies before a constant offset, too.
+            shape.append((tuple((loops.dims[loop], abs(f)) for loop, f in result.terms), max(result.constant, 0)))
     return Footprint(dtype_bytes(dtype(value)), tuple(shape), made)
 
 

@@ -93,6 +93,20 @@ def bytes_of(choice: Choice, dims: KernelDims) -> int:
     return sum(f.bytes(sizes) for f in footprints(dims))
 
 
+def test_what_lies_before_a_constant_offset_is_held_too() -> None:
+    text = """func.func @k(%x: tensor<19x7xf32>, %e: tensor<5x7xf32>) -> tensor<5x7xf32> {
+      %r = linalg.generic {indexing_maps = [affine_map<(a, b) -> (3 * a + 6, b)>, affine_map<(a, b) -> (a, b)>],
+          iterator_types = ["parallel", "parallel"]} ins(%x : tensor<19x7xf32>) outs(%e : tensor<5x7xf32>) {
+      ^bb0(%v: f32, %o: f32):
+        linalg.yield %v : f32
+      } -> tensor<5x7xf32>
+      return %r : tensor<5x7xf32>
+    }"""
+    _, dims = dims_of(text)
+    read, made = (f.bytes({dims.common[0]: 2, dims.common[1]: 7}) for f in footprints(dims))
+    assert (read, made) == (4 * 7 * (6 + 3 + 1), 4 * 7 * 2)  # rows 0 to 9, of which two are read
+
+
 @pytest.mark.parametrize("name", ["generic-avx512", "generic-avx2", "upmem-rank"])
 def test_a_step_of_a_matmul_fits(name: str) -> None:
     choice, dims, target = matmul_choice(load_device(name))
