@@ -90,6 +90,8 @@ def _ordered(
     if len(key) == 1 or machine.domain.name != "rounding-bound":
         return order, None, None
     bound = np.asarray(key[1], np.float64) if is_float(element) else np.where(key[1], np.inf, 0.0)
+    if is_float(element):  # a NaN is not ordered: where it goes, and what it keeps apart, the algorithm decides
+        bound = np.where(np.isnan(key[0]).any(axis=dim, keepdims=True), np.inf, bound)
     spread = np.broadcast_to(bound.max(axis=dim, keepdims=True, initial=0.0), order.shape)
     numbers = np.take_along_axis(np.asarray(key[0], np.float64), order, axis=dim)
     gap = np.abs(np.diff(numbers, axis=dim)) <= 2.0 * np.take(spread, range(order.shape[dim] - 1), axis=dim)

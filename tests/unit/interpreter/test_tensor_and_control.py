@@ -321,3 +321,17 @@ def test_inputs_are_checked() -> None:
         reference(module, [np.zeros((2, 3), np.float32)])
     with pytest.raises(RuntimeInputError, match="1 more inputs given"):
         reference(module, [np.zeros((2, 3), np.float32), w, w])
+
+
+def test_where_a_sort_leaves_nan_is_not_known() -> None:
+    text = """func.func @main(%x: tensor<2x3xf32>) -> tensor<2x3xf32> {
+      %r = tm_tensor.sort dimension(1) outs(%x : tensor<2x3xf32>) {
+      ^bb0(%a: f32, %b: f32):
+        %p = arith.cmpf ole, %a, %b : f32
+        tm_tensor.yield %p : i1
+      } -> tensor<2x3xf32>
+      return %r : tensor<2x3xf32>
+    }"""
+    x = np.array([[3, np.nan, 1], [3, 2, 1]], np.float32)
+    [(value, bound)] = reference_with_bound(parse_module(text), [x])
+    assert np.isinf(bound[0]).all() and not bound[1].any() and value[1].tolist() == [1, 2, 3]
