@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from stratagem.cli.options import json_option, print_json, read_size, target_option
+from stratagem.cli.options import json_option, print_json, read_size, shapes_option, target_option
 from stratagem.cli.progress import progress_bar
 
 EPILOG = """\b
@@ -23,13 +23,7 @@ Examples:
 @click.argument("model", type=click.Path(path_type=Path))
 @target_option
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The artifact to write; default: MODEL.sgm here.")
-@click.option(
-    "--input-shape",
-    "shapes",
-    multiple=True,
-    metavar="NAME=N,N,...",
-    help="Fix the shape of an input that an ONNX file leaves free.",
-)
+@shapes_option
 @click.option("--until", metavar="LEVEL", help="Stop after this level: tensor, device, system, physical.")
 @click.option(
     "--shard",

@@ -29,6 +29,13 @@ inputs_option = click.option(
     type=click.Path(dir_okay=False, path_type=Path),
     help="An .npz file with one array per input, by name. Without it, random inputs are made.",
 )
+shapes_option = click.option(
+    "--input-shape",
+    "shapes",
+    multiple=True,
+    metavar="NAME=N,N,...",
+    help="Fix the shape of an input that an ONNX file leaves free.",
+)
 seed_option = click.option("--seed", default=0, show_default=True, help="Seed of random inputs.")
 size_option = click.option(
     "--size",

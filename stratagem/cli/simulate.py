@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from stratagem.cli.hw import param_option, read_params
-from stratagem.cli.options import json_option, print_json, read_size
+from stratagem.cli.options import json_option, print_json, read_size, shapes_option
 from stratagem.runtime.errors import HardwareError, UsageError
 
 if TYPE_CHECKING:
@@ -50,13 +50,7 @@ rank, seq sequence parallelism, selective or full recomputation, zeroN shared st
 @click.option("--mode", type=click.Choice(["training", "inference"]), default="training", show_default=True)
 @click.option("--sequence", type=click.IntRange(1), default=None, help="Tokens of a sample, in place of the file's.")
 @click.option("--queries", type=click.IntRange(1), default=None, help="Tokens computed at a time; 1 is generating.")
-@click.option(
-    "--input-shape",
-    "shapes",
-    multiple=True,
-    metavar="NAME=N,N,...",
-    help="Fix the shape of an input that an ONNX file leaves free.",
-)
+@shapes_option
 @click.option("--dtype", default="", help="Element type, in place of the file's: f32, bf16, f16, f8e4m3, ...")
 @click.option("--member", default="", help="Which of the system's members computes; default: the fastest.")
 @json_option

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from stratagem.cli.hw import param_option, read_params
-from stratagem.cli.options import json_option, print_json, read_size, write_text
+from stratagem.cli.options import json_option, print_json, read_size, shapes_option, write_text
 from stratagem.cli.progress import counting_bar
 from stratagem.runtime.errors import HardwareError, UsageError
 
@@ -44,13 +44,7 @@ time, energy, edp (energy times time), or a key that varies; less is better in e
 )
 @click.option("--points", type=click.IntRange(2), default=None, help="Values of each range; default: it doubles.")
 @click.option("--objective", default=None, metavar="NAME,NAME", help="What counts; default: time,energy.")
-@click.option(
-    "--input-shape",
-    "shapes",
-    multiple=True,
-    metavar="NAME=N,N,...",
-    help="Fix the shape of an input that an ONNX file leaves free.",
-)
+@shapes_option
 @click.option(
     "--svg", type=click.Path(dir_okay=False, path_type=Path), help="Write a plot of the first two objectives."
 )
