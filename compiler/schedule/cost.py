@@ -158,9 +158,8 @@ def _waiting_seconds(shape: ContractionShape, block: Block, target: TileTarget) 
         stays = area * shape.element <= target.far // 2
         bandwidth = target.far_bandwidth if stays else target.outer_bandwidth / target.units
         seconds += 2 * area * shape.element / bandwidth + 2 * blocks * target.far_latency
-    if not shape.window and block.rows >= PACKED_ROWS and shape.stride >= PACKED_STRIDE:
-        packed = block.columns * block.depth * shape.element
-        seconds += packed * (target.units / target.outer_bandwidth + 1 / target.far_bandwidth)
+    if not shape.window and shape.stride >= PACKED_STRIDE:
+        seconds += _strided_seconds(shape, block, target)
     if shape.rows < FEW_ROWS and shape.stride == 1 and shape.depth > 1 and not shape.window:
         # Lanes lie along the depth, and each sum is added up across them.
         multiply_add = target.waiting * 2 * target.lanes * target.units / target.rate
@@ -169,6 +168,20 @@ def _waiting_seconds(shape: ContractionShape, block: Block, target: TileTarget) 
         streamed = block.columns * block.depth * _ceil(block.rows, REUSE) * shape.element
         seconds += EXPOSED * streamed / target.far_bandwidth
     return seconds
+
+
+def _strided_seconds(shape: ContractionShape, block: Block, target: TileTarget) -> float:
+    """Seconds that one step of a tile waits because the rows of its columns lie far apart.
+
+    Many rows read a copy, which is made once. Fewer read them in place, where lines fall into few sets of the nearest
+    cache and no prefetcher follows: each register block waits for every line.
+    """
+    columns = block.columns * block.depth * shape.element
+    if block.rows >= PACKED_ROWS:
+        return columns * (target.units / target.outer_bandwidth + 1 / target.far_bandwidth)
+    if block.rows < FEW_ROWS:
+        return 0.0
+    return _ceil(block.rows, REUSE) * columns / target.granule * target.far_latency
 
 
 def _side_elements(shape: ContractionShape, block: Block, target: TileTarget) -> int:
