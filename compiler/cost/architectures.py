@@ -12,7 +12,7 @@ from stratagem.hwmodels.nearest import did_you_mean
 from stratagem.runtime.errors import ModelError, UsageError
 
 SIZES = ("hidden", "layers", "heads", "sequence", "vocabulary", "feedforward", "groups", "head")
-FLAGS = ("gated", "tied", "dropout", "fused_attention")
+FLAGS = ("gated", "tied", "dropout", "fused_attention", "shared_reads")
 OWN = ("transformer", "dtype", *SIZES, *(flag.replace("_", "-") for flag in FLAGS))
 """Keys of our own files; `source` is free text."""
 NAMES = {

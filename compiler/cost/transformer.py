@@ -34,7 +34,8 @@ class Architecture:
         default. groups: heads of keys and values, as many as heads by default. head: elements of one head, by default
         such that all heads together have the hidden size. gated: whether the MLP multiplies two
         inner products (SwiGLU). tied: whether words in and out share a table. dropout: whether there are dropout
-        layers. fused_attention: whether scores stay on chip (FlashAttention) or go through memory.
+        layers. fused_attention: whether scores stay on chip (FlashAttention) or go through memory. shared_reads: whether
+        heads that share keys and values read them together, once, or each by itself.
     """
 
     hidden: int
@@ -49,6 +50,7 @@ class Architecture:
     tied: bool = True
     dropout: bool = True
     fused_attention: bool = False
+    shared_reads: bool = True
 
     def __post_init__(self) -> None:
         for name in ("hidden", "layers", "heads", "sequence", "vocabulary"):
@@ -182,12 +184,13 @@ class Transformer(Workload):
 
     def _core(self, cut: Cut, tokens: int, kept: float) -> Iterator[Step]:
         """Scores, softmax and values; scores count `heads x queries x sequence` elements for each sample. The queries
-        of heads that share keys make one product, so keys and values are read once for all of them."""
+        of heads that read keys together make one product."""
         shape, element = self.shape, BYTES[self.dtype]
-        heads, groups = shape.heads // cut.tensor, shape.kv_heads // cut.tensor
+        heads = shape.heads // cut.tensor
+        readers = shape.kv_heads // cut.tensor if shape.shared_reads else heads
         count = float(heads) * tokens * shape.sequence
         scores = count * element
-        batch, rows = cut.samples * groups, heads // groups * self.queries
+        batch, rows = cut.samples * readers, heads // readers * self.queries
         fused = shape.fused_attention
         inside = float(rows * shape.sequence) if fused else 0.0
         to = Product("scores", batch, rows, shape.sequence, shape.head_size, saved=kept, core=not fused, on_chip=inside)

@@ -119,6 +119,16 @@ def test_scores_on_chip_move_and_keep_less() -> None:
     assert not any(s.on_chip for s in through.steps if isinstance(s, Product))
 
 
+def test_heads_that_share_keys_may_read_them_each_by_itself() -> None:
+    shape = Architecture(hidden=64, layers=2, heads=6, head=8, groups=2, sequence=129, vocabulary=100)
+    shapes = (shape, replace(shape, shared_reads=False))
+    once, each = (Transformer("x", sizes, "f16").cut(Cut(1, 2))[1] for sizes in shapes)
+    scores = [next(s for s in block.steps if isinstance(s, Product) and s.name == "scores") for block in (once, each)]
+    assert [(s.batch, s.rows) for s in scores] == [(1, 3 * 129), (3, 129)]  # of one of two ranks
+    assert product_flops(once) == product_flops(each)
+    assert (once.parameters, once.state) == (each.parameters, each.state)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
