@@ -13,9 +13,16 @@ from typing import TYPE_CHECKING, Any
 from torch_mlir import ir
 
 from stratagem.compiler.backends.base import load_backend
-from stratagem.compiler.entry import RUNTIME_DECLARATIONS, collective_text, entry_text, stub_text
+from stratagem.compiler.entry import (
+    RUNTIME_DECLARATIONS,
+    collective_text,
+    entry_text,
+    instructions_text,
+    stub_text,
+)
 from stratagem.compiler.ir import find_function, functions, local_text, parse_module, symbol_name
 from stratagem.compiler.program import Program
+from stratagem.hwmodels.instructions import needed_flags
 from stratagem.runtime.drivers import DriverKernel
 from stratagem.runtime.errors import PassError
 
@@ -46,7 +53,7 @@ def generate_code(program: Program, machine: System, progress: Progress | None =
     tell = progress or (lambda stage, what: None)
     host_device = machine.members[machine.host].device
     code = Code(b"", arena_bytes(program.module))
-    texts: list[str] = [RUNTIME_DECLARATIONS]
+    texts: list[str] = [RUNTIME_DECLARATIONS, instructions_text(needed_flags(host_device.target))]
     objects: list[Any] = []
     for member, kernels in nested_modules(program.module):
         device = machine.members[member].device

@@ -1,5 +1,5 @@
-"""Small pieces of LLVM IR around generated code: the entry that unpacks arguments, stubs that pack them for drivers,
-and adaptors from collectives on memrefs to the runtime's collectives on plain memory.
+"""Small pieces of LLVM IR around generated code: the entry that unpacks arguments, the instructions that it all needs,
+stubs that pack arguments for drivers, and adaptors from collectives on memrefs to the runtime's, on plain memory.
 
 Both speak MLIR's C interface: every memref is a pointer to its descriptor, results are one struct behind a leading
 pointer. An index argument of a kernel is passed by value; a stub spills it, so that drivers see pointers only.
@@ -7,6 +7,7 @@ pointer. An index argument of a kernel is passed by value; a stub spills it, so 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from torch_mlir import ir
@@ -26,6 +27,12 @@ def entry_text(main: Any) -> str:
     types, values = ", ".join(["ptr"] * count), ", ".join(f"ptr %v{i}" for i in range(count))
     body = "\n".join([*lines, f"  call void @_mlir_ciface_main({values})", "  ret void"])
     return f"declare void @_mlir_ciface_main({types})\n\ndefine void @sg_entry(ptr %arguments) {{\n{body}\n}}\n"
+
+
+def instructions_text(flags: Sequence[str]) -> str:
+    """`sg_instructions`: what the processor must have, for the runtime to read before it calls anything."""
+    text = " ".join(flags)
+    return f'@sg_instructions = constant [{len(text) + 1} x i8] c"{text}\\00"\n'
 
 
 def stub_text(kernel: Any, number: int) -> str:

@@ -7,13 +7,14 @@ assumed.
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from stratagem.hwmodels.instructions import isa_table
 
 LIBRARY = Path(__file__).parent / "library"
 LEAST_CLOCK = 0.8e9  # a lower reading is a core that was idle when asked
@@ -153,7 +154,7 @@ def parse_size(text: str) -> int | None:
 
 def isa_of(facts: Facts) -> tuple[dict[str, Any], dict[str, Any]]:
     """The entry of this architecture in `isa.json`, and the highest of its levels that the flags allow."""
-    table = json.loads((LIBRARY / "isa.json").read_text(encoding="utf-8"))
+    table = isa_table()
     entry = table.get(facts.machine) or table["x86_64"]
     level = next(level for level in entry["levels"] if facts.flags.issuperset(level["flags"]))
     return entry, level

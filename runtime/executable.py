@@ -20,6 +20,7 @@ from stratagem.runtime.container import Container
 from stratagem.runtime.drivers import DriverTable
 from stratagem.runtime.errors import ArtifactError, VerificationError
 from stratagem.runtime.guarded import Guarded
+from stratagem.runtime.instructions import missing_instructions
 from stratagem.runtime.parameters import ParameterStore
 from stratagem.runtime.shared_object import architecture, open_shared_object
 from stratagem.runtime.signature import Signature, TensorSpec, as_parts, from_parts
@@ -198,7 +199,8 @@ def load_executable(path: str | Path | Container, rank: int = 0) -> Executable:
 def _open_shared_object(code: bytes) -> ctypes.CDLL:
     """Loads a shared object from memory.
 
-    Raises ArtifactError when it is for another architecture than this process's, or the system's loader refuses it.
+    Raises ArtifactError when it is for another architecture than this process's, needs instructions that this processor
+    does not have, or the system's loader refuses it.
     """
     built_for, here = architecture(code), platform.machine()
     if built_for != here:
@@ -208,11 +210,18 @@ def _open_shared_object(code: bytes) -> ctypes.CDLL:
             "(`run --level device`) and its proofs (`verify --no-run`)",
         )
     try:
-        return open_shared_object(code)
+        library = open_shared_object(code)
     except OSError as error:
         raise ArtifactError(
             f"the program's machine code does not load: {error}", hint="compile it on this machine"
         ) from None
+    if lacking := missing_instructions(library):
+        raise ArtifactError(
+            f"the program's machine code needs instructions that this processor does not have: {', '.join(lacking)}",
+            hint="compile it for target cpu, which is this machine, or for a system with 'params: {device: cpu}'; its "
+            "levels run here (`run --level device`)",
+        )
+    return library
 
 
 def _refuse_damage(name: str, copies: Sequence[Guarded], inputs: Sequence[Array]) -> None:

@@ -8,7 +8,9 @@
 #include <atomic>
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
 #include <memory>
+#include <set>
 #include <sstream>
 #include <vector>
 
@@ -120,6 +122,29 @@ const char *foreign_architecture(const stratagem::Member &code) {
   const unsigned machine = bytes[18] | static_cast<unsigned>(bytes[19]) << 8;
   if (machine == ours) return nullptr;
   return machine == 62 ? "x86_64" : machine == 183 ? "aarch64" : machine == 243 ? "riscv64" : nullptr;
+}
+
+// Each instruction set extension that the code needs (`sg_instructions`) and /proc/cpuinfo does not name, behind a space;
+// empty where either says nothing. An emulator may show the file of the machine it runs on: its key is another one then.
+std::string missing_instructions(void *library) {
+#if defined(__aarch64__)
+  const std::string key = "Features";
+#else
+  const std::string key = "flags";
+#endif
+  const auto *needed = static_cast<const char *>(dlsym(library, "sg_instructions"));
+  std::ifstream file("/proc/cpuinfo");
+  for (std::string line; needed && std::getline(file, line);) {
+    if (line.compare(0, key.size(), key) != 0) continue;
+    std::istringstream words(line.substr(line.find(':') + 1)), wanted(needed);
+    std::set<std::string> found;
+    for (std::string word; words >> word;) found.insert(word);
+    std::string missing;
+    for (std::string flag; wanted >> flag;)
+      if (!found.count(flag)) missing += " " + flag;
+    return missing;
+  }
+  return "";
 }
 
 }  // namespace
@@ -234,6 +259,11 @@ bool sg_program::load_code(const stratagem::Member &code, std::string &reason) {
   close(file);
   const char *problem = library ? nullptr : dlerror();
   entry = library ? reinterpret_cast<Entry>(dlsym(library, "sg_entry")) : nullptr;
+  const std::string lacking = library ? missing_instructions(library) : "";
+  if (!lacking.empty()) {
+    reason = "the program's machine code needs instructions that this processor does not have:" + lacking;
+    return false;
+  }
   if (entry) return true;
   reason = std::string("the program's code cannot be loaded: ") + (problem ? problem : "it has no sg_entry");
   return false;

@@ -28,7 +28,8 @@ class CpuTarget:
         triple, cpu, features: as LLVM spells them; an empty triple means this process's own.
         vector_bytes: bytes of one vector register. registers: how many there are.
         cache_bytes: first-level data cache of one core. panel_bytes: what a packed panel may take of the next one.
-        private_bytes: the largest cache that a core has to itself. line_bytes: of a line of the first level.
+        private_bytes: the largest cache that a core has to itself. cached_bytes: all caches of the largest level
+        together. line_bytes: of a line of the first level.
     """
 
     triple: str = ""
@@ -39,6 +40,7 @@ class CpuTarget:
     cache_bytes: int = 32 * 1024
     panel_bytes: int = 256 * 1024
     private_bytes: int = 1024 * 1024
+    cached_bytes: int = 64 * 1024 * 1024
     line_bytes: int = 64
 
     def lanes(self, dtype: str) -> int:
@@ -62,6 +64,8 @@ class CpuTarget:
             cache_bytes=caches[0] if caches else default.cache_bytes,
             panel_bytes=caches[1] // 4 if len(caches) > 1 else default.panel_bytes,
             private_bytes=_private_cache(device) or default.private_bytes,
+            cached_bytes=max((n * device.instances(c.name) for c, n in zip(levels, caches, strict=True)), default=0)
+            or default.cached_bytes,
             line_bytes=levels[0].granule if levels and levels[0].granule > 1 else default.line_bytes,
         )
 

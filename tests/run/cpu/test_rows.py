@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,7 @@ from stratagem.compiler.backends.cpu.loops.lower_linalg import lower_linalg
 from stratagem.compiler.backends.cpu.reuse_tiles import reuse_tiles
 from stratagem.compiler.backends.cpu.target import CpuTarget
 from stratagem.compiler.ir import parse_module, walk
+from stratagem.hwmodels import Device
 from tests.run.cpu.harness import Array, Kernels, this_machine
 from tests.run.cpu.kernels import structured
 
@@ -183,8 +186,50 @@ def test_the_next_tile_is_fetched_where_the_input_is_large() -> None:
     text = softmax(512, 1024, 4)  # 2 MiB
     assert "call void @llvm.prefetch" in llvm_of(text, private_bytes=2**20)
     assert "call void @llvm.prefetch" not in llvm_of(text, private_bytes=2**21)
-    plain = text.replace("math.exp", "math.absf")
-    assert "call void @llvm.prefetch" not in llvm_of(plain, private_bytes=2**20)
+    unread = text.replace("arith.subf %a, %b", "arith.addf %b, %b")  # nothing but the maxima reads the input
+    assert "call void @llvm.prefetch" not in llvm_of(unread, private_bytes=2**20)
+
+
+def negated(columns: int) -> str:
+    body = "%n = arith.negf %x0 : f32\nlinalg.yield %n : f32"
+    # Columns of the input stand still from row to row, so that rows are not walked as one.
+    return structured([f"{columns}xf32"], f"8x{columns}xf32", ["(i,j)->(j)", "(i,j)->(i,j)"], "pp", body)
+
+
+def test_results_larger_than_all_caches_are_written_past_them() -> None:
+    large, small = (
+        kernels_to_llvm(parse_module(negated(128)), replace(WIDE, cached_bytes=size))[0] for size in (4095, 4096)
+    )
+    assert re.search(r"store <16 x float> .*, align 64, !nontemporal", large)
+    assert re.search(r"store <16 x float> .*, align 4\n", large)  # where the result starts elsewhere
+    assert re.search(r"fence seq_cst\n  ret void", large)
+    assert "!nontemporal" not in small and "fence" not in small
+    # Rows of 131 elements start between vectors.
+    assert "!nontemporal" not in kernels_to_llvm(parse_module(negated(131)), replace(WIDE, cached_bytes=0))[0]
+
+
+def test_results_that_are_read_again_stay_in_the_caches() -> None:
+    """Exponentials lie where the quotients go."""
+    assert "!nontemporal" not in kernels_to_llvm(parse_module(softmax(64, 128, 4)), replace(WIDE, cached_bytes=0))[0]
+
+
+@pytest.mark.parametrize("columns", [128, 131])
+@pytest.mark.parametrize("shift", [0, 1, 16])
+def test_streamed_results_start_anywhere(columns: int, shift: int) -> None:
+    x = np.random.default_rng(5).standard_normal(columns).astype(np.float32)
+    memory = np.zeros(8 * columns + 64, np.float32)
+    start = -memory.ctypes.data // 4 % 16 + shift
+    result = memory[start : start + 8 * columns].reshape(8, columns)
+    Kernels(negated(columns), tiny_caches()).call("k", x, result)
+    assert np.array_equal(result, np.broadcast_to(-x, result.shape))
+    assert not memory[:start].any()
+    assert not memory[start + result.size :].any()
+
+
+def tiny_caches() -> Device:
+    """This machine with caches that hold next to nothing."""
+    device = this_machine(vector_bytes=32, registers=16)
+    return replace(device, levels=tuple(replace(m, size=1024) if m.kind == "cache" else m for m in device.levels))
 
 
 @pytest.mark.parametrize(("line", "fetches"), [(64, 4), (128, 2), (256, 1)])

@@ -128,7 +128,7 @@ def test_a_description_becomes_a_target() -> None:
     unit = Unit("fma", "vreg", lanes={"f32": 8}, rate={"f32": 1.0})
     facts = {"triple": "x86_64-linux", "cpu": "x86-64-v3", "features": ["avx2", "-sse4a"]}
     target = CpuTarget.of(Device("d", "cpu", "cpu", 1e9, levels, (unit,), target=facts))
-    assert target == CpuTarget("x86_64-linux", "x86-64-v3", "+avx2,-sse4a", 32, 16, 2**14, 2**17)
+    assert target == CpuTarget("x86_64-linux", "x86-64-v3", "+avx2,-sse4a", 32, 16, 2**14, 2**17, cached_bytes=2**19)
     assert (target.lanes("f32"), target.lanes("f64"), target.lanes("i8")) == (8, 4, 32)
     bare = CpuTarget.of(Device("d", "cpu", "cpu", 1e9, (), (unit,)))
     assert (bare.vector_bytes, bare.cpu) == (32, "generic")

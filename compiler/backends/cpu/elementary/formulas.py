@@ -19,14 +19,13 @@ LN2_HIGH = 0.693359375
 """ln 2 to 9 bits: products with exponents are exact. LN2_LOW is the rest."""
 LN2_LOW = math.log(2.0) - LN2_HIGH
 EXP = (
-    1.0,
-    1.0,
     0.4999999403953552,
     0.1666652113199234,
     0.04166838899254799,
     0.0083687175065279,
     0.0013814596459269524,
 )
+"""e^r = 1 + r + r^2 (c0 + c1 r + ...)."""
 LOG = (
     0.3333333134651184,
     -0.250008225440979,
@@ -60,20 +59,20 @@ COS = (0.04166664555668831, -0.0013887315290048718, 2.4433080398011953e-05)
 def exp(x: Real, scaled: Scale = in_two_steps) -> Real:
     # Beyond these bounds the result is infinite or rounds to 0; inside, the exponent fits two factors.
     count, rest = _split_exponent(x.clamped(-105.0, 89.0))
-    return scaled(polynomial(rest, EXP), count)
+    return scaled(_exp_of_part(rest), count)
 
 
 def exp2(x: Real, scaled: Scale = in_two_steps) -> Real:
     x = x.clamped(-151.0, 128.5)
-    count = (x + ROUND).bits() - _ROUND_BITS
-    rest = (x - count.to_real()) * math.log(2.0)
-    return scaled(polynomial(rest, EXP), count)
+    shifted = x + ROUND
+    rest = (x - (shifted - ROUND)) * math.log(2.0)
+    return scaled(_exp_of_part(rest), shifted.bits() - _ROUND_BITS)
 
 
 def expm1(x: Real) -> Real:
     # s = 2^(n-1) keeps n = 128 in range: s*p + (s - 1/2), doubled. Where n = 0 nothing cancels: that sum is p/2.
     count, rest = _split_exponent(x.clamped(-18.0, 89.0))
-    part = rest * rest * polynomial(rest, EXP[2:]) + rest
+    part = _exp_of_part(rest)
     half = power_of_two(count - 1)
     value = half * part + (half - 0.5)
     return choose(x.absolute().compare("olt", 1e-7), x, value + value)
@@ -120,7 +119,8 @@ def erf(x: Real) -> Real:
     a = x.absolute().clamped(0.0, 4.0)
     near = a * polynomial(a * a, ERF_NEAR) + a
     count, rest = _split_exponent(-(a * polynomial(a, ERF_FAR) + a), coarse=True)
-    far = 1.0 - polynomial(rest, EXP) * power_of_two(count)  # the exponent is between -18 and -1: one factor serves
+    scale = power_of_two(count)  # the exponent is between -18 and -1: one factor serves
+    far = 1.0 - (scale * _exp_of_part(rest) + scale)
     return choose(a.compare("olt", 0.875), near, far).with_sign_of(x)
 
 
@@ -146,9 +146,16 @@ _ROUND_BITS = 0x4B400000
 
 def _split_exponent(x: Real, coarse: bool = False) -> tuple[Whole, Real]:
     """x = n ln 2 + r, |r| <= ln 2 / 2. Coarse: r within |n| 2^-29, for an exp(x) that is added to something larger."""
-    count = (x * (1.0 / math.log(2.0)) + ROUND).bits() - _ROUND_BITS
-    whole = count.to_real()
+    shifted = x * (1.0 / math.log(2.0)) + ROUND
+    whole, count = shifted - ROUND, shifted.bits() - _ROUND_BITS
     return count, x - whole * math.log(2.0) if coarse else x - whole * LN2_HIGH - whole * LN2_LOW
+
+
+def _exp_of_part(r: Real) -> Real:
+    """e^r - 1 for |r| <= ln 2 / 2. Pairs of terms do not wait for each other, as they would by Horner's rule."""
+    c0, c1, c2, c3, c4 = EXP
+    square = r * r
+    return square * (square * (square * c4 + (r * c3 + c2)) + (r * c1 + c0)) + r
 
 
 def _split_mantissa(x: Real) -> tuple[Real, Real]:

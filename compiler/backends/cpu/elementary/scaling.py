@@ -1,4 +1,4 @@
-"""Multiplying by a power of two: one instruction where the processor has one for whole vectors, else two factors."""
+"""Multiplying 1 + x by a power of two: one instruction where the processor has it for vectors, else two factors."""
 
 from __future__ import annotations
 
@@ -13,17 +13,19 @@ from stratagem.compiler.backends.cpu.llvm import has_power_of_two_scaling, ldexp
 from stratagem.compiler.backends.cpu.target import CpuTarget
 
 Scale = Callable[[Real, Whole], Real]
-"""value, n -> value * 2^n for -160 <= n <= 130, rounded once below the normal range, infinite above."""
+"""x, n -> (1 + x) * 2^n for -160 <= n <= 130, rounded once below the normal range, infinite above."""
 
 
-def in_two_steps(value: Real, n: Whole) -> Real:
+def in_two_steps(x: Real, n: Whole) -> Real:
     """By two factors that are normal numbers each."""
     half = n >> 1
-    return value * power_of_two(half) * power_of_two(n - half)
+    scale = power_of_two(half)
+    return (scale * x + scale) * power_of_two(n - half)
 
 
-def by_instruction(value: Real, n: Whole) -> Real:
+def by_instruction(x: Real, n: Whole) -> Real:
     """By LLVM's `ldexp`, which rounds once."""
+    value = x + 1.0
     kind = value.value.type
     name = ir.StringAttr.get(f"llvm.ldexp.{ldexp_suffix(_lanes(kind))}")
     return Real(llvm.CallIntrinsicOp(kind, name, [value.value, n.value], [], []).operation.results[0])

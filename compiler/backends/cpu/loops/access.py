@@ -39,6 +39,7 @@ class Access:
         pointer: address of the element at counters 0; None for a scalar operand.
         scalar: the value of a scalar operand.
         coefficients: per loop, elements by which its counter moves the address.
+        streamed: whether whole vectors are written past the caches, at multiples of their size.
         ahead: elements from here to what the next tile reads in this place; 0 where nothing is gained by fetching it.
     """
 
@@ -47,6 +48,7 @@ class Access:
     coefficients: tuple[Size, ...]
     scalar: Any = None
     ahead: int = 0
+    streamed: bool = False
 
     def moves_with(self, d: int) -> bool:
         """Whether the address depends on loop `d`."""
@@ -103,10 +105,10 @@ class Access:
         address = element_pointer(self.pointer, offset, self.stored)
         kind = vector_type(lanes, self.stored)
         if active is None:
-            return llvm.LoadOp(kind, address, alignment=self._stored_bytes()).result
+            return llvm.LoadOp(kind, address, alignment=self.stored_bytes).result
         zero = arith.constant(kind, ir.DenseElementsAttr.get_splat(kind, _zero(self.stored)))
         mask = lane_mask(active, lanes)
-        return llvm.MaskedLoadOp(kind, address, mask, self._stored_bytes(), pass_thru=zero).result
+        return llvm.MaskedLoadOp(kind, address, mask, self.stored_bytes, pass_thru=zero).result
 
     def _read_every_second(self, offset: Size, lanes: int, active: Any) -> Any:
         """Two neighbouring vectors, and their even lanes; the last odd element may lie outside and is not read."""
@@ -151,12 +153,16 @@ class Access:
         """Writes `lanes` neighbouring elements, or the first `active` of them."""
         stored = self._to_memory(splat(value, lanes))
         address = element_pointer(self.pointer, offset, self.stored)
-        if active is None:
-            llvm.StoreOp(stored, address, alignment=self._stored_bytes())
+        if active is None and self.streamed:
+            llvm.StoreOp(stored, address, alignment=lanes * self.stored_bytes, nontemporal=True)
+        elif active is None:
+            llvm.StoreOp(stored, address, alignment=self.stored_bytes)
         else:
-            llvm.MaskedStoreOp(stored, address, lane_mask(active, lanes), self._stored_bytes())
+            llvm.MaskedStoreOp(stored, address, lane_mask(active, lanes), self.stored_bytes)
 
-    def _stored_bytes(self) -> int:
+    @property
+    def stored_bytes(self) -> int:
+        """Bytes of one element in memory."""
         return max(8, int(self.stored.width)) // 8
 
     def _from_memory(self, value: Any) -> Any:

@@ -20,6 +20,7 @@ from stratagem.compiler.backends.cpu.loops.map import emit_map
 from stratagem.compiler.backends.cpu.loops.nest import Nest, NotLinear, read_nest, simplify
 from stratagem.compiler.backends.cpu.loops.prefetch import Ahead, fetched_ahead
 from stratagem.compiler.backends.cpu.loops.scalar import emit_scalar
+from stratagem.compiler.backends.cpu.loops.stream import fence_before_return, streamed_results, with_streamed
 from stratagem.compiler.backends.cpu.loops.turn import emit_turn
 from stratagem.compiler.backends.cpu.target import CpuTarget
 from stratagem.compiler.ir import functions, run_pipeline, symbol_name, walk
@@ -43,7 +44,7 @@ def _lower_all(function: Any, target: CpuTarget) -> list[Plan]:
     follows it."""
     plans: list[Plan] = []
     rest = fuse_producers([one for one in walk(function) if one.name == "linalg.generic"], target)
-    ahead, followed = fetched_ahead(rest, target), followed_sums(rest)
+    ahead, followed, streamed = fetched_ahead(rest, target), followed_sums(rest), streamed_results(rest, target)
     while rest:
         op = rest.pop()
         found = followed.get(op)
@@ -52,7 +53,7 @@ def _lower_all(function: Any, target: CpuTarget) -> list[Plan]:
             rest.remove(found.sum)
             _erase(found)
         else:
-            lowered = _lower(op, target, ahead.get(op, {}))
+            lowered = _lower(op, target, ahead.get(op, {}), streamed.get(op, set()))
         if lowered is None:
             continue
         plan, fill = lowered
@@ -60,6 +61,8 @@ def _lower_all(function: Any, target: CpuTarget) -> list[Plan]:
         if fill is not None:
             rest.remove(fill)
             fill.erase()
+    if streamed:
+        fence_before_return(function)
     return plans
 
 
@@ -94,7 +97,7 @@ def _erase(found: Followed) -> None:
     found.follower.erase()
 
 
-def _lower(op: Any, target: CpuTarget, ahead: Ahead) -> tuple[Plan, Any | None] | None:
+def _lower(op: Any, target: CpuTarget, ahead: Ahead, streamed: set[int]) -> tuple[Plan, Any | None] | None:
     """Replaces an operation and the loops that it absorbs; also returns the fill that is no longer needed."""
     if len(op.results) or any(isinstance(v.type, ir.RankedTensorType) for v in op.operands):
         return None
@@ -103,7 +106,8 @@ def _lower(op: Any, target: CpuTarget, ahead: Ahead) -> tuple[Plan, Any | None] 
     work = clone_at_first_iteration(op, loops) if loops else op
     with ir.InsertionPoint(work):
         try:
-            nest = simplify(with_loops(_fetching(read_nest(work), ahead), loops))
+            nest = with_streamed(_fetching(read_nest(work), ahead), streamed)
+            nest = simplify(with_loops(nest, loops))
         except NotLinear:
             if loops:
                 work.erase()

@@ -1,8 +1,7 @@
 """Which operands fetch the next tile ahead.
 
-The first operation of a tile that reads an input streams it from memory and has little else to do; one that reads it
-again finds it in a cache. If that one computes elementary functions, the same place of the next tile is fetched
-meanwhile, so that memory does not rest; where it computes less, it has no time for that.
+The first operation of a tile that reads an input streams it from memory and has little else to do; the next one that
+reads it finds it in a cache. The same place of the next tile is fetched meanwhile, so that memory does not rest.
 """
 
 from __future__ import annotations
@@ -11,7 +10,6 @@ from typing import Any
 
 from torch_mlir import ir
 
-from stratagem.compiler.backends.cpu.elementary.expand_math import FORMULAS
 from stratagem.compiler.backends.cpu.loops.absorb import buffer_move
 from stratagem.compiler.backends.cpu.loops.body import reads_argument
 from stratagem.compiler.backends.cpu.loops.nest import DYNAMIC
@@ -23,8 +21,9 @@ Ahead = dict[int, int]
 
 
 def fetched_ahead(ops: list[Any], target: CpuTarget) -> dict[Any, Ahead]:
-    """For the generics of a function, in order: those that read a tile of a large input again and compute functions."""
+    """For the generics of a function, in order: the first that reads a tile of a large input again."""
     read: set[Any] = set()
+    fetched: set[Any] = set()
     found: dict[Any, Ahead] = {}
     for op in ops:
         loop = _tile_loop(op)
@@ -32,15 +31,12 @@ def fetched_ahead(ops: list[Any], target: CpuTarget) -> dict[Any, Ahead]:
             continue
         counter = loop.regions[0].blocks[0].arguments[0]
         for i, value in _read_tiles(op, target):
-            move = buffer_move(value, counter) if value in read and _computes_functions(op) else None
+            move = buffer_move(value, counter) if value in read and value not in fetched else None
             if move:
                 found.setdefault(op, {})[i] = move
+                fetched.add(value)
             read.add(value)
     return found
-
-
-def _computes_functions(op: Any) -> bool:
-    return any(child.operation.name in FORMULAS for child in op.regions[0].blocks[0].operations)
 
 
 def _tile_loop(op: Any) -> Any | None:

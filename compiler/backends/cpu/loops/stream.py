@@ -1,0 +1,81 @@
+"""Results that no cache holds are written past the caches.
+
+A line that is written in part is read first; where the whole result is larger than the last cache, that read is for
+nothing, and so is the room that the line takes. Such stores are for whole vectors at addresses that are multiples of
+their size, which the base address tells at run time; and other threads see them only behind a fence.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from torch_mlir import ir
+from torch_mlir.dialects import arith, llvm
+
+from stratagem.compiler.backends.cpu.build import i64, parse_type
+from stratagem.compiler.backends.cpu.loops.body import reads_argument
+from stratagem.compiler.backends.cpu.loops.choose import Plan
+from stratagem.compiler.backends.cpu.loops.nest import DYNAMIC, Nest
+from stratagem.compiler.backends.cpu.outline_phases import buffer_root
+from stratagem.compiler.backends.cpu.target import CpuTarget
+
+
+def streamed_results(ops: list[Any], target: CpuTarget) -> dict[Any, set[int]]:
+    """For the generics of a function: which outputs are parts of an argument that is larger than all caches and that
+    nothing else in the function touches."""
+    uses = [buffer_root(v) for op in ops for v in op.operands if isinstance(v.type, ir.MemRefType)]
+    found: dict[Any, set[int]] = {}
+    for op in ops:
+        count = int(ir.DenseI32ArrayAttr(op.attributes["operandSegmentSizes"])[0])
+        for i, value in enumerate(list(op.operands)[count:]):
+            root = buffer_root(value) if isinstance(value.type, ir.MemRefType) else None
+            read = reads_argument(op.regions[0].blocks[0], count + i)
+            if root is not None and not read and uses.count(root) == 1 and _is_larger(root, target.cached_bytes):
+                found.setdefault(op, set()).add(i)
+    return found
+
+
+def _is_larger(root: Any, bytes_: int) -> bool:
+    if not isinstance(root.owner, ir.Block):
+        return False
+    kind = ir.MemRefType(root.type)
+    if DYNAMIC in kind.shape or isinstance(kind.element_type, ir.IndexType):
+        return False
+    elements = 1
+    for size in kind.shape:
+        elements *= size
+    return bool(elements * int(kind.element_type.width) // 8 > bytes_)
+
+
+def with_streamed(nest: Nest, results: set[int]) -> Nest:
+    """The nest with these outputs marked."""
+    return replace(nest, outputs=[replace(a, streamed=i in results) for i, a in enumerate(nest.outputs)])
+
+
+def whole_vectors(nest: Nest, plan: Plan) -> list[Any]:
+    """The marked outputs whose vectors all start at multiples of a vector's size from where the output starts."""
+    others = [d for d in range(len(nest.sizes)) if d != plan.vector]
+    return [a for a in nest.outputs if a.streamed and all(_is_multiple(a.coefficients[d], plan.lanes) for d in others)]
+
+
+def _is_multiple(step: Any, lanes: int) -> bool:
+    return isinstance(step, int) and step % lanes == 0
+
+
+def starts_aligned(accesses: list[Any], lanes: int) -> Any:
+    """i1: whether the starts of all these are multiples of a vector's size."""
+    answer = None
+    for access in accesses:
+        address = llvm.PtrToIntOp(parse_type("i64"), access.pointer).result
+        beyond = arith.andi(address, i64(lanes * access.stored_bytes - 1))
+        aligned = arith.cmpi(arith.CmpIPredicate.eq, beyond, i64(0))
+        answer = aligned if answer is None else arith.andi(answer, aligned)
+    return answer
+
+
+def fence_before_return(function: Any) -> None:
+    """Makes what was streamed visible to other threads before the function returns."""
+    last = list(function.regions[0].blocks)[-1]
+    with ir.InsertionPoint(list(last.operations)[-1]):
+        llvm.FenceOp(llvm.AtomicOrdering.seq_cst)
