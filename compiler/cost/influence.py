@@ -13,7 +13,7 @@ from typing import Any
 
 from torch_mlir import ir
 
-from stratagem.compiler.cost.program import ProgramCost, sequential_estimate, with_weights
+from stratagem.compiler.cost.program import NO_WEIGHTS, ProgramCost, Weights, sequential_estimate, with_weights
 from stratagem.compiler.ir import symbol_name
 from stratagem.compiler.passes.base import PassContext
 from stratagem.compiler.passes.registry import parse
@@ -75,7 +75,7 @@ def influences(program: Program, machine: System, cost: ProgramCost) -> list[Inf
             one = _Kernel.of(function, devices)
             call = stated.get(one.name) if one is not None else None
             if one is not None and call is not None and one.seconds(one.device) == call.by_itself:
-                one = replace(one, weights=call.weights, parameters=cost.parameters)
+                one = replace(one, weights=call.weights)
                 by_device.setdefault(one.device.name, []).append(one)
         for name, kernels in by_device.items():
             found += _of_device(devices[name], kernels)
@@ -101,8 +101,7 @@ class _Kernel:
     untiled: Any
     choice: Any
     known: dict[str, Seconds]
-    weights: int = 0
-    parameters: int = 0
+    weights: Weights = NO_WEIGHTS
 
     @staticmethod
     def of(function: Any, devices: Mapping[str, Device]) -> _Kernel | None:
@@ -122,7 +121,7 @@ class _Kernel:
 
     def in_run(self, device: Device) -> Seconds:
         """The same, with weights that come from where all weights lie."""
-        return with_weights(self.seconds(device), device, self.weights, self.parameters)
+        return with_weights(self.seconds(device), device, self.weights)
 
     def seconds(self, device: Device) -> Seconds:
         """One call on `device`, which differs from its own in numbers only."""

@@ -21,6 +21,7 @@ from stratagem.compiler.schedule import kernel
 from stratagem.compiler.schedule.assign import working_dtype
 from stratagem.compiler.schedule.cost import Seconds
 from stratagem.compiler.schedule.estimate import TRAFFIC, Estimate, holding_level, read_estimate, read_numbers
+from stratagem.compiler.schedule.footprint import units
 from stratagem.compiler.schedule.structured import dtype_bytes, owner
 from stratagem.hwmodels import Device, Provenance, System, least_trusted
 from stratagem.hwmodels.scaled import changeable
@@ -31,14 +32,26 @@ VIEWS = ("tensor.collapse_shape", "tensor.expand_shape", "tensor.cast", "tensor.
 
 
 @dataclass(frozen=True)
+class Weights:
+    """Weights that a call reads: their bytes, how many places of tables it looks up, and bytes of all of the program."""
+
+    read: int
+    lookups: int
+    total: int
+
+
+NO_WEIGHTS = Weights(0, 0, 0)
+
+
+@dataclass(frozen=True)
 class CallCost:
     """One call of a kernel.
 
     Attributes:
         kernel, function, device, unit: names. location: of the model's operation. seconds: split by what takes them;
         low, high: ends of their total's range. operations: None where they do not follow from sizes. traffic: level ->
-        bytes. joules: unit or level -> J, as far as the description gives energies. weights: bytes of weights
-        that it reads. claimed: the kernel's own seconds, where those weights come from further away.
+        bytes. joules: unit or level -> J, as far as the description gives energies. weights: those that it
+        reads. claimed: the kernel's own seconds, where those weights come from further away.
     """
 
     kernel: str
@@ -52,7 +65,7 @@ class CallCost:
     operations: int | None = None
     traffic: Mapping[str, int] = field(default_factory=dict)
     joules: Mapping[str, float] = field(default_factory=dict)
-    weights: int = 0
+    weights: Weights = NO_WEIGHTS
     claimed: Seconds | None = None
 
     @property
@@ -117,8 +130,8 @@ def program_cost(module: Any, machine: System) -> ProgramCost:
     for op in walk(main):
         if op.name == "func.call":
             name = ir.FlatSymbolRefAttr(op.attributes["callee"]).value
-            read = sum(_bytes(source) for source in {_source(value) for value in op.operands} & parameters)
-            calls.append(_streamed(_call(kernels[name], location_text(op), devices), devices, read, total))
+            weights = _weights(op, kernels[name], parameters, total)
+            calls.append(_streamed(_call(kernels[name], location_text(op), devices), devices, weights))
     used = [devices[name] for name in dict.fromkeys(call.device for call in calls)] or list(devices.values())
     watts = [device.power.idle for device in used]
     idle = None if None in watts else sum(w for w in watts if w is not None)
@@ -138,22 +151,39 @@ def _source(value: Any) -> Any:
     return value
 
 
+def _weights(call: Any, function: Any, parameters: set[Any], total: int) -> Weights:
+    """The weights that a call reads: each once, and of a table no more than the kernel looks up."""
+    work = ir.DictAttr(function.attributes[WORK]) if WORK in function.attributes else {}
+    tables = ir.DictAttr(work["looked_up"]) if "looked_up" in work else {}
+    read: dict[Any, int] = {}
+    lookups = 0
+    for i, value in enumerate(call.operands):
+        if (source := _source(value)) not in parameters:
+            continue
+        whole = most = _bytes(source)
+        if str(i) in tables:
+            most, places = ir.DenseI64ArrayAttr(tables[str(i)])
+            lookups += places
+        read[source] = min(whole, read.get(source, 0) + most)
+    return Weights(sum(read.values()), lookups, total)
+
+
 def _bytes(value: Any) -> int:
     if not isinstance(value.type, ir.RankedTensorType) or not value.type.has_static_shape:
         return 0
     return int(prod(value.type.shape)) * dtype_bytes(str(value.type.element_type))
 
 
-def _streamed(call: CallCost, devices: Mapping[str, Device], read: int, total: int) -> CallCost:
-    """The call, with the bytes of weights that it reads coming from the memory that holds all weights."""
+def _streamed(call: CallCost, devices: Mapping[str, Device], weights: Weights) -> CallCost:
+    """The call, with the weights that it reads coming from the memory that holds all weights."""
     device = devices[call.device]
-    if not read or not call.traffic:
+    if not weights.read or not call.traffic:
         return call
-    slower = with_weights(call.seconds, device, read, total)
+    slower = with_weights(call.seconds, device, weights)
     gap = slower.total - call.seconds.total
     names = [memory.name for memory in device.memories()]
-    inward = names[names.index(holding_level(device, total)) :]
-    traffic = {**call.traffic, **{name: max(call.traffic.get(name, 0), read) for name in inward}}
+    inward = names[names.index(holding_level(device, weights.total)) :]
+    traffic = {**call.traffic, **{name: max(call.traffic.get(name, 0), weights.read) for name in inward}}
     return replace(
         call,
         seconds=slower,
@@ -161,17 +191,20 @@ def _streamed(call: CallCost, devices: Mapping[str, Device], read: int, total: i
         high=call.high + gap,
         traffic=traffic,
         joules={**call.joules, **dict(_moving(device, traffic))},
-        weights=read,
+        weights=weights,
         claimed=call.seconds,
     )
 
 
-def with_weights(seconds: Seconds, device: Device, read: int, total: int) -> Seconds:
-    """A kernel's seconds where `read` bytes are weights, which come from the memory that holds all `total` of them."""
-    bandwidth = device.level_bandwidth(holding_level(device, total))
-    if not read or not bandwidth:
+def with_weights(seconds: Seconds, device: Device, weights: Weights) -> Seconds:
+    """A kernel's seconds where weights come from the memory that holds all of them; each lookup waits for it once."""
+    level = holding_level(device, weights.total)
+    bandwidth = device.level_bandwidth(level)
+    if not weights.read or not bandwidth:
         return seconds
-    return replace(seconds, memory=max(seconds.memory, read / bandwidth))
+    latency = next(memory.latency or 0.0 for memory in device.memories() if memory.name == level)
+    wait = weights.lookups * latency / units(device)
+    return replace(seconds, memory=max(seconds.memory, weights.read / bandwidth), wait=seconds.wait + wait)
 
 
 def _call(function: Any, location: str, devices: Mapping[str, Device]) -> CallCost:

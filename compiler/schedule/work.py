@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from math import prod
 from typing import Any
 
@@ -88,27 +89,68 @@ def _place_of_size(size: Any) -> str | None:
 
 
 def moved_bytes(function: Any) -> int | None:
-    """Bytes of all tensors a kernel is given, each once; None when a size is dynamic."""
-    total = 0
+    """Bytes of all tensors a kernel is given, each once, and of those that it looks elements up in no more than these;
+    None when a size is dynamic."""
+    total, tables = 0, looked_up(function)
     for argument in kernel.block_of(function).arguments:
         if not is_tensor(argument):
             continue
         sizes = shape(argument)
         if None in sizes:
             return None
-        total += prod(s for s in sizes if s is not None) * dtype_bytes(dtype(argument))
+        whole = prod(s for s in sizes if s is not None) * dtype_bytes(dtype(argument))
+        total += min(whole, tables[argument.arg_number].bytes) if argument.arg_number in tables else whole
     return total
+
+
+@dataclass(frozen=True)
+class LookedUp:
+    """What a kernel reads at most of a tensor that it only looks elements up in: `bytes` at `places`, each a run of
+    neighbours."""
+
+    bytes: int
+    places: int
+
+
+def looked_up(function: Any) -> dict[int, LookedUp]:
+    """By argument, for those of which sizes tell it."""
+    found = {}
+    for argument in kernel.block_of(function).arguments:
+        users = [use.owner.operation for use in argument.uses]
+        nests = [user.parent.operation for user in users if user.name == "tensor.extract"]
+        if not nests or len(nests) < len(users) or not all(map(is_structured, nests)):
+            continue
+        extents = [loop_extents(nest) for nest in nests]
+        if any(None in one for one in extents):
+            continue
+        points = [prod(extent or 1 for extent in one) for one in extents]
+        places = sum(n // _run(user) for n, user in zip(points, users, strict=True))
+        found[argument.arg_number] = LookedUp(sum(points) * dtype_bytes(dtype(argument)), places)
+    return found
+
+
+def _run(extract: Any) -> int:
+    """Neighbours that a lookup reads one after the other: its last index is a loop's counter."""
+    last = owner(extract.operands[len(extract.operands) - 1])
+    if last is None or last.name != "linalg.index":
+        return 1
+    return loop_extents(extract.parent.operation)[int(ir.IntegerAttr(last.attributes["dim"]).value)] or 1
 
 
 def record_work(function: Any) -> None:
     """Leaves `device.work = {operations, bytes}` on a kernel that is not tiled yet; what is unknown is left out.
 
-    Where sizes are free, `terms` says what the operations follow from (`operation_terms`).
+    Where sizes are free, `terms` says what the operations follow from (`operation_terms`). `looked_up` has, by number,
+    arguments that elements are looked up in: how many bytes, at how many places.
     """
-    found = {"operations": operations(kernel.body_ops(function)), "bytes": moved_bytes(function)}
+    counts = {"operations": operations(kernel.body_ops(function)), "bytes": moved_bytes(function)}
     long = ir.IntegerType.get_signless(64)
-    entries = {key: ir.IntegerAttr.get(long, n) for key, n in found.items() if n is not None}
-    terms = operation_terms(function) if found["operations"] is None else None
+    entries = {key: ir.IntegerAttr.get(long, n) for key, n in counts.items() if n is not None}
+    terms = operation_terms(function) if counts["operations"] is None else None
     if terms is not None:
         entries["terms"] = ir.ArrayAttr.get([ir.StringAttr.get(term) for term in terms])
+    if tables := looked_up(function):
+        entries["looked_up"] = ir.DictAttr.get(
+            {str(i): ir.DenseI64ArrayAttr.get([found.bytes, found.places]) for i, found in tables.items()}
+        )
     function.attributes["device.work"] = ir.DictAttr.get(entries)

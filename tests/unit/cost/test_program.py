@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from stratagem.api.compiling import compile
-from stratagem.compiler.cost.program import ProgramCost, program_cost
+from stratagem.compiler.cost.program import ProgramCost, Weights, program_cost
 from stratagem.compiler.ir import parse_module
 from stratagem.compiler.program import Program
 from stratagem.hwmodels import System, load_machine
 from stratagem.hwmodels.scaled import at_end, changeable, with_factor
+from stratagem.runtime.parameters import ParameterStore
 
 MATMUL = """module attributes {{stratagem.level = "tensor"}} {{
 func.func @main(%a: tensor<{m}x{k}xf32> {{model.input = "a"}}, %b: tensor<{k}x{n}xf32> {{model.input = "b"}})
@@ -34,6 +36,23 @@ func.func @main(%x: tensor<{n}xf32> {{model.input = "x"}}) -> (tensor<{n}xf32> {
     linalg.yield %u : f32
   }} -> tensor<{n}xf32>
   return %r : tensor<{n}xf32>
+}}
+}}"""
+
+LOOKUPS = """module attributes {{stratagem.level = "tensor"}} {{
+func.func @main(%i: tensor<{n}xi64> {{model.input = "i"}}, %t: tensor<{words}x64xf32> {{model.param = "t"}})
+    -> (tensor<{n}x64xf32> {{model.output = "y"}}) {{
+  %e = tensor.empty() : tensor<{n}x64xf32>
+  %r = linalg.generic {{indexing_maps = [affine_map<(d0, d1) -> (d0)>, affine_map<(d0, d1) -> (d0, d1)>],
+      iterator_types = ["parallel", "parallel"]}} ins(%i : tensor<{n}xi64>) outs(%e : tensor<{n}x64xf32>) {{
+  ^bb0(%v: i64, %w: f32):
+    %row = arith.index_cast %v : i64 to index
+    %column = linalg.index 1 : index
+    %u = tensor.extract %t[%row, %column] : tensor<{words}x64xf32>
+    %s = arith.addf %u, %u : f32
+    linalg.yield %s : f32
+  }} -> tensor<{n}x64xf32>
+  return %r : tensor<{n}x64xf32>
 }}
 }}"""
 
@@ -75,6 +94,21 @@ def test_what_does_not_fit_the_caches_comes_from_main_memory() -> None:
     assert found.calls[0].seconds.memory == pytest.approx(8 * n / 38.4e9)
     assert found.joules_by()["dram"] == pytest.approx(8 * n * 160e-12)
     assert found.joules is not None and found.joules > 8 * found.seconds  # 8 W of idling
+
+
+@pytest.mark.parametrize(("n", "words"), [(100, 1 << 20), (1, 1 << 20), (100, 7)])
+def test_of_a_table_only_what_is_looked_up_is_read(n: int, words: int) -> None:
+    machine = load_machine("generic-avx2")
+    store = ParameterStore({"t": np.zeros((words, 64), np.float32)})
+    program = Program(parse_module(LOOKUPS.format(n=n, words=words)), store)
+    compiled = compile(program, target=machine, until="device", run_checks=False)
+    calls = program_cost(parse_module(compiled.ir("device")), machine).calls
+    call = next(one for one in calls if one.function == "gather")
+    assert call.weights == Weights(min(n, words) * 256, n, words * 256)
+    memories = machine.members[machine.host].device.memories()
+    level = next(memory for memory in memories if memory.name == ("dram" if words > 7 else "l1"))
+    waited = call.seconds.wait - call.by_itself.wait
+    assert waited == pytest.approx(n * (level.latency or 0.0) / 4)  # on four cores
 
 
 def test_free_sizes_have_no_claims_and_count_as_one_sequence() -> None:
