@@ -33,7 +33,7 @@ VIEWS = ("tensor.collapse_shape", "tensor.expand_shape", "tensor.cast", "tensor.
 
 @dataclass(frozen=True)
 class Weights:
-    """Weights that a call reads: their bytes, how many places of tables it looks up, and bytes of all of the program."""
+    """Weights that a call reads: bytes, how many places of tables it looks up; and bytes of all weights there are."""
 
     read: int
     lookups: int
