@@ -9,7 +9,7 @@ from stratagem.compiler.levels.physical import _is_part, check_physical_level
 from stratagem.hwmodels import load_machine
 from stratagem.runtime.errors import PassError
 
-CLAIM = 'device.kernel = {class = "generic-avx512", unit = "fma", function = "add"}'
+CLAIM = 'device.kernel = {class = "generic-avx2", unit = "fma", function = "add"}'
 REDUCE = 'llvm.emit_c_interface, physical.collective = {dtype = f32, kind = "all_reduce", reduction = "sum"}'
 GOOD = f"""
 func.func @main(%x: memref<8xf32> {{model.input = "x"}},
@@ -43,8 +43,8 @@ WRONG = [
     ('model.param = "w"', 'model.input = "x"', "two inputs of @main are called 'x'"),
     (" attributes {llvm.emit_c_interface}", "", "@k is declared without llvm.emit_c_interface"),
     ("private @k(%x", "private @l(%x", "@k is declared, but no member has code for it"),
-    ('class = "generic-avx512"', 'class = "h100"', "kernel @k is for 'h100', not for generic-avx512"),
-    ('"fma", function', '"fma", tiles = "h100", function', "kernel @k is tiled for 'h100', not for generic-avx512"),
+    ('class = "generic-avx2"', 'class = "h100"', "kernel @k is for 'h100', not for generic-avx2"),
+    ('"fma", function', '"fma", tiles = "h100", function', "kernel @k is tiled for 'h100', not for generic-avx2"),
     ('device.tier = "core"', 'device.tier = "lane"', "scf.forall of tier 'lane'"),
     ('kind = "all_reduce"', 'kind = "broadcast"', "claims collective 'broadcast', the runtime has all_reduce"),
     ('kind = "all_reduce"', 'kind = "all_gather"', "claims all_gather with reduction 'sum', it takes no reduction"),
