@@ -13,6 +13,7 @@ sequential loops.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 from torch_mlir import ir
@@ -261,3 +262,14 @@ def buffer_root(value: Any) -> Any:
             break
         value = op.operands[0]
     return value
+
+
+def argument_bytes(root: Any) -> int | None:
+    """Bytes of a buffer that is an argument, None where a size of it is free; 0 for anything else."""
+    if not isinstance(root.owner, ir.Block) or not isinstance(root.type, ir.MemRefType):
+        return 0
+    kind = ir.MemRefType(root.type)
+    if ir.ShapedType.get_dynamic_size() in kind.shape:
+        return None
+    width = 64 if isinstance(kind.element_type, ir.IndexType) else max(8, int(kind.element_type.width))
+    return int(prod(kind.shape)) * width // 8

@@ -12,8 +12,7 @@ from torch_mlir import ir
 
 from stratagem.compiler.backends.cpu.loops.absorb import buffer_move
 from stratagem.compiler.backends.cpu.loops.body import reads_argument
-from stratagem.compiler.backends.cpu.loops.nest import DYNAMIC
-from stratagem.compiler.backends.cpu.outline_phases import buffer_root
+from stratagem.compiler.backends.cpu.outline_phases import argument_bytes, buffer_root
 from stratagem.compiler.backends.cpu.target import CpuTarget
 
 Ahead = dict[int, int]
@@ -54,16 +53,5 @@ def _read_tiles(op: Any, target: CpuTarget) -> list[tuple[int, Any]]:
 
 
 def _is_large(root: Any, target: CpuTarget) -> bool:
-    if not isinstance(root.owner, ir.Block) or not isinstance(root.type, ir.MemRefType):
-        return False
-    kind = ir.MemRefType(root.type)
-    elements = 1
-    for size in kind.shape:
-        if size == DYNAMIC:
-            return True
-        elements *= size
-    return elements * _element_bytes(kind.element_type) > target.private_bytes
-
-
-def _element_bytes(kind: Any) -> int:
-    return 8 if isinstance(kind, ir.IndexType) else max(8, int(kind.width)) // 8
+    size = argument_bytes(root)
+    return size is None or size > target.private_bytes

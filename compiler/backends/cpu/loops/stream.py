@@ -16,8 +16,8 @@ from torch_mlir.dialects import arith, llvm
 from stratagem.compiler.backends.cpu.build import i64, parse_type
 from stratagem.compiler.backends.cpu.loops.body import reads_argument
 from stratagem.compiler.backends.cpu.loops.choose import Plan
-from stratagem.compiler.backends.cpu.loops.nest import DYNAMIC, Nest
-from stratagem.compiler.backends.cpu.outline_phases import buffer_root
+from stratagem.compiler.backends.cpu.loops.nest import Nest
+from stratagem.compiler.backends.cpu.outline_phases import argument_bytes, buffer_root
 from stratagem.compiler.backends.cpu.target import CpuTarget
 
 
@@ -37,15 +37,8 @@ def streamed_results(ops: list[Any], target: CpuTarget) -> dict[Any, set[int]]:
 
 
 def _is_larger(root: Any, bytes_: int) -> bool:
-    if not isinstance(root.owner, ir.Block):
-        return False
-    kind = ir.MemRefType(root.type)
-    if DYNAMIC in kind.shape or isinstance(kind.element_type, ir.IndexType):
-        return False
-    elements = 1
-    for size in kind.shape:
-        elements *= size
-    return bool(elements * int(kind.element_type.width) // 8 > bytes_)
+    size = argument_bytes(root)
+    return size is not None and size > bytes_
 
 
 def with_streamed(nest: Nest, results: set[int]) -> Nest:
