@@ -53,12 +53,11 @@ class BackendBase(ABC):
             return error.problem
         return None
 
-    def panel_columns(self, device: Device, dtype: str) -> int | None:
-        """Columns of the panels in which its kernels read the right side of a product; None where they do not.
-
-        `dtype`: the widest element type of the product.
+    def panel_columns(self, device: Device, dtype: str) -> tuple[int, ...]:
+        """Columns of the panels in which its kernels read the right side of a product, the best first; none where they
+        do not. `dtype`: the widest element type of the product.
         """
-        return None
+        return ()
 
     @property
     def driver(self) -> str | None:

@@ -21,6 +21,7 @@ from stratagem.compiler.program import Program
 from stratagem.runtime.errors import PassError
 
 if TYPE_CHECKING:
+    from stratagem.compiler.schedule.panels import Panels
     from stratagem.hwmodels import Device, Machine
 
 
@@ -30,7 +31,7 @@ class PackWeights(Pass):
 
     def apply(self, program: Program, context: PassContext) -> None:
         from stratagem.compiler.schedule.kernel import claim, kernels
-        from stratagem.compiler.schedule.panels import panels_of, store_in_panels
+        from stratagem.compiler.schedule.panels import store_in_panels
 
         if context.machine is None:
             raise PassError("pack-weights needs a hardware description", hint="compile with --target")
@@ -40,8 +41,7 @@ class PackWeights(Pass):
             for function in kernels(program.module):
                 found = claim(function)
                 device = _device(context.machine, found.get("class", ""))
-                width = _panel_columns(function, device, found.get("function", ""))
-                cut = panels_of(function, *width) if width else None
+                cut = _panels(function, device, found.get("function", ""))
                 if cut is not None:
                     store_in_panels(program, main, function, calls.get(symbol_name(function), []), cut)
 
@@ -59,15 +59,17 @@ def _device(machine: Machine, name: str) -> Device | None:
     return next((m.device for m in machine.members.values() if m.device.name == name), None)
 
 
-def _panel_columns(function: Any, device: Device | None, work: str) -> tuple[int, int] | None:
-    """Columns of a panel and the bytes up to which a weight is no bother, for a kernel of `device` with a product."""
+def _panels(function: Any, device: Device | None, work: str) -> Panels | None:
+    """How to cut a kernel of `device` with a product, in the widest panels that suit its weight."""
     from stratagem.compiler.schedule.kernel import body_ops, contractions
     from stratagem.compiler.schedule.machine import tile_target
+    from stratagem.compiler.schedule.panels import panels_of
     from stratagem.compiler.schedule.structured import dtype, dtype_bytes
 
     products = contractions(body_ops(function))
     if device is None or not products:
         return None
     widest = max((dtype(v) for v in products[0].operands), key=dtype_bytes)
-    columns = load_backend(device.backend).panel_columns(device, widest)
-    return None if columns is None else (columns, tile_target(device, work, widest).near)
+    no_bother = tile_target(device, work, widest).near
+    widths = load_backend(device.backend).panel_columns(device, widest)
+    return next((cut for width in widths if (cut := panels_of(function, width, no_bother)) is not None), None)

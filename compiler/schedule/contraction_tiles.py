@@ -7,7 +7,6 @@ from heapq import nsmallest
 from itertools import product
 
 from stratagem.compiler.schedule.cost import (
-    REUSE,
     Block,
     ContractionShape,
     contraction_seconds,
@@ -66,8 +65,9 @@ def _block_candidates(dims: KernelDims, shape: ContractionShape, target: TileTar
     least, most_depth = (64, 8192) if target.caches else (8, 1024)
     depths = _candidates(shape.depth, max(_unit_extent(target, 2), least), most_depth)
     if target.caches:
-        rows = sorted({*rows, *_even_parts(shape.rows, REUSE, most)})
-        columns = sorted({*columns, *_even_parts(shape.columns, 2 * target.lanes, 2048)})
+        shares = {part for part in _even_parts(shape.rows, 1, most) if shape.rows // part % target.units == 0}
+        rows = sorted({*rows, *shares, *_even_parts(shape.rows, target.block.rows, most)})
+        columns = sorted({*columns, *_even_parts(shape.columns, target.panel_columns, 2048)})
     return rows, columns, depths, _candidates(shape.extra_extent, 1, 16)
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from math import log2
 
 from stratagem.compiler.schedule.machine import TileTarget
+from stratagem.compiler.schedule.register_block import FEW_ROWS, PACK_ROWS, PACK_STRIDE, WIDE_VECTORS, loads
 
 STEP_SECONDS = 50e-9
 """Cost of handing out one tile or starting one staging step, on any device; only its order matters."""
@@ -13,18 +14,6 @@ OVERLAP = 0.2
 """Share of the shorter of computing and moving data that is not hidden behind the longer."""
 TAP_SECONDS = 10e-9
 """Cost of turning to another tap of a window, which needs no new tile."""
-PANEL_VECTORS = 2
-"""Vectors side by side in a register block."""
-WIDE_VECTORS = 8
-"""The same where there are few rows."""
-FEW_ROWS = 4
-"""Rows below which columns are read in place, once or twice."""
-PACKED_ROWS = 24
-"""Rows from which on columns are copied to panels."""
-PACKED_STRIDE = 512
-"""Elements between their rows from which on that pays."""
-BROADCAST = 0.5
-"""Time to load one element into all lanes, by that of a vector."""
 EXPOSED = 0.05
 """Share of a stream from the next cache that computing does not hide."""
 REUSE = 8
@@ -108,9 +97,9 @@ def contraction_traffic(shape: ContractionShape, block: Block, target: TileTarge
     tiles = _ceil(shape.rows, block.rows) * _ceil(shape.columns, block.columns) * shape.batch
     tiles *= _ceil(shape.extra_extent, block.extra)
     points = float(shape.rows * shape.columns * shape.extra_extent * shape.batch * shape.depth * shape.taps)
-    rows, columns = min(block.rows * block.extra, REUSE), min(block.columns, PANEL_VECTORS * target.lanes)
+    rows, columns = min(block.rows * block.extra, REUSE), min(block.columns, target.panel_columns)
     shared = tiles * _side_elements(shape, block, target) * _ceil(shape.depth, block.depth) * block.depth
-    again = 1.0 if panel_bytes(shape, block, target) <= target.near else _ceil(block.rows, REUSE)
+    again = 1.0 if panel_bytes(shape, block, target) <= target.near else _ceil(block.rows, target.block.rows)
     near = points * (1 / rows + 1 / columns)
     return near * shape.element, min(shared * again, near) * shape.element, shared * shape.element
 
@@ -121,10 +110,10 @@ def _slowed(block: Block, target: TileTarget) -> float:
     vectors = _ceil(block.columns, target.lanes)
     if not target.caches:
         return 1.0 + 1.0 / min(block.rows, REUSE) + 1.0 / min(vectors, REUSE)
-    rows = min(block.rows * block.extra, REUSE)
-    vectors = min(vectors, WIDE_VECTORS if rows < FEW_ROWS else PANEL_VECTORS)
-    loading = (vectors + BROADCAST * rows) / (rows * vectors) / target.loads
-    return max(1.0, loading, target.waiting / (rows * vectors))
+    rows = block.rows * block.extra
+    vectors = min(vectors, WIDE_VECTORS if rows < FEW_ROWS else target.block.vectors)
+    rows = min(rows, target.rows_beside(vectors))
+    return max(1.0, loads(rows, vectors) / target.loads, target.waiting / (rows * vectors))
 
 
 def panel_bytes(shape: ContractionShape, block: Block, target: TileTarget) -> int:
@@ -134,7 +123,7 @@ def panel_bytes(shape: ContractionShape, block: Block, target: TileTarget) -> in
     """
     if shape.rows * shape.extra_extent < FEW_ROWS:
         return 0
-    return min(PANEL_VECTORS * target.lanes, block.columns) * block.depth * shape.element
+    return min(target.panel_columns, block.columns) * block.depth * shape.element
 
 
 def held_bytes(shape: ContractionShape, block: Block, target: TileTarget) -> int:
@@ -154,18 +143,18 @@ def _waiting_seconds(shape: ContractionShape, block: Block, target: TileTarget) 
     area = block.rows * block.columns * block.extra
     seconds = 0.0
     if block.depth < shape.depth:
-        blocks = _ceil(block.rows * block.extra, REUSE) * _ceil(block.columns, PANEL_VECTORS * target.lanes)
+        blocks = _ceil(block.rows * block.extra, target.block.rows) * _ceil(block.columns, target.panel_columns)
         stays = area * shape.element <= target.far // 2
         bandwidth = target.far_bandwidth if stays else target.outer_bandwidth / target.units
         seconds += 2 * area * shape.element / bandwidth + 2 * blocks * target.far_latency
-    if not shape.window and shape.stride >= PACKED_STRIDE:
+    if not shape.window and shape.stride >= PACK_STRIDE:
         seconds += _strided_seconds(shape, block, target)
     if shape.rows < FEW_ROWS and shape.stride == 1 and shape.depth > 1 and not shape.window:
         # Lanes lie along the depth, and each sum is added up across them.
         multiply_add = target.waiting * 2 * target.lanes * target.units / target.rate
         seconds += area * log2(max(target.lanes, 2)) * multiply_add
     if panel_bytes(shape, block, target) > target.near:
-        streamed = block.columns * block.depth * _ceil(block.rows, REUSE) * shape.element
+        streamed = block.columns * block.depth * _ceil(block.rows, target.block.rows) * shape.element
         seconds += EXPOSED * streamed / target.far_bandwidth
     return seconds
 
@@ -177,11 +166,11 @@ def _strided_seconds(shape: ContractionShape, block: Block, target: TileTarget) 
     cache and no prefetcher follows: each register block waits for every line.
     """
     columns = block.columns * block.depth * shape.element
-    if block.rows >= PACKED_ROWS:
+    if block.rows >= PACK_ROWS:
         return columns * (target.units / target.outer_bandwidth + 1 / target.far_bandwidth)
     if block.rows < FEW_ROWS:
         return 0.0
-    return _ceil(block.rows, REUSE) * columns / target.granule * target.far_latency
+    return _ceil(block.rows, target.block.rows) * columns / target.granule * target.far_latency
 
 
 def _side_elements(shape: ContractionShape, block: Block, target: TileTarget) -> int:
@@ -196,7 +185,7 @@ def _side_elements(shape: ContractionShape, block: Block, target: TileTarget) ->
     if not shape.window:
         panel = panel_bytes(shape, block, target)
         if target.caches and held_bytes(shape, block, target) == panel:
-            rows *= _ceil(columns, PANEL_VECTORS * target.lanes)
+            rows *= _ceil(columns, target.panel_columns)
         return (rows + columns) * shape.taps
     return rows + columns * shape.taps if shape.extra_rows else rows * shape.taps + columns
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from stratagem.compiler.schedule.footprint import room, units
+from stratagem.compiler.schedule.register_block import RegisterBlock, most_rows, register_block
 from stratagem.compiler.schedule.structured import dtype_bytes
 from stratagem.hwmodels import Device, Level
 
@@ -21,7 +22,8 @@ class TileTarget:
         to the
             units of the outermost group (its private cache or local memory); equal to `near` when there is
             one only.
-        registers: bytes of accumulators per unit, None when the description has no register level.
+        registers: bytes of accumulators per unit, None when the description has no register level. vectors: how many
+        vector registers these are, 0 without a level.
         lanes: elements of a vector; tile extents along contiguous dimensions are multiples. width: elements
         that one
             innermost unit works on at a time. tile: shape of
@@ -44,6 +46,7 @@ class TileTarget:
     far: int
     far_level: str
     registers: int | None
+    vectors: int
     lanes: int
     width: int
     tile: tuple[int, ...]
@@ -64,6 +67,20 @@ class TileTarget:
     def caches(self) -> bool:
         """Units whose private memories are caches, one behind the other: data moves when it is read."""
         return not self.copies and self.far_level != self.near_level
+
+    @property
+    def block(self) -> RegisterBlock:
+        """Sums that stay in registers while a reduction runs."""
+        return register_block(self.vectors)
+
+    @property
+    def panel_columns(self) -> int:
+        """Columns of a register block."""
+        return self.block.vectors * self.lanes
+
+    def rows_beside(self, vectors: int) -> int:
+        """Rows of a register block that is `vectors` vectors wide, at least 1."""
+        return max(1, most_rows(self.vectors, vectors))
 
     @property
     def holds_tiles_in_registers(self) -> bool:
@@ -88,6 +105,7 @@ def tile_target(device: Device, function: str, dtype: str) -> TileTarget:
         far=int((room(device, far.name) or 2**18) * (1 - KEPT_FREE)),
         far_level=far.name,
         registers=room(device, registers[0].name) if registers else None,
+        vectors=(registers[-1].size or 0) // max(registers[-1].granule, 1) if registers else 0,
         lanes=_lanes(device, dtype),
         width=max((u.lanes.get(dtype, 1) * u.count for u in device.units), default=1),
         tile=tuple(unit.tile.get(dtype, ())) if unit else (),

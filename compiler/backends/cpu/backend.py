@@ -31,11 +31,13 @@ class Backend(BackendBase):
         report, _, data = entry.partition(b"\0")
         return KernelCode({KERNELS_FILE: data}, names, json.loads(report))
 
-    def panel_columns(self, device: Device, dtype: str) -> int | None:
-        from stratagem.compiler.backends.cpu.loops.choose import PANEL_VECTORS
+    def panel_columns(self, device: Device, dtype: str) -> tuple[int, ...]:
         from stratagem.compiler.backends.cpu.target import CpuTarget
+        from stratagem.compiler.schedule.register_block import register_block
 
-        return PANEL_VECTORS * CpuTarget.of(device).lanes(dtype)
+        target = CpuTarget.of(device)
+        widest = register_block(target.registers).vectors
+        return tuple(v * target.lanes(dtype) for v in (widest, widest // 2) if v)
 
 
 def _compile(module: Any, device: Device) -> bytes:

@@ -1,4 +1,4 @@
-"""Cutting a loop into register blocks: full ones, then smaller ones for the rest."""
+"""Cutting a loop into register blocks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from stratagem.compiler.backends.cpu.build import Size, add, round_down, sub
 def row_blocks(size: Size, height: int) -> Iterator[tuple[Size, Size, int]]:
     """(begin, end, height of each block in it): ranges that together cover `size` rows.
 
-    A known size is cut evenly where that wastes no row; an unknown one ends in blocks of a third and of one row.
+    A known size is cut evenly; an unknown one ends in blocks of a third and of one row.
     """
     if isinstance(size, int):
         yield from _known(size, height)
@@ -23,10 +23,12 @@ def row_blocks(size: Size, height: int) -> Iterator[tuple[Size, Size, int]]:
 
 
 def _known(size: int, height: int) -> Iterator[tuple[int, int, int]]:
-    even = next((h for h in range(height, height // 2, -1) if size % h == 0), None)
-    step = even or min(height, size)
-    full = size // step * step
-    if full:
-        yield 0, full, step
-    if size > full:
-        yield full, size, size - full
+    """As few blocks as cover `size`, their heights one apart at most."""
+    if not size:
+        return
+    count = -(-size // height)
+    low, taller = divmod(size, count)
+    middle = taller * (low + 1)
+    if taller:
+        yield 0, middle, low + 1
+    yield middle, size, low

@@ -8,21 +8,22 @@ from stratagem.compiler.backends.cpu.loops.body import is_elementwise, reads_arg
 from stratagem.compiler.backends.cpu.loops.combine import combiner_of
 from stratagem.compiler.backends.cpu.loops.nest import Nest, indices_used
 from stratagem.compiler.backends.cpu.target import CpuTarget
+from stratagem.compiler.schedule.register_block import (
+    FEW_ROWS,
+    MOST_ROWS,
+    PACK_STRIDE,
+    SPARE_REGISTERS,
+    WIDE_VECTORS,
+    most_rows,
+    register_block,
+)
 
-PACK_STRIDE = 512
-"""Elements between rows from which on reading a panel in place costs more cache sets and page entries than copying."""
-FEW_ROWS = 4
-"""Below this many rows a block is limited by memory: wide rows and no packing, or lanes along the reduction."""
 LARGEST_SQUARE = 16
 """Lanes of a square turned in registers."""
 LARGEST_TURNED_BODY = 12
 """Operations of a body that may be repeated for every row of a square."""
-PANEL_VECTORS = 2
-"""Vectors side by side in a register block, and in a panel."""
 STREAMS = 6
 """Rows of a long operand that are read side by side: no more streams than prefetchers follow."""
-MOST_ROWS = 12
-"""Rows of a register block: enough independent sums to hide the latency of a multiply-add twice over."""
 
 
 @dataclass(frozen=True)
@@ -139,7 +140,7 @@ def _wide(nest: Nest, target: CpuTarget, block: Plan) -> Plan | None:
     if len(moving) != 1 or len(nest.outputs) != 1:
         return None
     height = 2
-    vectors = max(1, min(8, (target.registers - 2) // (height + 1)))
+    vectors = max(1, min(WIDE_VECTORS, (target.registers - SPARE_REGISTERS) // (height + 1)))
     size = nest.known_size(block.vector)
     vectors = min(vectors, -(-size // block.lanes)) if size is not None else vectors
     return replace(block, vectors=vectors, height=height, packed=None, must=False, chunk=_chunk(nest, block.vector))
@@ -182,17 +183,16 @@ def _shape(nest: Nest, target: CpuTarget, lanes: int, vector: int, packed: int |
     moving = [i for i, a in enumerate(nest.inputs) if a.moves_with(vector) and reads_argument(nest.body, i)]
     # A panel holds no rows: the packed operand must not move with them.
     rows = _reuse_loop(nest, vector, moving if packed is None else [packed])
+    most = MOST_ROWS
+    vectors = register_block(target.registers).vectors
     if rows is None:  # nothing is read twice; several sums still hide latency
         others = [d for d in nest.loops(True) if d != vector]
         rows = max(others, key=lambda d: (nest.known_size(d) or 1 << 30, d), default=None)
         vectors, most = (2, 4) if rows is not None else (min(8, target.registers // 3), 1)
-    else:
-        vectors, most = PANEL_VECTORS, MOST_ROWS
     size = nest.known_size(vector)
-    vectors = min(vectors, -(-size // lanes)) if size is not None else vectors
-    spare = target.registers - 2 - vectors * max(1, len(moving))
-    height = max(1, min(most, spare // (vectors * len(nest.outputs))))
-    return Plan("block", vector, rows, lanes, max(1, vectors), height if rows is not None else 1, packed, must)
+    vectors = max(1, min(vectors, -(-size // lanes)) if size is not None else vectors)
+    height = min(most, most_rows(target.registers, vectors, max(1, len(moving)), len(nest.outputs)))
+    return Plan("block", vector, rows, lanes, vectors, max(1, height) if rows is not None else 1, packed, must)
 
 
 def _reduction(nest: Nest, target: CpuTarget, lanes: int) -> Plan | None:

@@ -11,7 +11,7 @@ from torch_mlir.dialects import arith, scf
 from stratagem.compiler.backends.cpu.build import i64
 from stratagem.compiler.backends.cpu.loops.absorb import clone_at_first_iteration, window_loops, with_loops
 from stratagem.compiler.backends.cpu.loops.block import emit_block
-from stratagem.compiler.backends.cpu.loops.choose import FEW_ROWS, Plan, choose
+from stratagem.compiler.backends.cpu.loops.choose import Plan, choose
 from stratagem.compiler.backends.cpu.loops.ending import Followed, followed_sums, may_end, with_ending
 from stratagem.compiler.backends.cpu.loops.fuse import fuse_producers, stores_beside_sums
 from stratagem.compiler.backends.cpu.loops.initial import fill_before, value_of
@@ -24,6 +24,7 @@ from stratagem.compiler.backends.cpu.loops.stream import fence_before_return, st
 from stratagem.compiler.backends.cpu.loops.turn import emit_turn
 from stratagem.compiler.backends.cpu.target import CpuTarget
 from stratagem.compiler.ir import functions, run_pipeline, symbol_name, walk
+from stratagem.compiler.schedule.register_block import FEW_ROWS
 
 
 def lower_linalg(module: Any, target: CpuTarget) -> list[tuple[str, Plan]]:

@@ -23,9 +23,7 @@ from stratagem.compiler.backends.cpu.loops.choose import Plan
 from stratagem.compiler.backends.cpu.loops.emit import nested_loops
 from stratagem.compiler.backends.cpu.loops.nest import Nest
 from stratagem.compiler.backends.cpu.loops.transpose import load_turned
-
-ROWS_WORTH_PACKING = 24
-"""Rows that read a panel before the copy has paid for itself, by measurement."""
+from stratagem.compiler.schedule.register_block import PACK_ROWS
 
 
 def allocate_panel(nest: Nest, plan: Plan) -> Any:
@@ -128,10 +126,10 @@ def worth_packing(
     """Packs when enough rows will read the panel, decided at run time; returns the access that holds in both cases."""
     assert plan.rows is not None
     rows = nest.sizes[plan.rows]
-    if isinstance(rows, int) and rows >= ROWS_WORTH_PACKING:
+    if isinstance(rows, int) and rows >= PACK_ROWS:
         pack_panel(nest, plan, source, dense, counters, width, active)
         return dense
-    enough = arith.cmpi(arith.CmpIPredicate.sge, i64(rows), i64(ROWS_WORTH_PACKING))
+    enough = arith.cmpi(arith.CmpIPredicate.sge, i64(rows), i64(PACK_ROWS))
     branch = scf.IfOp(enough, [])
     with ir.InsertionPoint(branch.then_block):
         pack_panel(nest, plan, source, dense, counters, width, active)
