@@ -72,4 +72,4 @@ def _panels(function: Any, device: Device | None, work: str) -> Panels | None:
     widest = max((dtype(v) for v in products[0].operands), key=dtype_bytes)
     no_bother = tile_target(device, work, widest).near
     widths = load_backend(device.backend).panel_columns(device, widest)
-    return next((cut for width in widths if (cut := panels_of(function, width, no_bother)) is not None), None)
+    return panels_of(function, widths, no_bother)

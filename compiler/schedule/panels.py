@@ -10,7 +10,7 @@ The layout is that of Goto and van de Geijn (2008, "Anatomy of High-Performance 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -76,25 +76,27 @@ class Panels:
         return [*sizes[:at], self.count, self.columns, *sizes[at + 1 :]]
 
 
-def panels_of(function: Any, columns: int, least: int) -> Panels | None:
-    """How to cut a kernel whose one product has a weight of more than `least` bytes; None where that cannot be done."""
+def panels_of(function: Any, widths: Sequence[int], least: int) -> Panels | None:
+    """How to cut a kernel whose one product has a weight of more than `least` bytes, into panels of the first of
+    `widths` that cuts it into whole ones; None where that cannot be done."""
     ops = body_ops(function)
     products = contractions(ops)
     if len(products) != 1:
         return None
     dims = analyse(ops)
     for position in range(2):
-        dim = _columns_of(products[0], position, dims, columns, least)
-        if dim is None:
-            continue
+        dim = _columns_of(products[0], position, dims, least)
         weight = products[0].operands[position]
+        columns = next((w for w in widths if dim is not None and shape(weight)[-1] % w == 0), None)  # type: ignore[operator]
+        if dim is None or columns is None or shape(weight)[-1] == columns:
+            continue
         places = _places(ops, dims, dim)
         if places is not None:
             return Panels(weight, dims, dim, shape(weight)[-1] // columns, columns, places)  # type: ignore[operator]
     return None
 
 
-def _columns_of(product: Any, position: int, dims: KernelDims, columns: int, least: int) -> int | None:
+def _columns_of(product: Any, position: int, dims: KernelDims, least: int) -> int | None:
     """The kernel dimension of the columns of operand `position`, if it is an argument `[k..., n]` that suits panels."""
     value, loops = product.operands[position], dims.loops[product]
     read = [r.loop if r is not None else None for r in loops.accesses[position]]
@@ -105,10 +107,10 @@ def _columns_of(product: Any, position: int, dims: KernelDims, columns: int, lea
     last = loops.accesses[-1][-1] if loops.accesses[-1] else None
     if None in sizes or column is None or last is None or last.loop != column:
         return None
-    *_, width = known = [size for size in sizes if size is not None]
-    if any(d is None or loops.iterators[d] != REDUCTION for d in depth) or width % columns or width == columns:
+    if any(d is None or loops.iterators[d] != REDUCTION for d in depth):
         return None
-    return loops.dims[column] if prod(known) * dtype_bytes(dtype(value)) > least else None
+    bytes_ = prod(size for size in sizes if size is not None) * dtype_bytes(dtype(value))
+    return loops.dims[column] if bytes_ > least else None
 
 
 def _places(ops: list[Any], dims: KernelDims, dim: int) -> dict[Any, int] | None:
