@@ -1,12 +1,14 @@
-"""Kernels that put pieces together (padding, concatenation, insertion): one phase per piece.
+"""Kernels that put pieces together (padding, concatenation, insertion).
 
-Before: a chain of elementwise writes and `tensor.insert_slice`s into the destination. After: a forall for
-each, over
-tiles of what it writes. The pieces' order is kept; within a phase tiles are disjoint.
+Before: a chain of elementwise writes and `tensor.insert_slice`s into the destination. After: one forall over dimensions
+that no piece cuts, whose units put their part of each piece into their tile, where there are such dimensions and either
+the pieces are disjoint or tiles stay in a cache between one piece and the next; else a forall for each piece, over tiles
+of what it writes. The pieces' order is kept.
 """
 
 from __future__ import annotations
 
+from itertools import pairwise
 from math import prod
 from typing import Any
 
@@ -21,6 +23,8 @@ from stratagem.compiler.schedule.forall import Tiling, tile_to_forall
 from stratagem.compiler.schedule.machine import TileTarget
 from stratagem.compiler.schedule.region import Range
 from stratagem.compiler.schedule.structured import (
+    accesses,
+    body_ops,
     dtype,
     dtype_bytes,
     is_elementwise,
@@ -29,7 +33,7 @@ from stratagem.compiler.schedule.structured import (
     shape,
 )
 from stratagem.compiler.schedule.tiles import LEAST_WORK, TILES_PER_UNIT, choose_row_tiles
-from stratagem.compiler.schedule.writes import copy_into
+from stratagem.compiler.schedule.writes import copy_into, spread
 
 SUPPORT = ("tensor.dim", "arith.constant", "affine.apply", "affine.min", "affine.max")
 
@@ -69,8 +73,12 @@ def _uncut(inserts: list[Any]) -> list[int]:
 
 def tile_pieces(ops: list[Any], target: TileTarget, tier: str) -> None:
     """Replaces the pieces by phases, in order."""
-    if not _covered_first(ops):
+    cover = _cover(ops)
+    if cover is None and not _covered_first(ops):
         _assembly_phase(_inserts(ops), target, tier)
+        return
+    if cover is not None and _stays_near(_inserts(ops), target):
+        _assembly_phase(_inserts(ops), target, tier, cover)
         return
     for op in ops:
         if op.name == "tensor.insert_slice":
@@ -82,12 +90,43 @@ def tile_pieces(ops: list[Any], target: TileTarget, tier: str) -> None:
                 tile_to_forall(list(op.results), _next(op), dims, Tiling(tier, sizes))
 
 
-def _assembly_phase(inserts: list[Any], target: TileTarget, tier: str) -> None:
-    """One forall over the dimensions no piece cuts; a unit inserts its part of each piece into its tile."""
-    result, into = inserts[-1].results[0], inserts[0].operands[1]
+def _cover(ops: list[Any]) -> Any | None:
+    """The generic that fills the destination with a scalar, or copies a tensor into it, where all else are inserts."""
+    written = [op for op in ops if is_generic(op)]
+    inserts = _inserts(ops)
+    if len(written) != 1 or owner(inserts[0].operands[1]) != written[0] or len(written[0].operands) > 2:
+        return None
+    if any(owner(after.operands[1]) != before for before, after in pairwise(inserts)):
+        return None
+    return written[0] if len(body_ops(written[0])) == 1 and _is_plain(written[0]) else None
+
+
+def _is_plain(cover: Any) -> bool:
+    """Whether a generic that only yields yields an element of its input at the same place, or a scalar from outside."""
+    same = all(r is not None and r.loop == i for access in accesses(cover) for i, r in enumerate(access))
+    arguments = list(cover.regions[0].blocks[0].arguments)
+    (given,) = body_ops(cover)[0].operands
+    return same and (given == arguments[0] if len(arguments) == 2 else given not in arguments)
+
+
+def _stays_near(inserts: list[Any], target: TileTarget) -> bool:
+    """Whether enough tiles for all units, each of which stays in a unit's own cache, are cut along uncut dimensions."""
+    into = inserts[0].operands[1]
+    sizes, free = shape(into), _uncut(inserts)
+    if not target.caches or None in sizes:
+        return False
+    tiles = prod(size or 1 for d, size in enumerate(sizes) if d in free)
+    rest = prod(size or 1 for d, size in enumerate(sizes) if d not in free)
+    return tiles >= target.units * TILES_PER_UNIT and rest * dtype_bytes(dtype(into)) <= target.far // 2
+
+
+def _assembly_phase(inserts: list[Any], target: TileTarget, tier: str, cover: Any = None) -> None:
+    """One forall over the dimensions no piece cuts; a unit inserts its part of each piece into its tile, after its part
+    of what covers all of it, if anything does."""
+    result, into = inserts[-1].results[0], (inserts[0] if cover is None else cover).operands[-1]
     sizes = [ASSUMED if s is None else s for s in shape(result)]
     free = _uncut(inserts)
-    tiles = insertion_tiles([s if d in free else 1 for d, s in enumerate(sizes)], dtype_bytes(dtype(into)), target)
+    tiles = _free_tiles(sizes, free, dtype_bytes(dtype(into)), target, cover is not None)
     cut = [d for d in free if tiles[d] < sizes[d]] or free[:1]
     with ir.InsertionPoint(_next(inserts[-1])), inserts[-1].location:
         emitted = scf.ForallOp([0] * len(cut), [sizes[d] for d in cut], [tiles[d] for d in cut], [into])
@@ -98,6 +137,8 @@ def _assembly_phase(inserts: list[Any], target: TileTarget, tier: str) -> None:
             ranges = {d: Range(at[d], index.clamp(tiles[d], sizes[d], at[d])) for d in cut}
             part = _part(into, ranges)
             tile = region.extract(view, part)
+            if cover is not None:
+                tile = _covered(cover, tile, part)
             for op in inserts:
                 offsets, _, strides = slice_parts(op, 2)
                 piece = region.extract(op.operands[0], _part(op.operands[0], ranges))
@@ -107,8 +148,24 @@ def _assembly_phase(inserts: list[Any], target: TileTarget, tier: str) -> None:
             with ir.InsertionPoint(terminator.block):
                 region.parallel_insert(tile, view, part)
     result.replace_all_uses_with(emitted.results[0])
-    for op in reversed(inserts):
+    for op in [*reversed(inserts), *([] if cover is None else [cover])]:
         op.erase()
+
+
+def _covered(cover: Any, tile: Any, part: region.Region) -> Any:
+    """A tile after its part of what covers the destination."""
+    if len(cover.operands) == 2:
+        return copy_into(region.extract(cover.operands[0], part), tile)
+    return spread(body_ops(cover)[0].operands[0], tile)
+
+
+def _free_tiles(sizes: list[int], free: list[int], element: int, target: TileTarget, walked: bool) -> list[int]:
+    """Tile sizes along uncut dimensions. Tiles that several pieces are written into, one `walked` over after the other,
+    are no larger than what stays in the nearest cache, if a step along one dimension is."""
+    whole = prod(size for d, size in enumerate(sizes) if d not in free)
+    most = max(target.near // (element * whole), 1) if walked else prod(sizes)
+    wanted = max(prod(sizes[d] for d in free) // (target.units * TILES_PER_UNIT), LEAST_WORK * target.width // whole, 1)
+    return _inner_tiles([s if d in free else 1 for d, s in enumerate(sizes)], min(wanted, most), element, target)
 
 
 def _part(value: Any, ranges: dict[int, Range]) -> region.Region:

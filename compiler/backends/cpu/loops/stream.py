@@ -20,10 +20,13 @@ from stratagem.compiler.backends.cpu.loops.nest import Nest
 from stratagem.compiler.backends.cpu.outline_phases import argument_bytes, buffer_root
 from stratagem.compiler.backends.cpu.target import CpuTarget
 
+SMALL_PART = 3
+"""A result of less than one part in so many of all that a function touches is small."""
+
 
 def streamed_results(ops: list[Any], target: CpuTarget) -> dict[Any, set[int]]:
-    """For the generics of a function: which outputs are parts of an argument that is larger than all caches and that
-    nothing else in the function touches."""
+    """For the generics of a function: which outputs are parts of an argument that no cache would hold until it is read,
+    and that nothing else in the function touches."""
     uses = [buffer_root(v) for op in ops for v in op.operands if isinstance(v.type, ir.MemRefType)]
     found: dict[Any, set[int]] = {}
     for op in ops:
@@ -31,14 +34,19 @@ def streamed_results(ops: list[Any], target: CpuTarget) -> dict[Any, set[int]]:
         for i, value in enumerate(list(op.operands)[count:]):
             root = buffer_root(value) if isinstance(value.type, ir.MemRefType) else None
             read = reads_argument(op.regions[0].blocks[0], count + i)
-            if root is not None and not read and uses.count(root) == 1 and _is_larger(root, target.cached_bytes):
+            if root is not None and not read and uses.count(root) == 1 and _is_displaced(root, uses, target):
                 found.setdefault(op, set()).add(i)
     return found
 
 
-def _is_larger(root: Any, bytes_: int) -> bool:
-    size = argument_bytes(root)
-    return size is not None and size > bytes_
+def _is_displaced(root: Any, roots: list[Any], target: CpuTarget) -> bool:
+    """Whether what a function reads and writes exceeds all caches together, and this result is no small part of it: a
+    small one, like the product of a large weight, is read again before the next weight displaces it."""
+    size, others = argument_bytes(root), [argument_bytes(one) for one in set(roots)]
+    if size is None or None in others:
+        return size is not None and size > target.cached_bytes
+    total = sum(n for n in others if n is not None)
+    return total > target.cached_bytes and size * SMALL_PART >= total
 
 
 def with_streamed(nest: Nest, results: set[int]) -> Nest:
