@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from math import log2
 
 from stratagem.compiler.schedule.machine import TileTarget
-from stratagem.compiler.schedule.register_block import FEW_ROWS, PACK_ROWS, PACK_STRIDE, WIDE_VECTORS, loads
+from stratagem.compiler.schedule.register_block import FEW_ROWS, PACK_ROWS, WIDE_VECTORS, is_scattered, loads
 
 STEP_SECONDS = 50e-9
 """Cost of handing out one tile or starting one staging step, on any device; only its order matters."""
@@ -147,7 +147,7 @@ def _waiting_seconds(shape: ContractionShape, block: Block, target: TileTarget) 
         stays = area * shape.element <= target.far // 2
         bandwidth = target.far_bandwidth if stays else target.outer_bandwidth / target.units
         seconds += 2 * area * shape.element / bandwidth + 2 * blocks * target.far_latency
-    if not shape.window and shape.stride >= PACK_STRIDE:
+    if not shape.window and is_scattered(shape.stride, shape.depth, shape.element, target.far):
         seconds += _strided_seconds(shape, block, target)
     if shape.rows < FEW_ROWS and shape.stride == 1 and shape.depth > 1 and not shape.window:
         # Lanes lie along the depth, and each sum is added up across them.

@@ -21,7 +21,7 @@ FEW_ROWS = 4
 PACK_ROWS = 24
 """Rows that read a panel before copying it has paid for itself, by measurement."""
 PACK_STRIDE = 512
-"""Elements between rows from which on reading a panel in place costs more cache sets and page entries than copying."""
+"""Elements between the rows of a panel from which on they share cache sets and no prefetcher follows them."""
 BROADCAST = 0.5
 """Time to load one element into all lanes, by that of a vector."""
 
@@ -44,6 +44,12 @@ def register_block(registers: int) -> RegisterBlock:
 def most_rows(registers: int, vectors: int, operands: int = 1, outputs: int = 1) -> int:
     """Rows of sums that fit beside `vectors` vectors of each of `operands` operands; 0 where not even one does."""
     return min(MOST_ROWS, (registers - SPARE_REGISTERS - vectors * operands) // (vectors * outputs))
+
+
+def is_scattered(stride: int, depth: int, element: int, private: int) -> bool:
+    """Whether reading panels of `depth` rows in place costs more cache sets and page entries than copying them: the rows
+    lie far apart, and together they span more than half of a unit's own cache of `private` bytes."""
+    return stride >= PACK_STRIDE and stride * depth * element > private // 2
 
 
 def loads(rows: int, vectors: int) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from stratagem.compiler.backends.cpu.loops.access import Access
 from stratagem.compiler.backends.cpu.loops.body import is_elementwise, reads_argument
 from stratagem.compiler.backends.cpu.loops.combine import combiner_of
 from stratagem.compiler.backends.cpu.loops.nest import Nest, indices_used
@@ -11,9 +12,11 @@ from stratagem.compiler.backends.cpu.target import CpuTarget
 from stratagem.compiler.schedule.register_block import (
     FEW_ROWS,
     MOST_ROWS,
+    PACK_ROWS,
     PACK_STRIDE,
     SPARE_REGISTERS,
     WIDE_VECTORS,
+    is_scattered,
     most_rows,
     register_block,
 )
@@ -125,7 +128,7 @@ def _best_block(nest: Nest, target: CpuTarget, lanes: int, vectors: list[int]) -
     direct = [d for d in vectors if not _gathers(nest, d)]
     if direct:
         d = max(direct, key=lambda d: nest.known_size(d) or 1 << 30)
-        return _shape(nest, target, lanes, d, _panel_candidate(nest, d), must=False)
+        return _shape(nest, target, lanes, d, _panel_candidate(nest, d, target), must=False)
     for d in vectors:
         gathered = _gathers(nest, d)
         rows = _reuse_loop(nest, d, gathered)
@@ -167,15 +170,21 @@ def _reuse_loop(nest: Nest, vector: int, operands: list[int]) -> int | None:
     return max(able, key=lambda d: (nest.known_size(d) or 1 << 30, d), default=None)
 
 
-def _panel_candidate(nest: Nest, vector: int) -> int | None:
+def _panel_candidate(nest: Nest, vector: int, target: CpuTarget) -> int | None:
     """An input read along `vector` whose rows lie far apart, and which many rows of the block would read again."""
     moving = [i for i, a in enumerate(nest.inputs) if a.moves_with(vector) and reads_argument(nest.body, i)]
     rows = _reuse_loop(nest, vector, moving)
     if len(moving) != 1 or rows is None or not nest.inputs[moving[0]].is_unit(vector):
         return None
-    steps = [nest.inputs[moving[0]].coefficients[k] for k in nest.loops(False)]
-    far = all(not isinstance(s, int) or s >= PACK_STRIDE for s in steps)
-    return moving[0] if far and (nest.known_size(rows) or 1 << 30) >= 2 * MOST_ROWS else None
+    read = nest.inputs[moving[0]]
+    far = all(_is_scattered(read, k, nest.known_size(k), target) for k in nest.loops(False))
+    return moving[0] if far and (nest.known_size(rows) or 1 << 30) >= PACK_ROWS else None
+
+
+def _is_scattered(read: Access, reduction: int, size: int | None, target: CpuTarget) -> bool:
+    step = read.coefficients[reduction]
+    known = isinstance(step, int) and size is not None
+    return not known or is_scattered(step, size, read.bytes(), target.private_bytes)  # type: ignore[arg-type]
 
 
 def _shape(nest: Nest, target: CpuTarget, lanes: int, vector: int, packed: int | None, must: bool) -> Plan:
