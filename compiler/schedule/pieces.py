@@ -2,8 +2,8 @@
 
 Before: a chain of elementwise writes and `tensor.insert_slice`s into the destination. After: one forall over dimensions
 that no piece cuts, whose units put their part of each piece into their tile, where there are such dimensions and either
-the pieces are disjoint or tiles stay in a cache between one piece and the next; else a forall for each piece, over tiles
-of what it writes. The pieces' order is kept.
+the pieces are disjoint or tiles stay in a cache between one piece and the next; else a forall for each piece, over
+tiles of what it writes. The pieces' order is kept.
 """
 
 from __future__ import annotations

@@ -47,8 +47,8 @@ def most_rows(registers: int, vectors: int, operands: int = 1, outputs: int = 1)
 
 
 def is_scattered(stride: int, depth: int, element: int, private: int) -> bool:
-    """Whether reading panels of `depth` rows in place costs more cache sets and page entries than copying them: the rows
-    lie far apart, and together they span more than half of a unit's own cache of `private` bytes."""
+    """Whether reading panels of `depth` rows in place costs more cache sets and page entries than copying them: the
+    rows lie far apart, and together they span more than half of a unit's own cache of `private` bytes."""
     return stride >= PACK_STRIDE and stride * depth * element > private // 2
 
 

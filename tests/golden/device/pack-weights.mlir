@@ -1,17 +1,17 @@
 // RUN: stratagem opt %s --passes 'fold-parameters; form-kernels; match-functions; pack-weights' --target generic-avx512 | filecheck %s
 
-// The weight (stored by the first pass: the exponential of a constant) is kept in panels of two vectors of 16 columns.
+// The weight (stored by the first pass: the exponential of a constant) is kept in panels of four vectors of 16 columns.
 // The kernel's columns are two dimensions, in its epilogue, too; the caller sees them as one.
 // CHECK-LABEL: func.func @main
-// CHECK-SAME:    %arg2: tensor<4x96x32xf32> {model.param = "constant.folded.panels"}
-// CHECK:         %[[B:.*]] = tensor.expand_shape %arg1 {{\[}}[0, 1]] output_shape [4, 32]
-// CHECK:         %[[Y:.*]] = call @[[K:.*]](%arg0, %arg2, %[[B]], %{{.*}}) {{.*}} -> tensor<?x4x32xf32>
-// CHECK:         tensor.collapse_shape %[[Y]] {{\[}}[0], [1, 2]] : tensor<?x4x32xf32> into tensor<?x128xf32>
-// CHECK:       func.func private @[[K]](%arg0: tensor<?x96xf32>, %arg1: tensor<4x96x32xf32>, %arg2: tensor<4x32xf32>
+// CHECK-SAME:    %arg2: tensor<2x96x64xf32> {model.param = "constant.folded.panels"}
+// CHECK:         %[[B:.*]] = tensor.expand_shape %arg1 {{\[}}[0, 1]] output_shape [2, 64]
+// CHECK:         %[[Y:.*]] = call @[[K:.*]](%arg0, %arg2, %[[B]], %{{.*}}) {{.*}} -> tensor<?x2x64xf32>
+// CHECK:         tensor.collapse_shape %[[Y]] {{\[}}[0], [1, 2]] : tensor<?x2x64xf32> into tensor<?x128xf32>
+// CHECK:       func.func private @[[K]](%arg0: tensor<?x96xf32>, %arg1: tensor<2x96x64xf32>, %arg2: tensor<2x64xf32>
 // CHECK:         iterator_types = ["parallel", "parallel", "parallel", "reduction"]
 // CHECK:         arith.addf
 // CHECK:         iterator_types = ["parallel", "parallel", "parallel"]
-// CHECK:         return %{{.*}} : tensor<?x4x32xf32>
+// CHECK:         return %{{.*}} : tensor<?x2x64xf32>
 #mn = affine_map<(m, n) -> (m, n)>
 #n = affine_map<(m, n) -> (n)>
 func.func @main(%x: tensor<?x96xf32> {model.input = "x"}, %b: tensor<128xf32> {model.param = "b"})

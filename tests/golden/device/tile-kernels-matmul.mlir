@@ -3,13 +3,13 @@
 // Blocks of rows and columns for the cores, steps of depth for the nearest cache, linalg on what is left. The sizes come
 // from the caches and vectors of the description: see tile-kernels-matmul-smaller for others.
 // CHECK-LABEL: func.func private @matmul
-// CHECK-SAME:    device.bytes = {l2 = 557056 : i64}
+// CHECK-SAME:    device.bytes = {l2 = 262144 : i64}
 // CHECK:         scf.forall (%[[I:.*]], %[[J:.*]]) = (0, 0) to (1024, 4096) step (512, 128) shared_outs(%[[O:.*]] = %{{.*}})
 // CHECK:           tensor.extract_slice %[[O]][%[[I]], %[[J]]] [512, 128] [1, 1]
 // CHECK:           linalg.fill
-// CHECK:           scf.for %[[K:.*]] = %{{.*}} to %c2048 step %c256 iter_args
-// CHECK:             tensor.extract_slice %{{.*}}[%[[I]], %[[K]]] [512, 256] [1, 1]
-// CHECK:             tensor.extract_slice %{{.*}}[%[[K]], %[[J]]] [256, 128] [1, 1]
+// CHECK:           scf.for %[[K:.*]] = %{{.*}} to %c2048 step %c1024 iter_args
+// CHECK:             tensor.extract_slice %{{.*}}[%[[I]], %[[K]]] [512, 1024] [1, 1]
+// CHECK:             tensor.extract_slice %{{.*}}[%[[K]], %[[J]]] [1024, 128] [1, 1]
 // CHECK:             linalg.generic
 // CHECK:           } {device.level = "l1"}
 // CHECK:           tensor.parallel_insert_slice

@@ -196,9 +196,10 @@ def negated(columns: int) -> str:
     return structured([f"{columns}xf32"], f"8x{columns}xf32", ["(i,j)->(j)", "(i,j)->(i,j)"], "pp", body)
 
 
-def test_results_larger_than_all_caches_are_written_past_them() -> None:
+def test_results_that_displace_what_is_read_are_written_past_the_caches() -> None:
+    """128 elements are read, 8 times as many are written: 4608 bytes."""
     large, small = (
-        kernels_to_llvm(parse_module(negated(128)), replace(WIDE, cached_bytes=size))[0] for size in (4095, 4096)
+        kernels_to_llvm(parse_module(negated(128)), replace(WIDE, cached_bytes=size))[0] for size in (4607, 4608)
     )
     assert re.search(r"store <16 x float> .*, align 64, !nontemporal", large)
     assert re.search(r"store <16 x float> .*, align 4\n", large)  # where the result starts elsewhere
@@ -206,6 +207,17 @@ def test_results_larger_than_all_caches_are_written_past_them() -> None:
     assert "!nontemporal" not in small and "fence" not in small
     # Rows of 131 elements start between vectors.
     assert "!nontemporal" not in kernels_to_llvm(parse_module(negated(131)), replace(WIDE, cached_bytes=0))[0]
+
+
+def test_small_results_of_large_inputs_stay_in_the_caches() -> None:
+    body = "%m = arith.addf %x0, %x1 : f32\n%n = arith.addf %m, %x2 : f32\nlinalg.yield %n : f32"
+    two, three = (
+        structured(["8x128xf32"] * count, "8x128xf32", ["(i,j)->(i,j)"] * (count + 1), "pp", text)
+        for count, text in ((2, body.replace("%x2", "%x1")), (3, body))
+    )
+    target = replace(WIDE, cached_bytes=8192)
+    assert "!nontemporal" in kernels_to_llvm(parse_module(two), target)[0]
+    assert "!nontemporal" not in kernels_to_llvm(parse_module(three), target)[0]
 
 
 def test_results_that_are_read_again_stay_in_the_caches() -> None:

@@ -62,7 +62,7 @@ def allocations(module: Any) -> int:
 def test_a_bias_is_added_in_registers() -> None:
     """One nest, and each vector of the result is written once."""
     plans, module = lowered(kernel())
-    assert plans == ["block 12x2 of 16 lanes"]
+    assert plans == ["block 6x4 of 16 lanes"]
     assert "llvm.masked" not in str(module)
     stores = [op for op in walk(module.operation) if op.name == "llvm.store"]
     assert len(stores) == 24
@@ -72,9 +72,9 @@ def test_a_sum_without_a_follower_starts_in_registers() -> None:
     text = kernel().replace("outs(%e : tensor<24x64xf32>) -> ", "outs(%o : tensor<24x64xf32>) -> ", 1)
     start = text.index("%y = linalg.generic")
     plans, module = lowered(text[:start] + "return %c : tensor<24x64xf32>\n}")
-    assert plans == ["block 12x2 of 16 lanes"] and not allocations(module)
+    assert plans == ["block 6x4 of 16 lanes"] and not allocations(module)
     sums = [op for op in walk(module.operation) if op.name == "llvm.load" and "vector" in str(op.results[0].type)]
-    assert len(sums) == 2  # of the right side, a vector for each of both columns; none of the sums
+    assert len(sums) == 4  # of the right side, the vectors of one step; none of the sums
 
 
 TRANSPOSED = kernel("(i,j)->(j,i)", "64x24")

@@ -28,7 +28,7 @@ def plan(text: str, target: CpuTarget = WIDE) -> Plan:
 
 def test_a_product_fills_the_register_file() -> None:
     wide, narrow = plan(matmul(96, 256, 256)), plan(matmul(96, 256, 256), NARROW)
-    assert (wide.kind, wide.lanes, wide.vectors, wide.height) == ("block", 16, 2, 12)
+    assert (wide.kind, wide.lanes, wide.vectors, wide.height) == ("block", 16, 4, 6)
     assert (narrow.kind, narrow.lanes, narrow.vectors, narrow.height) == ("block", 4, 2, 6)
     for one, registers in ((wide, 32), (narrow, 16)):
         assert one.vectors * one.height + one.vectors + 1 <= registers
