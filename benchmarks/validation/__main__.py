@@ -40,22 +40,26 @@ def outcomes(rows: Sequence[Row], predictors: Mapping[str, Predictor] = PREDICTO
 
 
 def table(found: Sequence[Outcome]) -> Iterator[str]:
-    """Markdown, a row each, groups in order."""
+    """Markdown, a row each, groups in order; rows that the hardware description comes from are marked."""
     yield "| group | row | published | predicted | error | source |"
     yield "|---|---|---|---|---|---|"
     for outcome in found:
         row = outcome.row
-        numbers = f"{row.published:.4g} | {outcome.predicted:.4g} | {outcome.error:+.1%}"
+        mark = " (calibrated)" if row.calibrated_from else ""
+        numbers = f"{row.published:.4g} | {outcome.predicted:.4g} | {outcome.error:+.1%}{mark}"
         yield f"| {row.group} | {row.name} | {numbers} | {row.source} |"
 
 
 def summary(found: Sequence[Outcome]) -> str:
-    """`validate-cost: N rows, cluster mean Y % max Z %, ...`, a part for each group."""
+    """`validate-cost: N rows, cluster mean Y % max Z %, ...`, a part for each group, and how many rows do not count."""
+    counted = [outcome for outcome in found if not outcome.row.calibrated_from]
     groups: dict[str, list[float]] = {}
-    for outcome in found:
+    for outcome in counted:
         groups.setdefault(outcome.row.group, []).append(abs(outcome.error))
     parts = [f"{name} {_told(name, errors)}" for name, errors in groups.items()]
-    return f"validate-cost: {len(found)} rows, " + ", ".join(part.replace("%", " %") for part in parts)
+    if len(counted) < len(found):
+        parts.append(f"not counted: {len(found) - len(counted)} calibrated")
+    return f"validate-cost: {len(counted)} rows, " + ", ".join(part.replace("%", " %") for part in parts)
 
 
 def _told(group: str, errors: list[float]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from benchmarks.validation import inference, near_memory
+from benchmarks.validation import inference, microbenchmarks, near_memory
 from benchmarks.validation.machines import machine_model
 from stratagem.compiler.cost.device import device_model
 from stratagem.compiler.cost.figures import Figures
@@ -99,9 +99,11 @@ PREDICTORS: Mapping[str, Predictor] = {
     "product-teraflops": product_teraflops,
     "training-seconds": training_seconds,
     "training-teraflops": training_teraflops,
+    "unit-dma-milliseconds": microbenchmarks.dma_milliseconds,
     "unit-from-milliseconds": near_memory.from_milliseconds,
     "unit-kernel-milliseconds": near_memory.kernel_milliseconds,
     "unit-loop-megacycles": near_memory.loop_megacycles,
+    "unit-saturating-tasklets": microbenchmarks.saturating_tasklets,
     "unit-to-milliseconds": near_memory.to_milliseconds,
 }
 """Name in a file of rows -> function."""

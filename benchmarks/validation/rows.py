@@ -24,6 +24,8 @@ class Row:
     Attributes:
         group: rows that are summed up together. predictor: name of the function that predicts it. published: in the
         unit of the predictor. source: where it was read. facts: what the predictor needs, the file's defaults included.
+        calibrated_from: what of the hardware description comes from the same measurement; empty where nothing does.
+        Such a row is shown, but says nothing about the model, so it is not summed up.
     """
 
     group: str
@@ -32,6 +34,7 @@ class Row:
     published: float
     source: str
     facts: Mapping[str, Any]
+    calibrated_from: str = ""
 
 
 def read_rows(folder: Path = FOLDER) -> list[Row]:
@@ -40,7 +43,10 @@ def read_rows(folder: Path = FOLDER) -> list[Row]:
 
 
 def rows_of(path: Path) -> Iterator[Row]:
-    """The rows of one file: `group`, `predictor`, `defaults` that rows may override, and `rows`."""
+    """The rows of one file: `group`, `predictor`, `defaults` that rows may override, and `rows`.
+
+    A row whose measurement the hardware description rests on says so: `calibrated_from: "the rate of unit x"`.
+    """
     document = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
     for key in ("group", "predictor", "rows"):
         if not isinstance(document, dict) or key not in document:
@@ -61,4 +67,5 @@ def rows_of(path: Path) -> Iterator[Row]:
             float(published),
             str(facts["source"]),
             facts,
+            str(facts.get("calibrated_from", "")),
         )

@@ -43,6 +43,17 @@ def test_rows_take_the_files_defaults(tmp_path: Path) -> None:
     assert "| made-up | other | 10 | 6 | -40.0% | elsewhere |" in list(table(found))
 
 
+def test_rows_that_the_description_comes_from_are_shown_but_not_counted(tmp_path: Path) -> None:
+    calibrated = TEXT.replace("factor: 3,", "factor: 3, calibrated_from: the rate of a unit,")
+    found = outcomes(read_rows(written(tmp_path, calibrated).parent), {"double": double})
+    assert [outcome.row.calibrated_from for outcome in found] == ["", "the rate of a unit"]
+    assert summary(found) == "validate-cost: 1 rows, made-up mean 0.0 % max 0.0 %, not counted: 1 calibrated"
+    assert list(table(found))[2:] == [
+        "| made-up | one | 4 | 4 | +0.0% | the tests |",
+        "| made-up | other | 10 | 6 | -40.0% (calibrated) | elsewhere |",
+    ]
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
