@@ -21,6 +21,9 @@ REGISTER_SHARE = 8
 """Units that keep tiles in registers run several tiles at a time: each gets this part."""
 LEAST_WORK = 32
 """Elements per lane below which a tile costs more to hand out than to compute."""
+LEAST_SHARED = 512
+"""Elements per lane of a whole kernel below which one unit alone is done before another has seen that there is work,
+where units are processors of their own."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,8 @@ def choose_row_tiles(dims: KernelDims, target: TileTarget, repeated: Collection[
     for d in dims.common:
         total *= extent(dims, d)
     work = _elements(dims, sizes)
+    if target.caches and total * work <= LEAST_SHARED * target.width:
+        return Choice({d: extent(dims, d) for d in dims.common}, _streamed(dims, tensors, sizes, target))
     least = max(-(-LEAST_WORK * target.width // max(work, 1)), 1)
     limit = max(total // (target.units * TILES_PER_UNIT), least)
     near = walked_again(dims) and rows_fit_near(tensors, sizes, dims.common, target)

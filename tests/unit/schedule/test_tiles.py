@@ -176,6 +176,16 @@ def test_rows_that_are_walked_again_fit_the_nearest_cache() -> None:
     assert rows(AGAIN, 8192, 32) > 1
 
 
+@pytest.mark.parametrize(("rows", "shared"), [(1, False), (128, False), (129, True), (4096, True)])
+def test_one_processor_does_what_is_too_little_to_share(rows: int, shared: bool) -> None:
+    """512 elements for each of 32 lanes: rows of 128."""
+    _, dims = dims_of(ROWS.format(m=rows, n=128))
+    target = tile_target(load_device("generic-avx512"), "add", "f32")
+    assert target.width == 32
+    choice = choose_row_tiles(dims, target)
+    assert (choice.sizes != {d: dims.extents[d] for d in dims.common}) == shared
+
+
 def test_threads_that_are_enough_share_the_scratchpad() -> None:
     device = load_device("upmem-rank")
     wram, threads = device.level("wram"), device.level("tasklet")
