@@ -98,6 +98,21 @@ def test_transposes(order: tuple[int, ...], dtype: str) -> None:
     assert (Kernels(text).guarded("k", x, np.zeros(result.shape, x.dtype))[0] == result).all()
 
 
+@pytest.mark.parametrize("rows", [16, 17, 19, 20, 31])
+@pytest.mark.parametrize("columns", [16, 18, 20, 35, 48])
+def test_edges_of_turned_squares(rows: int, columns: int) -> None:
+    """Whole squares of 16 lanes, and less than a quarter of one, a quarter and more along either side or both."""
+    maps = ["(i,j)->(j,i)", "(i,j)->(i,j)", "(i,j)->(i,j)"]
+    body = "%n = arith.subf %x0, %x1 : f32\nlinalg.yield %n : f32"
+    shapes = [f"{columns}x{rows}xf32", f"{rows}x{columns}xf32"]
+    text = structured(shapes, f"{rows}x{columns}xf32", maps, "pp", body)
+    random = np.random.default_rng(rows)
+    x = random.standard_normal((columns, rows)).astype(np.float32)
+    y = random.standard_normal((rows, columns)).astype(np.float32)
+    (got,) = Kernels(text).guarded("k", x, y, np.zeros((rows, columns), np.float32))
+    np.testing.assert_array_equal(got, x.T - y)
+
+
 def test_body_that_reads_loop_counters() -> None:
     body = (
         "%i = linalg.index 0 : index\n%j = linalg.index 1 : index\n%c = arith.cmpi sge, %i, %j : index\n"

@@ -30,19 +30,26 @@ def transpose_block(rows: list[Any]) -> list[Any]:
     return result
 
 
-def load_turned(access: Access, offset: Size, step: Size, lanes: int, columns: Any = None) -> list[Any]:
+def load_turned(
+    access: Access, offset: Size, step: Size, lanes: int, columns: Any = None, rows: int | None = None
+) -> list[Any]:
     """`lanes` vectors: element j of vector i is at `offset + i + j * step`.
 
     Args:
-        columns: how many j exist (i64); the elements of the others are read again from the last one.
+        columns: how many j exist, a number or an i64; the elements of the others are read again from the last one.
+        rows: how many i exist; vectors from there on hold anything.
     """
-    rows = []
+    active = i64(rows) if rows is not None and rows < lanes else None
+    loaded = []
     for j in range(lanes):
-        place: Size = mul(step, j)
-        if columns is not None:
+        if isinstance(columns, int):
+            place = mul(step, min(j, columns - 1))
+        elif columns is not None:
             place = mul(step, arith.minsi(i64(j), arith.subi(columns, i64(1))))
-        rows.append(splat(access.load_vector(add(offset, place), 1, lanes), lanes))
-    return transpose_block(rows)
+        else:
+            place = mul(step, j)
+        loaded.append(splat(access.load_vector(add(offset, place), 1, lanes, active), lanes))
+    return transpose_block(loaded)
 
 
 def _shuffle(a: Any, b: Any, lanes: list[int]) -> Any:
