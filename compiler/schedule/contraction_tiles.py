@@ -16,6 +16,7 @@ from stratagem.compiler.schedule.cost import (
 from stratagem.compiler.schedule.dims import KernelDims
 from stratagem.compiler.schedule.footprint import Footprint, extent, footprints
 from stratagem.compiler.schedule.machine import TileTarget
+from stratagem.compiler.schedule.register_block import FEW_ROWS
 from stratagem.compiler.schedule.tiles import Choice
 
 ROWS_UNKNOWN = 64
@@ -61,7 +62,7 @@ def _block_candidates(dims: KernelDims, shape: ContractionShape, target: TileTar
     """Sizes to try for rows, columns, depth and the extra dimension."""
     most = ROWS_UNKNOWN if shape.m is not None and dims.extents[shape.m] is None else 512
     rows = _candidates(shape.rows, _unit_extent(target, 0), most)
-    columns = _candidates(shape.columns, max(_unit_extent(target, 1), target.lanes), 2048)
+    columns = _candidates(shape.columns, _least_columns(shape, target), 2048)
     least, most_depth = (64, 8192) if target.caches else (8, 1024)
     depths = _candidates(shape.depth, max(_unit_extent(target, 2), least), most_depth)
     if target.caches:
@@ -69,6 +70,14 @@ def _block_candidates(dims: KernelDims, shape: ContractionShape, target: TileTar
         rows = sorted({*rows, *shares, *_even_parts(shape.rows, target.block.rows, most)})
         columns = sorted({*columns, *_even_parts(shape.columns, target.panel_columns, 2048)})
     return rows, columns, depths, _candidates(shape.extra_extent, 1, 16)
+
+
+def _least_columns(shape: ContractionShape, target: TileTarget) -> int:
+    """Columns of the narrowest tile: a whole panel where several rows read it, since a part of one leaves most of each
+    row that prefetchers bring to other tiles."""
+    least = max(_unit_extent(target, 1), target.lanes)
+    walks_panels = target.caches and shape.rows * shape.extra_extent >= FEW_ROWS
+    return max(least, target.panel_columns) if walks_panels else least
 
 
 def _even_parts(whole: int, step: int, most: int) -> set[int]:
@@ -96,9 +105,7 @@ def contraction_fits(
         room = target.registers // (2 if target.tile else 4)
         return total - accumulator <= target.near // 2 and accumulator <= room
     block = Block(*(1 if d is None else sizes[d] for d in (shape.m, shape.n, shape.k)))
-    if shape.window:
-        return total <= target.far and panel_bytes(shape, block, target) <= target.near
-    return panel_bytes(shape, block, target) <= target.far // 2
+    return (total <= target.far or not shape.window) and panel_bytes(shape, block, target) <= target.far // 2
 
 
 def _unit_extent(target: TileTarget, position: int) -> int:
