@@ -3,8 +3,8 @@
 // The program of tile-kernels-matmul for the same device with smaller caches: other tiles, the same code.
 // CHECK-LABEL: func.func private @matmul
 // CHECK-SAME:    device.bytes = {l2 = 32768 : i64}
-// CHECK:         scf.forall (%{{.*}}, %{{.*}}) = (0, 0) to (1024, 4096) step (256, 32)
-// CHECK:           scf.for %{{.*}} = %{{.*}} to %c2048 step %c256 iter_args
+// CHECK:         scf.forall (%{{.*}}, %{{.*}}) = (0, 0) to (1024, 4096) step (512, 2048)
+// CHECK:           scf.for %{{.*}} = %{{.*}} to %c2048 step %c128 iter_args
 func.func @main(%a: tensor<1024x2048xf32>, %b: tensor<2048x4096xf32>) -> tensor<1024x4096xf32> {
   %zero = arith.constant 0.0 : f32
   %e = tensor.empty() : tensor<1024x4096xf32>
