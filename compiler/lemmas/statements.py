@@ -165,5 +165,11 @@ LEMMAS: tuple[Lemma, ...] = (
         _variables("a b c d", "real"),
         ("(a + b) + (c + d) == ((a + b) + c) + d", "a + b == b + a", "(a + b) + c == a + (b + c)"),
     ),
+    Lemma(
+        "scaled-factor",
+        "A factor's scale may be the other factor's: each product stays what it is, and so does their sum.",
+        _variables("total x y scale", "real"),
+        ("total + x * (y * scale) == total + (x * scale) * y",),
+    ),
 )
 BY_NAME = {lemma.name: lemma for lemma in LEMMAS}

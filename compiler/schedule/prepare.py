@@ -21,6 +21,7 @@ from stratagem.compiler.schedule.reshapes import (
     join_contraction_loops,
     read_through_unit_reshapes,
 )
+from stratagem.compiler.schedule.scales import move_scale
 from stratagem.compiler.schedule.split import split_reduction
 from stratagem.compiler.schedule.structured import (
     REDUCTION,
@@ -36,6 +37,8 @@ from stratagem.compiler.schedule.structured import (
 )
 from stratagem.compiler.schedule.transposes import fold_operand_copies, fold_result_copy, separate_init
 from stratagem.compiler.schedule.writes import elementwise
+
+READINGS = (read_through_unit_reshapes, fold_operand_copies, move_scale)
 
 
 def prepare(module: Any) -> None:
@@ -60,7 +63,7 @@ def _move_reshapes(module: Any) -> None:
     run_pipeline(module, "builtin.module(canonicalize,cse)")
     with module.context, ir.Location.unknown():
         for op in _generics(module):
-            _repeat(op, (read_through_unit_reshapes, fold_operand_copies, fold_result_copy, join_contraction_loops))
+            _repeat(op, (*READINGS, fold_result_copy, join_contraction_loops))
         for op in _generics(module):
             _repeat(op, (read_through_unit_reshapes, collapse_like_producer))
         for op in _generics(module):
