@@ -29,8 +29,8 @@ setup: $(STAMP) ## Make the virtual environment and install everything into it
 run: $(STAMP) ## Compile a real model for this machine, run it, compare, and show every level
 	$(BIN)/python examples/first_run.py
 
-test: $(STAMP) ## Run the tests
-	$(BIN)/python -m pytest -q
+test: $(STAMP) ## Run the tests, a file per processor at a time
+	$(BIN)/python -m pytest -q -n auto --maxprocesses 8 --dist loadfile
 
 lint: $(STAMP) ## Check style, types and the layering of imports
 	$(BIN)/ruff check $(SOURCES)

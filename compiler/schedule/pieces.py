@@ -123,7 +123,7 @@ def _stays_near(inserts: list[Any], target: TileTarget) -> bool:
 def _assembly_phase(inserts: list[Any], target: TileTarget, tier: str, cover: Any = None) -> None:
     """One forall over the dimensions no piece cuts; a unit inserts its part of each piece into its tile, after its part
     of what covers all of it, if anything does."""
-    result, into = inserts[-1].results[0], (inserts[0] if cover is None else cover).operands[-1]
+    result, into = inserts[-1].results[0], inserts[0].operands[1] if cover is None else cover.operands[-1]
     sizes = [ASSUMED if s is None else s for s in shape(result)]
     free = _uncut(inserts)
     tiles = _free_tiles(sizes, free, dtype_bytes(dtype(into)), target, cover is not None)
