@@ -10,10 +10,12 @@ import ml_dtypes
 import numpy as np
 import pytest
 
+import stratagem as sg
 from stratagem.compiler.backends.cpu.loops.dot import dot_of
 from stratagem.compiler.backends.cpu.target import CpuTarget
 from stratagem.compiler.interpreter.api import reference_with_bound
 from stratagem.compiler.ir import parse_module
+from stratagem.compiler.program import Program
 from stratagem.hwmodels import Device, Unit, load_device
 from tests.run.cpu.harness import Array, Kernels, this_machine
 from tests.run.cpu.kernels import shape_text, structured
@@ -201,3 +203,25 @@ def test_denormal_factors_are_within_the_derived_bound() -> None:
     ((value, bound),) = reference_with_bound(parse_module(main), [a, b, np.zeros((8, 16), np.float32)])
     assert (np.abs(got - value) <= bound).all()
     assert np.abs(got - value).min() > 0.1  # what a bound of rounding alone does not hold
+
+
+@pytest.mark.parametrize("element", ["bf16", "i8"])
+def test_a_program_for_this_machine(element: str) -> None:
+    """From the tensor level to a run: the unit is the one for dot products, and so is the code."""
+    machine(element)
+    wide, zero = ("f32", "0.0") if element == "bf16" else ("i32", "0")
+    text = f"""module attributes {{stratagem.level = "tensor"}} {{
+    func.func @main(%a: tensor<37x101x{element}> {{model.input = "a"}},
+                    %b: tensor<101x77x{element}> {{model.input = "b"}}) -> (tensor<37x77x{wide}> {{model.output = "y"}}) {{
+      %z = arith.constant {zero} : {wide}
+      %e = tensor.empty() : tensor<37x77x{wide}>
+      %f = linalg.fill ins(%z : {wide}) outs(%e : tensor<37x77x{wide}>) -> tensor<37x77x{wide}>
+      %r = linalg.matmul ins(%a, %b : tensor<37x101x{element}>, tensor<101x77x{element}>)
+        outs(%f : tensor<37x77x{wide}>) -> tensor<37x77x{wide}>
+      return %r : tensor<37x77x{wide}>
+    }}}}"""
+    compiled = sg.compile(Program(parse_module(text)), target="cpu")
+    assert 'unit = "dot"' in compiled.ir("device")
+    a, b = narrow(37, 77, 101) if element == "bf16" else bytes_of(37, 77, 101)
+    got = np.asarray(compiled(a, b))
+    check_narrow(got, a, b) if element == "bf16" else check_bytes(got, a, b, ("s", "s"))
