@@ -212,7 +212,8 @@ def test_a_program_for_this_machine(element: str) -> None:
     wide, zero = ("f32", "0.0") if element == "bf16" else ("i32", "0")
     text = f"""module attributes {{stratagem.level = "tensor"}} {{
     func.func @main(%a: tensor<37x101x{element}> {{model.input = "a"}},
-                    %b: tensor<101x77x{element}> {{model.input = "b"}}) -> (tensor<37x77x{wide}> {{model.output = "y"}}) {{
+                    %b: tensor<101x77x{element}> {{model.input = "b"}})
+        -> (tensor<37x77x{wide}> {{model.output = "y"}}) {{
       %z = arith.constant {zero} : {wide}
       %e = tensor.empty() : tensor<37x77x{wide}>
       %f = linalg.fill ins(%z : {wide}) outs(%e : tensor<37x77x{wide}>) -> tensor<37x77x{wide}>
