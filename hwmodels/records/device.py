@@ -230,10 +230,9 @@ class Device:
         return self.instances(unit.at) * unit.count
 
     def unit_for(self, function: str, dtype: str) -> Unit | None:
-        """The fastest unit that does `function` on `dtype`, of equally fast ones one that works on whole tiles; None
-        when no unit does."""
+        """The fastest unit that does `function` on `dtype`; None when no unit does."""
         able = [unit for unit in self.units if self.allows(unit, function, dtype)]
-        return max(able, key=lambda unit: (self.unit_rate(unit, dtype), dtype in unit.tile), default=None)
+        return max(able, key=lambda unit: self.unit_rate(unit, dtype), default=None)
 
     def allows(self, unit: Unit, function: str, dtype: str) -> bool:
         """Whether `unit` does `function` on `dtype`, by the unit and by the function's own dtypes."""

@@ -1,9 +1,9 @@
 // RUN: stratagem opt %s --passes 'form-kernels; match-functions' --target epyc-zen4 | filecheck %s
 
-// The fastest unit for products of bytes is the one for dot products, which is named although others say of a vector that
-// it holds as many bytes; so it is for bf16. A single row is no work for it: that product is limited by memory.
+// Products of bytes and of bf16 go to the unit for dot products. A single row is no work for it: that product is limited
+// by memory.
 // CHECK-LABEL: func.func private @matmul
-// CHECK-SAME:    candidates = ["epyc-zen4/fma", "epyc-zen4/dot"], class = "epyc-zen4", function = "matmul", unit = "dot"
+// CHECK-SAME:    candidates = ["epyc-zen4/half", "epyc-zen4/dot"], class = "epyc-zen4", function = "matmul", unit = "dot"
 // CHECK-LABEL: func.func private @matmul_{{[0-9]+}}
 // CHECK-SAME:    candidates = ["epyc-zen4/half", "epyc-zen4/dot"], class = "epyc-zen4", function = "matmul", unit = "dot"
 // CHECK-LABEL: func.func private @matmul_{{[0-9]+}}
