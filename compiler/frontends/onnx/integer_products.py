@@ -20,6 +20,7 @@ from stratagem.compiler.frontends.onnx.call import Call
 from stratagem.compiler.frontends.onnx.graph import Graph
 from stratagem.compiler.frontends.onnx.reshape import cast, index
 from stratagem.compiler.frontends.onnx.writer import Writer
+from stratagem.compiler.lemmas.registry import rests_on
 
 _WIDE, _UNSIGNED = onnx.TensorProto.INT32, onnx.TensorProto.UINT8
 
@@ -45,6 +46,7 @@ def integer_product(graph: Graph, one: Any) -> Sequence[Any] | None:
     return write.nodes
 
 
+@rests_on("moved-factors")
 def _without_points(graph: Graph, write: Writer, rows: str, columns: str, points: Sequence[str]) -> str:
     """The product of two matrices of bytes less what their zero points, one or one per row or column, add to it."""
     product = write.op("MatMulInteger", rows, columns)

@@ -22,6 +22,7 @@ from stratagem.compiler.backends.cpu.loops.groups import Groups, Packing, ceil_d
 from stratagem.compiler.backends.cpu.loops.nest import Nest
 from stratagem.compiler.backends.cpu.loops.pack_groups import fill_panel, fill_rows
 from stratagem.compiler.backends.cpu.target import CpuTarget
+from stratagem.compiler.lemmas.registry import rests_on
 
 LEAST_ROWS = 6
 """Rows below which packing the columns takes longer than the wider instruction saves."""
@@ -97,6 +98,7 @@ def _grouped(nest: Nest, free: Mapping[int, int]) -> int | None:
     return max(filter(dense, nest.loops(False)), key=lambda d: (nest.known_size(d) or 1 << 30, d), default=None)
 
 
+@rests_on("moved-factors", "contraction-in-parts")
 def emit_dots(nest: Nest, plan: Plan) -> None:
     """Emits: loops that move the columns, blocks of columns (with packing), the other loops, blocks of rows."""
     assert plan.dot is not None and plan.rows is not None
