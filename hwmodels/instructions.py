@@ -14,7 +14,8 @@ _TABLE = Path(__file__).parent / "library" / "isa.json"
 
 @cache
 def isa_table() -> Mapping[str, Any]:
-    """By architecture: levels of its instruction set, the highest first, and what LLVM calls each further flag."""
+    """By architecture: levels of its instruction set, the highest first, and what LLVM calls each further flag, and the
+    element types of which each flag's instructions add the products of so many to one sum of 32 bits."""
     table: Mapping[str, Any] = json.loads(_TABLE.read_text(encoding="utf-8"))
     return table
 

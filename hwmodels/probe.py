@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from stratagem.hwmodels.instructions import isa_table
 
 LIBRARY = Path(__file__).parent / "library"
 LEAST_CLOCK = 0.8e9  # a lower reading is a core that was idle when asked
+SUM_BITS = 32
 MOST_MEMORY_CORES = 12  # cores that together use all of the main memory's bandwidth (assumed)
 
 
@@ -174,6 +175,7 @@ def probe_text(facts: Facts | None = None) -> str:
         *([f"clock: {facts.clock / 1e6:.6g} MHz"] if facts.clock else []),
         "levels:",
         *level_lines(facts, level),
+        *dot_lines(facts, entry["dots"], level["vector-bits"] // SUM_BITS),
         *peak_lines(),
         "target:",
         f"  triple: {entry['triple']}",
@@ -225,6 +227,21 @@ def cache_line(name: str, cache: Cache, more: str, pieces: int | None = None) ->
     """One cache level."""
     count = cache.pieces if pieces is None else pieces
     return f"  - {{name: {name}, count: {count}, size: {cache.size // 1024} KiB, granule: {cache.line} B{more}}}"
+
+
+def dot_lines(facts: Facts, dots: Mapping[str, Mapping[str, int]], sums: int) -> Iterator[str]:
+    """The unit that adds products of groups to `sums` sums at once, where there is one: as many of it are assumed as
+    there are units that multiply and add."""
+    groups = {dtype: group for flag, found in dots.items() if flag in facts.flags for dtype, group in found.items()}
+    if not groups:
+        return
+    yield "units:"
+    yield "  - name: dot"
+    yield "    at: vreg"
+    yield "    count: 2"
+    yield "    functions: [matmul, batch_matmul, conv_1d, conv_2d, conv_3d]"
+    yield f"    lanes: {{{', '.join(f'{dtype}: {sums * group}' for dtype, group in groups.items())}}}"
+    yield f"    tile: {{{', '.join(f'{dtype}: [1, {sums}, {group}]' for dtype, group in groups.items())}}}"
 
 
 def peak_lines() -> list[str]:

@@ -171,5 +171,16 @@ LEMMAS: tuple[Lemma, ...] = (
         _variables("total x y scale", "real"),
         ("total + x * (y * scale) == total + (x * scale) * y",),
     ),
+    Lemma(
+        "moved-factors",
+        "Products of factors that are moved sum to the sum of the products and what the moves add, which sums of single"
+        " factors tell. It holds for integers, so it holds for what is left of them modulo a power of two.",
+        _variables("total moved xs ys x y p q", "int"),
+        (
+            "Implies(moved == total - q * xs - p * ys, (x - p) * (y - q) + moved"
+            " == (total + x * y) - q * (xs + x) - p * (ys + (y - q)))",
+            "0 == 0 - q * 0 - p * 0",
+        ),
+    ),
 )
 BY_NAME = {lemma.name: lemma for lemma in LEMMAS}

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from stratagem.compiler.backends.cpu.compile import emit_text, link
+from stratagem.compiler.backends.cpu.loops.dot import Dot
 from stratagem.hwmodels import Device
 from stratagem.runtime.shared_object import open_shared_object
 
@@ -15,15 +18,18 @@ STREAMS = 8
 """Vectors read in one turn."""
 TYPES = {"f32": ("float", "float32"), "f64": ("double", "float64")}
 """Our name -> LLVM's, numpy's."""
+_NONE: Mapping[str, Dot] = MappingProxyType({})
 
 
-def load_loops(device: Device, dtypes: dict[str, int]) -> Any:
-    """A library with `multiply_add_<dtype>(turns, numbers)` for each dtype of so many lanes, `read_all(data,
-    bytes, turns)` and `chase(start, steps)`; it must be for this machine."""
+def load_loops(device: Device, dtypes: dict[str, int], dots: Mapping[str, Dot] = _NONE) -> Any:
+    """A library with `multiply_add_<dtype>(turns, numbers)` for each dtype of so many lanes and for each of `dots`,
+    with as many sums as lanes of f32, `read_all(data, bytes, turns)` and `chase(start, steps)`; it must be for this
+    machine."""
     lanes = dtypes["f32"]
-    text = "\n".join([*(_multiply_add(name, n) for name, n in dtypes.items()), _read_all(lanes), _CHASE])
+    sums = [_dots(name, dot, lanes) for name, dot in dots.items()]
+    text = "\n".join([*(_multiply_add(name, n) for name, n in dtypes.items()), *sums, _read_all(lanes), _CHASE])
     library = open_shared_object(link([emit_text(text, device)]))
-    for name in dtypes:
+    for name in (*dtypes, *dots):
         function = getattr(library, f"multiply_add_{name}")
         function.argtypes, function.restype = [ctypes.c_int64, ctypes.c_void_p], None
     library.read_all.argtypes = [ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64]
@@ -33,20 +39,36 @@ def load_loops(device: Device, dtypes: dict[str, int]) -> Any:
 
 
 def _multiply_add(dtype: str, lanes: int) -> str:
-    """`turns` times one multiply-add on each of CHAINS vectors; operands come from memory, so nothing is foreseen."""
+    """One multiply-add on each vector of sums."""
     kind = f"<{lanes} x {TYPES[dtype][0]}>"
+    return _chains(dtype, f"@llvm.fma.v{lanes}{dtype}", (kind, kind, kind), "fadd")
+
+
+def _dots(dtype: str, dot: Dot, sums: int) -> str:
+    """One dot product of groups on each vector of sums."""
+    narrow = f"<{sums * dot.group} x {'bfloat' if dtype == 'bf16' else dtype}>"
+    wide, add = ("float", "fadd") if dtype == "bf16" else ("i32", "add")
+    return _chains(dtype, f"@{dot.intrinsic}", (f"<{sums} x {wide}>", narrow, narrow), add)
+
+
+def _chains(name: str, step: str, kinds: tuple[str, str, str], add: str) -> str:
+    """`turns` times `step` on each of CHAINS sums; operands come from memory, so nothing is foreseen.
+
+    Args:
+        step: a function of the sums and two more. kinds: their types. add: what adds two sums.
+    """
+    kind, left, right = kinds
     every = range(CHAINS)
-    phis = [f"  %s{i} = phi {kind} [ %x, %entry ], [ %t{i}, %loop ]" for i in every]
-    call = f"call {kind} @llvm.fma.v{lanes}{dtype}"
-    steps = [f"  %t{i} = {call}({kind} %s{i}, {kind} %x, {kind} %y)" for i in every]
-    sums = [f"  %u{i} = fadd {kind} %t{i}, {f'%u{i - 1}' if i else '%x'}" for i in every]
+    phis = [f"  %s{i} = phi {kind} [ zeroinitializer, %entry ], [ %t{i}, %loop ]" for i in every]
+    steps = [f"  %t{i} = call {kind} {step}({kind} %s{i}, {left} %x, {right} %y)" for i in every]
+    sums = [f"  %u{i} = {add} {kind} %t{i}, {f'%u{i - 1}' if i else 'zeroinitializer'}" for i in every]
     return "\n".join(
         [
-            f"declare {kind} @llvm.fma.v{lanes}{dtype}({kind}, {kind}, {kind})",
-            f"define void @multiply_add_{dtype}(i64 %turns, ptr %numbers) {{",
+            f"declare {kind} {step}({kind}, {left}, {right})",
+            f"define void @multiply_add_{name}(i64 %turns, ptr %numbers) {{",
             "entry:",
-            f"  %x = load volatile {kind}, ptr %numbers, align 4",
-            f"  %y = load volatile {kind}, ptr %numbers, align 4",
+            f"  %x = load volatile {left}, ptr %numbers, align 4",
+            f"  %y = load volatile {right}, ptr %numbers, align 4",
             "  br label %loop",
             "loop:",
             "  %i = phi i64 [ 0, %entry ], [ %next, %loop ]",

@@ -6,8 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
+import ml_dtypes
 import numpy as np
 
+from stratagem.compiler.backends.cpu.loops.dot import dot_of
+from stratagem.compiler.backends.cpu.target import CpuTarget
 from stratagem.compiler.probe import kernels
 from stratagem.compiler.probe.loops import CHAINS, STREAMS, TYPES, load_loops
 from stratagem.compiler.probe.timing import best_rate, memory, ring
@@ -78,13 +81,20 @@ class _Probe:
         self.unit = next(u for u in device.units if "f32" in u.lanes and not u.emulated)
         self.lanes = {dtype: self.unit.lanes[dtype] for dtype in TYPES if dtype in self.unit.lanes}
         self.threads = int(device.target.get("threads", 1))
-        self.library = load_loops(device, self.lanes)
+        target = CpuTarget.of(device)
+        self.dots = {dtype: dot for dtype in target.dots if (dot := dot_of(target, dtype)) is not None}
+        self.library = load_loops(device, self.lanes, self.dots)
 
     def multiply_adds(self) -> None:
         """The unit's rate for each dtype, with all threads."""
         for dtype in self.lanes:
             self.tell(f"multiply-adds of {dtype}")
-            self.found.units[self.unit.name, dtype] = self._multiply_adds(dtype, self.threads)
+            self.found.units[self.unit.name, dtype] = self._multiply_adds(dtype, self.lanes[dtype], self.threads)
+        for dtype, dot in self.dots.items():
+            self.tell(f"dot products of {dtype}")
+            name = next(u.name for u in self.device.units if dtype in u.tile and not u.emulated)
+            factors = dot.group * self.lanes["f32"]
+            self.found.units[name, dtype] = self._multiply_adds(dtype, factors, self.threads)
 
     def scaling(self) -> None:
         """Powers of two of threads, and all of them, against one."""
@@ -92,7 +102,7 @@ class _Probe:
         rates = {}
         for count in (n for n in counts if n <= self.threads):
             self.tell(f"multiply-adds with {count} of {self.threads} threads")
-            rates[count] = self._multiply_adds("f32", count)
+            rates[count] = self._multiply_adds("f32", self.lanes["f32"], count)
         self.found.scaling = {n: rate / rates[1] for n, rate in rates.items()}
 
     def memories(self) -> None:
@@ -145,12 +155,13 @@ class _Probe:
         for inner, outer in pairwise(reversed(levels)):
             found.latency[outer] = max(found.latency[inner], found.latency[outer])
 
-    def _multiply_adds(self, dtype: str, threads: int) -> float:
-        """op/s of so many threads together."""
+    def _multiply_adds(self, dtype: str, factors: int, threads: int) -> float:
+        """op/s of so many threads together, each step on vectors of so many factors."""
         function = getattr(self.library, f"multiply_add_{dtype}")
-        numbers = [np.full(self.lanes[dtype], 1e-3, TYPES[dtype][1]) for _ in range(threads)]
+        number = np.dtype(TYPES[dtype][1] if dtype in TYPES else ml_dtypes.bfloat16 if dtype == "bf16" else dtype)
+        numbers = [np.full(factors, 1e-3 if number.kind != "i" else 1, number) for _ in range(threads)]
         work = [lambda turns, at=array.ctypes.data: function(turns, at) for array in numbers]
-        return best_rate(work, 2.0 * self.lanes[dtype] * CHAINS, self.seconds)
+        return best_rate(work, 2.0 * factors * CHAINS, self.seconds)
 
     def _read_rate(self, size: int) -> float:
         """B/s of all threads, each over `size` bytes of its own."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 
 from stratagem.compiler.schedule.footprint import room, units
 from stratagem.compiler.schedule.register_block import RegisterBlock, most_rows, register_block
@@ -24,7 +25,8 @@ class TileTarget:
             one only.
         registers: bytes of accumulators per unit, None when the description has no register level. vectors: how many
         vector registers these are, 0 without a level.
-        lanes: elements of a vector; tile extents along contiguous dimensions are multiples. width: elements
+        lanes: elements of a vector, columns of a unit that does one row at a time; tile extents along contiguous
+        dimensions are multiples. width: elements
         that one
             innermost unit works on at a time. tile: shape of
         one
@@ -99,6 +101,9 @@ def tile_target(device: Device, function: str, dtype: str) -> TileTarget:
     registers = [level for level in device.levels if level.kind == "register"]
     copies = near.kind == "scratchpad" and any(m.access == "dma" for m in memories)
     rate = device.unit_rate(unit, dtype) if unit else 1e9
+    tile = tuple(unit.tile.get(dtype, ())) if unit else ()
+    lanes = tile[1] if tile[:1] == (1,) else _lanes(device, dtype)
+    at_once = prod(tile) if tile[:1] == (1,) else lanes
     return TileTarget(
         near=int((room(device, near.name) or 2**15) * (1 - KEPT_FREE)),
         near_level=near.name,
@@ -106,9 +111,9 @@ def tile_target(device: Device, function: str, dtype: str) -> TileTarget:
         far_level=far.name,
         registers=room(device, registers[0].name) if registers else None,
         vectors=(registers[-1].size or 0) // max(registers[-1].granule, 1) if registers else 0,
-        lanes=_lanes(device, dtype),
+        lanes=lanes,
         width=max((u.lanes.get(dtype, 1) * u.count for u in device.units), default=1),
-        tile=tuple(unit.tile.get(dtype, ())) if unit else (),
+        tile=tile,
         units=units(device),
         copies=copies,
         granule=max((m.granule for m in memories if m.access == "dma"), default=near.granule),
@@ -119,7 +124,7 @@ def tile_target(device: Device, function: str, dtype: str) -> TileTarget:
         copy_latency=max((_latency(m) for m in memories if m.access == "dma"), default=0.0),
         rate=rate,
         loads=_loads(device, near, rate, dtype),
-        waiting=max((unit.latency or 0.0) * rate / 2 / (_lanes(device, dtype) * units(device)), 1.0) if unit else 1.0,
+        waiting=max((unit.latency or 0.0) * rate / 2 / (at_once * units(device)), 1.0) if unit else 1.0,
         told=unit is not None and None not in (outer.bandwidth, far.bandwidth),
     )
 

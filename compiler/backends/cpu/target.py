@@ -18,6 +18,8 @@ BITS = {
     "i8": 8,
     "i1": 8,
 }
+GROUP_BYTES = 4
+"""Bytes of the elements whose products a dot-product instruction adds to one sum, and of that sum."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,7 @@ class CpuTarget:
         cache_bytes: first-level data cache of one core. panel_bytes: what a packed panel may take of the next one.
         private_bytes: the largest cache that a core has to itself. cached_bytes: all caches of the largest level
         together. line_bytes: of a line of the first level.
+        dots: element types of which a unit multiplies and adds groups that fill the lanes of 32-bit sums.
     """
 
     triple: str = ""
@@ -42,6 +45,7 @@ class CpuTarget:
     private_bytes: int = 1024 * 1024
     cached_bytes: int = 64 * 1024 * 1024
     line_bytes: int = 64
+    dots: tuple[str, ...] = ()
 
     def lanes(self, dtype: str) -> int:
         """Elements of `dtype` in one vector register, at least 1."""
@@ -67,7 +71,20 @@ class CpuTarget:
             cached_bytes=max((n * device.instances(c.name) for c, n in zip(levels, caches, strict=True)), default=0)
             or default.cached_bytes,
             line_bytes=levels[0].granule if levels and levels[0].granule > 1 else default.line_bytes,
+            dots=_dots(device, vector_bytes),
         )
+
+
+def _dots(device: Device, vector_bytes: int) -> tuple[str, ...]:
+    """Element types of which a unit adds the products of whole groups to one row of sums: its operation is one row of
+    as many columns as a register holds sums, and as deep as a group is long."""
+    sums = vector_bytes // GROUP_BYTES
+    units = [unit for unit in device.units if not unit.emulated and "matmul" in unit.functions]
+    return tuple(
+        sorted(
+            {d for u in units for d, tile in u.tile.items() if tile == (1, sums, GROUP_BYTES * 8 // BITS.get(d, 32))}
+        )
+    )
 
 
 def _private_cache(device: Device) -> int:

@@ -11,6 +11,7 @@ from torch_mlir.dialects import arith, cf, tensor
 from stratagem.compiler.frontends.onnx.call import Call, Lowering
 from stratagem.compiler.frontends.onnx.emit import Opaque
 from stratagem.compiler.frontends.onnx.graph import ASSERT, Dim, Graph, describe
+from stratagem.compiler.frontends.onnx.integer_products import is_integer_product, lower_integer_product
 from stratagem.compiler.frontends.onnx.lower_bits import lower_bit_cast, lower_bit_shift
 from stratagem.compiler.frontends.onnx.lower_cast import is_own_cast, lower_cast
 from stratagem.compiler.frontends.onnx.lower_control import lower_assertion, lower_if, lower_loop, lower_scan
@@ -217,6 +218,7 @@ LOWERINGS: dict[str, Lowering] = {
     "BitShift": lower_bit_shift,
     "Cast": lower_cast,
     "CumProd": lower_cumulative_product,
+    "MatMulInteger": lower_integer_product,
     "ReduceProd": lower_product,
     ASSERT: lower_assertion,
 }
@@ -224,4 +226,6 @@ LOWERINGS: dict[str, Lowering] = {
 
 def is_opaque(graph: Graph, one: Any) -> bool:
     """Whether a node is written as an opaque call, for its lowering here."""
-    return is_own_cast(graph, one) if one.op_type == "Cast" else one.op_type in LOWERINGS
+    if one.op_type in ("Cast", "MatMulInteger"):
+        return is_own_cast(graph, one) if one.op_type == "Cast" else is_integer_product(graph, one)
+    return one.op_type in LOWERINGS

@@ -19,6 +19,7 @@ from stratagem.compiler.frontends.onnx.computed_axes import (
 from stratagem.compiler.frontends.onnx.definitions import DEFINITIONS, Rewrite
 from stratagem.compiler.frontends.onnx.empty_sets import reduce_empty_set
 from stratagem.compiler.frontends.onnx.graph import Graph, attributes, node
+from stratagem.compiler.frontends.onnx.integer_products import integer_product
 from stratagem.compiler.frontends.onnx.pool_indices import max_pool_with_indices
 from stratagem.compiler.frontends.onnx.pooling import pad_explicitly
 from stratagem.compiler.frontends.onnx.quantized import dequantize, quantize, quantized_product
@@ -203,6 +204,7 @@ REWRITES: dict[str, Rewrite] = {
     "SpaceToDepth": _space_to_depth,
     "LpNormalization": _lp_normalization,
     "MatMul": _matmul,
+    "MatMulInteger": integer_product,
     "Pad": _negative_pad,
     "ReduceMax": reduce_empty_set,
     "ReduceMin": reduce_empty_set,

@@ -66,7 +66,7 @@ class RoundingBound(Domain):
 
     def convert(self, value: Value, source: str, target: str) -> Value:
         if FLOATS[target].unit <= FLOATS[source].unit and FLOATS[target].largest >= FLOATS[source].largest:
-            return value
+            return _perhaps_zero(value) if source == "bf16" else value
         return value[0], self._rounded(value[0], value[1], target, 0.5, (value,))
 
     def compare(self, predicate: str, left: Value, right: Value) -> Value:
@@ -113,6 +113,8 @@ class RoundingBound(Domain):
         return self.apply(function, element, (extreme, _no_nan(e)), init)
 
     def contract(self, element: str, left: Value, right: Value, init: Value) -> Value:
+        if element == "bf16":
+            left, right = _perhaps_zero(left), _perhaps_zero(right)
         (a, ea), (b, eb) = left, right
         v = np.matmul(a, b) + init[0]
         size = np.matmul(np.abs(a), np.abs(b))
@@ -200,6 +202,13 @@ class RoundingBound(Domain):
         e = (largest - np.abs(v)) + self._gamma(count + 1, element) * largest + count * FLOATS[element].tiny * reach
         e = np.where(reach > FLOATS[element].largest, np.inf, e)
         return v, self._checked(v, e, element, (value, init))
+
+
+def _perhaps_zero(value: Value) -> Value:
+    """A bf16 value of which denormal numbers may be taken for zero, as processors' dot products do."""
+    size = np.abs(value[0])
+    denormal = (size > 0.0) & (size < FLOATS["bf16"].tiny)
+    return (value[0], value[1] + np.where(denormal, size, 0.0)) if np.any(denormal) else value
 
 
 def _no_nan(e: Array) -> Array:

@@ -77,6 +77,21 @@ def test_declared_and_derived_peaks_agree() -> None:
     assert load_device("epyc-zen5").instances("l3") == 16
 
 
+@pytest.mark.parametrize(
+    ("name", "dtype", "times"), [("epyc-zen4", "bf16", 2), ("epyc-zen4", "i8", 4), ("grace", "i8", 4)]
+)
+def test_dot_products_have_a_unit_of_their_own(name: str, dtype: str, times: int) -> None:
+    """Elsewhere narrow types are widened first, at a rate below that of f32."""
+    device = load_device(name)
+    unit = device.unit_for("matmul", dtype)
+    assert unit is not None and unit.name == "dot"
+    assert device.unit_rate(unit, dtype) == times * device.peak_rate("f32")
+    plain = load_device("generic-avx512" if name.startswith("epyc") else "generic-aarch64")
+    widened = plain.unit_for("matmul", dtype)
+    assert widened is not None and widened.emulated and widened.rate[dtype] < plain.peak_rate("f32")
+    assert all(d.unit_for("add", dtype) not in (None, unit) for d in (device, plain))
+
+
 def test_near_memory_has_slow_floats_and_no_direct_exchange() -> None:
     device = load_device("upmem-rank")
     multiply = device.unit_for("mul", "f32")

@@ -104,6 +104,29 @@ def test_x86_levels(tmp_path: Path, flags: str, cpu: str, bits: int) -> None:
     assert (device.target["cpu"], device.target["vector-bits"]) == (cpu, bits)
 
 
+@pytest.mark.parametrize(
+    ("flags", "arch", "tile"),
+    [
+        (V4, "x86_64", {"bf16": (1, 16, 2)}),
+        (f"{V4} avx512_vnni", "x86_64", {"bf16": (1, 16, 2), "i8": (1, 16, 4)}),
+        (f"{V3} avx_vnni", "x86_64", {"i8": (1, 8, 4)}),
+        (V3, "x86_64", {}),
+        ("fp asimd asimddp", "aarch64", {"i8": (1, 4, 4)}),
+        ("fp asimd", "aarch64", {}),
+    ],
+)
+def test_units_for_dot_products(tmp_path: Path, flags: str, arch: str, tile: dict[str, tuple[int, ...]]) -> None:
+    """One row of as many sums as a vector holds, as deep as a group; twice or four times the sums' rate."""
+    root = machine(tmp_path / "m", flags=flags)
+    device = load_device(checked(probe_text(read_facts(root, arch, frozenset({0}))), tmp_path))
+    units = [unit for unit in device.units if unit.name == "dot"]
+    assert [unit.tile for unit in units] == ([tile] if tile else [])
+    for dtype, (_, sums, group) in tile.items():
+        assert units[0].lanes[dtype] == sums * group
+        assert device.unit_rate(units[0], dtype) == group * device.peak_rate("f32")
+        assert device.unit_for("matmul", dtype) == units[0]
+
+
 def test_arm_without_a_clock(tmp_path: Path) -> None:
     caches = {1: ("64K", "CPU"), 2: ("512K", "CPU"), 3: ("2048K", "0-3")}
     root = machine(tmp_path / "m", cpus=4, flags="fp asimd asimdhp asimddp", clock="", caches=caches)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import ctypes
 
+import ml_dtypes
 import numpy as np
 import pytest
 
+from stratagem.compiler.backends.cpu.loops.dot import dot_of
+from stratagem.compiler.backends.cpu.target import CpuTarget
 from stratagem.compiler.probe.loops import CHAINS, STREAMS, load_loops
 from stratagem.compiler.probe.measure import working_set
 from stratagem.compiler.probe.timing import best_rate, memory, ring
@@ -17,10 +20,23 @@ def test_multiply_adds_are_done_and_kept() -> None:
     library = load_loops(load_device("cpu"), {"f32": 4, "f64": 2})
     numbers = np.full(2, 0.5)
     library.multiply_add_f64(3, numbers.ctypes.data)
-    one = 0.5
+    one = 0.0
     for _ in range(3):
         one = one * 0.5 + 0.5
-    assert numbers.tolist() == [0.5 + CHAINS * one] * 2
+    assert numbers.tolist() == [CHAINS * one] * 2
+
+
+@pytest.mark.parametrize(("dtype", "factor"), [("bf16", 0.5), ("i8", 3)])
+def test_dot_products_are_done_and_kept(dtype: str, factor: float) -> None:
+    device = load_device("cpu")
+    dot, sums = dot_of(CpuTarget.of(device), dtype), CpuTarget.of(device).lanes("f32")
+    if dot is None:
+        pytest.skip(f"this processor has no dot products of {dtype}")
+    kinds = {"bf16": (ml_dtypes.bfloat16, np.float32), "i8": (np.int8, np.int32)}
+    numbers = np.full(sums * dot.group, factor, kinds[dtype][0])
+    library = load_loops(device, {"f32": sums}, {dtype: dot})
+    getattr(library, f"multiply_add_{dtype}")(3, numbers.ctypes.data)
+    assert (numbers.view(kinds[dtype][1]) == CHAINS * 3 * dot.group * factor**2).all()
 
 
 @pytest.mark.parametrize("turns, wanted", [(1, 1.0), (3, 1 + 2 + 3), (5, 1 + 2 + 3 + 1 + 2)])

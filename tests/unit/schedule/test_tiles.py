@@ -79,6 +79,18 @@ def resized(device: Device, **sizes: int) -> Device:
     return replace(device, levels=tuple(replace(v, size=sizes.get(v.name, v.size)) for v in device.levels))
 
 
+@pytest.mark.parametrize(("dtype", "group"), [("bf16", 2), ("i8", 4)])
+def test_dot_products_are_wide_as_their_sums_and_deep_as_a_group(dtype: str, group: int) -> None:
+    """As many columns as f32 has, at a multiple of its rate; a sum waits as long as others, not a group longer."""
+    device = load_device("epyc-zen4")
+    dots, plain = tile_target(device, "matmul", dtype), tile_target(device, "matmul", "f32")
+    assert dots.tile == (1, 16, group) and dots.lanes == 16
+    assert dots.rate == group * plain.rate
+    slow = tuple(replace(u, latency=4e-9) if u.name == "dot" else u for u in device.units)
+    per_cycle = dots.rate / 2 / (16 * group) / dots.units
+    assert tile_target(replace(device, units=slow), "matmul", dtype).waiting == pytest.approx(4e-9 * per_cycle)
+
+
 def matmul_choice(device: Device, m: int = 1024, n: int = 1024, k: int = 1024) -> tuple[Choice, KernelDims, TileTarget]:
     ops, dims = dims_of(MATMUL.format(m=m, n=n, k=k))
     target = tile_target(device, "matmul", "f32")

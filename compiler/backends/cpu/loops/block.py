@@ -34,11 +34,15 @@ from stratagem.compiler.backends.cpu.loops.pack import allocate_panel, pack_pane
 
 
 @dataclass(frozen=True)
-class _Columns:
-    """Columns of a block: `vectors` vectors, of which the last holds `active` columns (None: all)."""
+class Columns:
+    """Columns of a block: `vectors` vectors, of which the last holds `active` columns (None: all).
+
+    `excess`: by how much the sums of each vector come out too large, where they do.
+    """
 
     vectors: int
     active: Any = None
+    excess: tuple[Any, ...] = ()
 
 
 def emit_block(nest: Nest, plan: Plan) -> None:
@@ -50,14 +54,14 @@ def emit_block(nest: Nest, plan: Plan) -> None:
     panel = allocate_panel(nest, plan) if plan.packed is not None else None
 
     def columns(counters: list[Size]) -> None:
-        for begin, end, step, shape in _column_blocks(nest.sizes[plan.vector], plan):
+        for begin, end, step, shape in column_blocks(nest.sizes[plan.vector], plan):
 
-            def block(position: Size, shape: _Columns = shape) -> None:
+            def block(position: Size, shape: Columns = shape) -> None:
                 here = list(counters)
                 here[plan.vector] = position
-                one = _with_active(shape, nest, plan, position)
+                one = with_active(shape, nest, plan, position)
                 work = _packed(nest, plan, panel, here, one) if panel is not None else nest
-                nested_loops(work, inside, here, lambda c: _rows(work, plan, c, one))
+                nested_loops(work, inside, here, lambda c: emit_rows(work, plan, c, one))
 
             loop(begin, end, step, block)
 
@@ -74,21 +78,21 @@ def in_chunks(nest: Nest, plan: Plan, blocks: Callable[[list[Size]], None]) -> N
     loop(0, nest.sizes[d], plan.chunk, lambda begin: blocks([begin if i == d else 0 for i in range(len(start))]))
 
 
-def _column_blocks(size: Size, plan: Plan) -> Iterator[tuple[Size, Size, int, _Columns]]:
+def column_blocks(size: Size, plan: Plan) -> Iterator[tuple[Size, Size, int, Columns]]:
     """(begin, end, step, shape): full blocks, then one block with a known rest or single masked vectors."""
     width = plan.lanes * plan.vectors
     full = round_down(size, width)
-    yield 0, full, width, _Columns(plan.vectors)
+    yield 0, full, width, Columns(plan.vectors)
     if isinstance(size, int):
         rest = size - int(full)
         if rest:
             partial = rest % plan.lanes
-            yield full, size, width, _Columns(-(-rest // plan.lanes), partial or None)
+            yield full, size, width, Columns(-(-rest // plan.lanes), partial or None)
         return
-    yield full, size, plan.lanes, _Columns(1, "dynamic")
+    yield full, size, plan.lanes, Columns(1, "dynamic")
 
 
-def _with_active(shape: _Columns, nest: Nest, plan: Plan, position: Size) -> _Columns:
+def with_active(shape: Columns, nest: Nest, plan: Plan, position: Size) -> Columns:
     """The same columns with the number of active lanes as a value."""
     if shape.active is None:
         return shape
@@ -98,7 +102,7 @@ def _with_active(shape: _Columns, nest: Nest, plan: Plan, position: Size) -> _Co
     return replace(shape, active=arith.minsi(rest, i64(plan.lanes)))
 
 
-def _packed(nest: Nest, plan: Plan, panel: Any, counters: list[Size], columns: _Columns) -> Nest:
+def _packed(nest: Nest, plan: Plan, panel: Any, counters: list[Size], columns: Columns) -> Nest:
     """The nest reading its packed operand from the panel, after filling it."""
     assert plan.packed is not None
     source = nest.inputs[plan.packed]
@@ -113,7 +117,8 @@ def _packed(nest: Nest, plan: Plan, panel: Any, counters: list[Size], columns: _
     return replace(nest, inputs=inputs)
 
 
-def _rows(nest: Nest, plan: Plan, counters: list[Size], columns: _Columns) -> None:
+def emit_rows(nest: Nest, plan: Plan, counters: list[Size], columns: Columns) -> None:
+    """Emits the blocks of rows of one block of columns."""
     if plan.rows is None:
         _Block(nest, plan, counters, columns, 1).emit()
         return
@@ -142,7 +147,7 @@ def _summing_order(nest: Nest, plan: Plan) -> list[int]:
 class _Block:
     """One register block: `height` rows of `columns.vectors` vectors, per output."""
 
-    def __init__(self, nest: Nest, plan: Plan, counters: list[Size], columns: _Columns, height: int) -> None:
+    def __init__(self, nest: Nest, plan: Plan, counters: list[Size], columns: Columns, height: int) -> None:
         self.nest, self.plan, self.columns, self.height = nest, plan, columns, height
         self.counters = counters
 
@@ -182,9 +187,11 @@ class _Block:
     def _start(self, access: Access, row: int, v: int) -> Any:
         """What the sums of vector `v` of row `row` start from."""
         if self.nest.initial is not None:
-            return splat(widen(self.nest.initial), self.plan.lanes)
-        loaded = access.load_vector(self._place(access, row, v), 1, self.plan.lanes, self._active(v))
-        return splat(loaded, self.plan.lanes)
+            start = splat(widen(self.nest.initial), self.plan.lanes)
+        else:
+            loaded = access.load_vector(self._place(access, row, v), 1, self.plan.lanes, self._active(v))
+            start = splat(loaded, self.plan.lanes)
+        return arith.subi(start, self.columns.excess[v]) if self.columns.excess else start
 
     def _active(self, v: int) -> Any:
         return self.columns.active if v == self.columns.vectors - 1 else None
@@ -225,10 +232,17 @@ class _Block:
                 arguments = [self._operand(i, row, v, counters, loaded) for i in range(len(self.nest.inputs))]
                 slots = [n * stride + row * self.columns.vectors + v for n in range(len(self.nest.outputs))]
                 arguments += [result[slot] for slot in slots]
-                values = evaluate(self.nest.body, arguments, self._index_reader(counters, row, v), self._active(v))
+                values = self._evaluate(arguments, counters, row, v)
                 for slot, value in zip(slots, values, strict=True):
                     result[slot] = splat(widen(value), self.plan.lanes)
         return result
+
+    def _evaluate(self, arguments: list[Any], counters: list[Size], row: int, v: int) -> list[Any]:
+        """The next sums of one vector, from operands and sums."""
+        dot, columns = self.plan.dot, self.plan.columns
+        if dot is not None:
+            return [dot.add(arguments[2], arguments[columns], arguments[1 - columns])]
+        return evaluate(self.nest.body, arguments, self._index_reader(counters, row, v), self._active(v))
 
     def _operand(self, i: int, row: int, v: int, counters: list[Size], loaded: dict[tuple[int, int, int], Any]) -> Any:
         return (

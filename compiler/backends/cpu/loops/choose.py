@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from stratagem.compiler.backends.cpu.loops.access import Access
 from stratagem.compiler.backends.cpu.loops.body import is_elementwise, reads_argument
 from stratagem.compiler.backends.cpu.loops.combine import combiner_of
+from stratagem.compiler.backends.cpu.loops.dot import Dot
 from stratagem.compiler.backends.cpu.loops.nest import Nest, indices_used
 from stratagem.compiler.backends.cpu.target import CpuTarget
 from stratagem.compiler.schedule.register_block import (
@@ -42,6 +43,8 @@ class Plan:
         chunk: how many steps of the only reduction all blocks of columns do before the next ones; 0 for all of them.
         few: the plan to follow instead where, at run time, there are fewer than FEW_ROWS rows.
         line_bytes: of a cache line, for what is fetched ahead.
+        dot: the instruction that makes the sums from groups along the reduction `grouped`, if any; then `columns` is
+        the input that is read as vectors, and both inputs are packed where they do not lie in groups.
     """
 
     kind: str
@@ -55,6 +58,9 @@ class Plan:
     chunk: int = 0
     few: Plan | None = None
     line_bytes: int = 64
+    dot: Dot | None = None
+    grouped: int = -1
+    columns: int = -1
 
     def __str__(self) -> str:
         """For reports: `block 12x2 of 16 lanes, packed`."""
@@ -62,7 +68,8 @@ class Plan:
             return self.kind
         shape = f" {self.height}x{self.vectors}" if self.kind in ("block", "lanes") else ""
         packed = ", packed" if self.packed is not None else ""
-        return f"{self.kind}{shape} of {self.lanes} lanes{packed}"
+        dots = f", dots of {self.dot.group} {self.dot.element}" if self.dot is not None else ""
+        return f"{self.kind}{shape} of {self.lanes} lanes{packed}{dots}"
 
 
 def choose(nest: Nest, target: CpuTarget) -> Plan:

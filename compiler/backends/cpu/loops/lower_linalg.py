@@ -12,6 +12,7 @@ from stratagem.compiler.backends.cpu.build import i64
 from stratagem.compiler.backends.cpu.loops.absorb import clone_at_first_iteration, window_loops, with_loops
 from stratagem.compiler.backends.cpu.loops.block import emit_block
 from stratagem.compiler.backends.cpu.loops.choose import Plan, choose
+from stratagem.compiler.backends.cpu.loops.dots import emit_dots, with_dots
 from stratagem.compiler.backends.cpu.loops.ending import Followed, followed_sums, may_end, with_ending
 from stratagem.compiler.backends.cpu.loops.fuse import fuse_producers, stores_beside_sums
 from stratagem.compiler.backends.cpu.loops.initial import fill_before, value_of
@@ -81,7 +82,7 @@ def _lower_followed(found: Followed, target: CpuTarget, ahead: Ahead) -> tuple[P
             nest = None
         if nest is not None:
             nest = simplify(nest)
-            plan = choose(nest, target)
+            plan = with_dots(nest, choose(nest, target), target)
             plan = plan if may_end(nest, plan) else None
         if nest is not None and plan is not None:
             nest.initial = value_of(fill) if fill is not None else None
@@ -113,7 +114,7 @@ def _lower(op: Any, target: CpuTarget, ahead: Ahead, streamed: set[int]) -> tupl
             if loops:
                 work.erase()
             return None
-        plan = choose(nest, target)
+        plan = with_dots(nest, choose(nest, target), target)
         fill = fill if _starts_in_registers(plan) else None
         nest.initial = value_of(fill) if fill is not None else None
         _emit(nest, plan)
@@ -142,6 +143,8 @@ def _emit(nest: Nest, plan: Plan) -> None:
             with ir.InsertionPoint(block):
                 _emit(nest, one)
                 scf.YieldOp([])
+    elif plan.dot is not None:
+        emit_dots(nest, plan)
     elif plan.kind == "block":
         emit_block(nest, plan)
     elif plan.kind == "lanes":

@@ -33,7 +33,12 @@ def allocate_panel(nest: Nest, plan: Plan) -> Any:
     count: Size = plan.lanes * plan.vectors
     for d in _depth_loops(nest, source):
         count = mul(count, nest.sizes[d])
-    kind = ir.MemRefType.get([ir.ShapedType.get_dynamic_size()], source.stored)
+    return scratch(count, source.stored)
+
+
+def scratch(count: Size, element: Any) -> Any:
+    """The address of scratch memory for `count` elements, which lasts as long as the phase or the loop around it."""
+    kind = ir.MemRefType.get([ir.ShapedType.get_dynamic_size()], element)
     size = arith.index_cast(ir.IndexType.get(), i64(count))
     buffer = memref.AllocOp(kind, [size], []).result
     struct = parse_type("!llvm.struct<(ptr, ptr, i64, array<1 x i64>, array<1 x i64>)>")
