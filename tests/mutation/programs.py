@@ -89,7 +89,8 @@ func.func @main(%x: tensor<3x24xf32> {model.input = "x"}, %w: tensor<24x128xf32>
   %zero = arith.constant 0.0 : f32
   %e = tensor.empty() : tensor<3x128xf32>
   %f = linalg.fill ins(%zero : f32) outs(%e : tensor<3x128xf32>) -> tensor<3x128xf32>
-  %y = linalg.matmul ins(%x, %w : tensor<3x24xf32>, tensor<24x128xf32>) outs(%f : tensor<3x128xf32>) -> tensor<3x128xf32>
+  %y = linalg.matmul ins(%x, %w : tensor<3x24xf32>, tensor<24x128xf32>) outs(%f : tensor<3x128xf32>)
+    -> tensor<3x128xf32>
   return %y : tensor<3x128xf32>
 }"""
 
