@@ -36,6 +36,6 @@ def times_in(results: dict[str, Any], rows: list[Row]) -> list[list[str]]:
 
 
 def file_of(results: dict[str, Any]) -> Path:
-    """Where results are kept: one file for each date and processor."""
-    processor = re.sub(r"[^a-z0-9]+", "-", results["machine"]["processor"].lower()).strip("-")
-    return FOLDER / f"{results['date']}-{processor}.json"
+    """Where results are kept: one file for each date, processor and set of instructions."""
+    machine = f"{results['machine']['processor']} {results['machine']['isa']}"
+    return FOLDER / f"{results['date']}-{re.sub(r'[^a-z0-9]+', '-', machine.lower()).strip('-')}.json"
