@@ -115,7 +115,7 @@ def measure(sweep: Sweep, sizes: Sequence[int], threads: int, seconds: float, st
         for size in sizes:
             module, inputs = sweep.make(size)
             if session is None or static:
-                session = _open(sweep, module, inputs, threads, static, Path(folder) / "model.sgm")
+                session = open_sweep(sweep, module, inputs, threads, static, Path(folder) / "model.sgm")
             arrays = [x.numpy() for x in inputs]
             taken = median_seconds(partial(session.runner.run, arrays), seconds)
             points.append(Point(size, taken, sweep.work(size) / taken / 1e9))
@@ -123,7 +123,8 @@ def measure(sweep: Sweep, sizes: Sequence[int], threads: int, seconds: float, st
     return points
 
 
-def _open(sweep: Sweep, module: Any, inputs: tuple[Any, ...], threads: int, static: bool, path: Path) -> Any:
+def open_sweep(sweep: Sweep, module: Any, inputs: tuple[Any, ...], threads: int, static: bool, path: Path) -> Any:
+    """A session of one operator, compiled for a free size or for that of the inputs."""
     import torch
 
     import stratagem
