@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from heapq import nsmallest
 from itertools import product
+from statistics import fmean
 
 from stratagem.compiler.schedule.cost import (
     Block,
@@ -21,6 +22,8 @@ from stratagem.compiler.schedule.tiles import Choice
 
 ROWS_UNKNOWN = 64
 """Largest row block where the number of rows (a batch) is known only at run time: small batches must still be cut."""
+FEWER_ROWS = (32, 128)
+"""Numbers of rows beside the assumed one that a choice for unknown rows is made for."""
 MOST_PARTS = 16
 """Most equal parts that a dimension is tried to be cut into."""
 
@@ -39,9 +42,22 @@ def rank_contraction_tiles(
     base = {d: extent(dims, d) for d in dims.extents} | ones
     blocks = [Block(*sizes) for sizes in product(*_block_candidates(dims, shape, target))]
     fitting = [b for b in blocks if contraction_fits(tensors, base | _sizes(shape, b), shape, target)]
-    costed = ((contraction_seconds(shape, b, target).total, b) for b in fitting or [Block(1, 1, blocks[0].depth)])
+    unknown = shape.m is not None and dims.extents[shape.m] is None
+    costed = ((_seconds(shape, b, target, unknown), b) for b in fitting or [Block(1, 1, blocks[0].depth)])
     best = nsmallest(most, costed, key=lambda pair: pair[0])
     return [(seconds, _contraction_choice(dims, shape, base, block, target)) for seconds, block in best]
+
+
+def _seconds(shape: ContractionShape, block: Block, target: TileTarget, unknown: bool) -> float:
+    """Estimated seconds of a block size. Rows that are known only at run time may be few: then what counts is the mean
+    over a few numbers of them of the seconds for each row."""
+    if not unknown:
+        return contraction_seconds(shape, block, target).total
+    samples = [replace(shape, rows=rows) for rows in (*FEWER_ROWS, shape.rows)]
+    cut = [replace(block, rows=min(block.rows, one.rows)) for one in samples]
+    return shape.rows * fmean(
+        contraction_seconds(one, b, target).total / one.rows for one, b in zip(samples, cut, strict=True)
+    )
 
 
 def block_of(shape: ContractionShape, choice: Choice) -> Block:
