@@ -163,6 +163,18 @@ def test_any_shape_has_tiles(shape: tuple[int, int, int]) -> None:
         assert set(choice.sizes) == set(dims.common)
 
 
+@pytest.mark.parametrize("name", ["generic-avx2", "generic-avx512"])
+def test_few_of_an_unknown_number_of_rows_reach_all_units(name: str) -> None:
+    device = load_device(name)
+    (op, *_), dims = dims_of(MATMUL.format(m="?", n=1024, k=1024))
+    target = tile_target(device, "matmul", "f32")
+    shape = contraction_shape(op, dims)
+    choice = choose_contraction_tiles(dims, shape, target)
+    assert shape.m is not None and shape.n is not None
+    tiles = -(-32 // choice.sizes[shape.m]) * -(-1024 // choice.sizes[shape.n])
+    assert tiles >= units(device) > 1
+
+
 def test_rows_fit_and_reach_all_units() -> None:
     device = load_device("upmem-rank")
     _, dims = dims_of(ROWS.format(m=4096, n=64))
