@@ -7,6 +7,7 @@ allow goes back to Goto and van de Geijn (2008, "Anatomy of High-Performance Mat
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 MOST_ROWS = 12
 """Rows of a block: enough independent sums to hide the latency of a multiply-add twice over."""
@@ -34,6 +35,7 @@ class RegisterBlock:
     vectors: int
 
 
+@cache
 def register_block(registers: int) -> RegisterBlock:
     """The block that loads least for each multiply-add, among those that `registers` vector registers hold."""
     widths = [1 << n for n in range(MOST_VECTORS.bit_length())]
