@@ -11,7 +11,7 @@ from typing import Any
 from torch_mlir import ir
 from torch_mlir.dialects import arith, linalg, tensor
 
-from stratagem.compiler.ir import run_pipeline, walk
+from stratagem.compiler.ir import DYNAMIC, run_pipeline, walk
 from stratagem.compiler.lemmas.registry import Rule
 from stratagem.compiler.schedule.clone import clone
 from stratagem.compiler.schedule.extents import extent
@@ -47,6 +47,9 @@ def prepare(module: Any) -> None:
     with module.context, ir.Location.unknown():
         for op in [op for op in walk(module.operation) if op.name == "tensor.generate"]:
             _generate_as_generic(op)
+        for op in walk(module.operation):
+            if op.name in ("tensor.extract_slice", "tensor.insert_slice"):
+                _drop_unit_strides(op)
         for op in _generics(module):
             if _is_disguised_fill(op):
                 _restore_fill(op)
@@ -84,6 +87,14 @@ def _repeat(op: Any, rewrites: tuple[Rule, ...]) -> None:
             made = rewrite(op)
             changed = changed or made is not op
             op = made
+
+
+def _drop_unit_strides(op: Any) -> None:
+    """A slice of one element along a dimension takes no steps there. A step that is written all the same would be part
+    of a buffer's layout, which slices of fewer dimensions must agree with."""
+    sizes, steps = (list(ir.DenseI64ArrayAttr(op.attributes[name])) for name in ("static_sizes", "static_strides"))
+    plain = [1 if size == 1 and step != DYNAMIC else step for size, step in zip(sizes, steps, strict=True)]
+    op.attributes["static_strides"] = ir.DenseI64ArrayAttr.get(plain)
 
 
 def _generate_as_generic(op: Any) -> None:
