@@ -1,7 +1,7 @@
 """pack-weights: weights that a kernel reads panel by panel are stored in panels, when the model is built.
 
 Before: `@matmul(%x, %w: tensor<768x3072xf32>)`, whose code copies panels of `%w` to dense memory in every run. After:
-parameter `fc.weight.panels: tensor<96x768x32xf32>`, and the kernel's columns are two dimensions. How wide a panel is,
+parameter `fc.weight.panels: tensor<48x768x64xf32>`, and the kernel's columns are two dimensions. How wide a panel is,
 the backend of the kernel's device says. Weights that fit the innermost memory stay as they are, and so do those that
 several operations read, that are cut over ranks, and whose columns are no whole number of panels.
 Needs `match-functions`; tiles are chosen afterwards, for the new loops.

@@ -54,9 +54,9 @@ def _seconds(shape: ContractionShape, block: Block, target: TileTarget, unknown:
     if not unknown:
         return contraction_seconds(shape, block, target).total
     samples = [replace(shape, rows=rows) for rows in (*FEWER_ROWS, shape.rows)]
-    cut = [replace(block, rows=min(block.rows, one.rows)) for one in samples]
     return shape.rows * fmean(
-        contraction_seconds(one, b, target).total / one.rows for one, b in zip(samples, cut, strict=True)
+        contraction_seconds(one, replace(block, rows=min(block.rows, one.rows)), target).total / one.rows
+        for one in samples
     )
 
 

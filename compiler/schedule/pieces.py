@@ -73,10 +73,10 @@ def _uncut(inserts: list[Any]) -> list[int]:
 
 def tile_pieces(ops: list[Any], target: TileTarget, tier: str) -> None:
     """Replaces the pieces by phases, in order."""
-    cover = _cover(ops)
-    if cover is None and not _covered_first(ops):
+    if not _covered_first(ops):
         _assembly_phase(_inserts(ops), target, tier)
         return
+    cover = _cover(ops)
     if cover is not None and _stays_near(_inserts(ops), target):
         _assembly_phase(_inserts(ops), target, tier, cover)
         return

@@ -63,7 +63,7 @@ class Plan:
     columns: int = -1
 
     def __str__(self) -> str:
-        """For reports: `block 12x2 of 16 lanes, packed`."""
+        """For reports: `block 6x4 of 16 lanes, packed`."""
         if self.kind == "scalar":
             return self.kind
         shape = f" {self.height}x{self.vectors}" if self.kind in ("block", "lanes") else ""
