@@ -19,6 +19,7 @@ from stratagem.hwmodels.dump import dump
 from stratagem.runtime.container import Container, Writer, first_member_offset, write_container
 from stratagem.runtime.drivers import DriverKernel, DriverTable, make_driver
 from stratagem.runtime.errors import ArtifactError, UsageError
+from stratagem.runtime.needed_libraries import NeededLibrary
 from stratagem.runtime.parameters import ParameterStore
 from stratagem.runtime.signature import Signature, TensorSpec
 from stratagem.runtime.version import VERSION
@@ -85,7 +86,8 @@ def _code_in(container: Container) -> Code:
         if folder == "code" and file:
             files.setdefault(member, {})[file] = container.read(name)
     kernels = [DriverKernel.from_json(entry) for entry in found["kernels"]]
-    return Code(container.read(CODE), found["arena_bytes"], kernels, files, backend_reports(container))
+    libraries = tuple(map(NeededLibrary.from_json, found.get("libraries", ())))
+    return Code(container.read(CODE), found["arena_bytes"], kernels, files, backend_reports(container), libraries)
 
 
 def manifest(compilation: Compilation) -> dict[str, Any]:
@@ -103,6 +105,7 @@ def manifest(compilation: Compilation) -> dict[str, Any]:
         "backends": BACKENDS if code else None,
         "arena_bytes": code.arena_bytes if code else 0,
         "kernels": [k.to_json() for k in code.kernels] if code else [],
+        "libraries": [library.to_json() for library in code.libraries] if code else [],
         "members": {
             name: {"backend": m.device.backend, "count": m.count, "device": device_facts(m.device)}
             for name, m in machine.members.items()

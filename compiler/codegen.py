@@ -25,6 +25,7 @@ from stratagem.compiler.program import Program
 from stratagem.hwmodels.instructions import needed_flags
 from stratagem.runtime.drivers import DriverKernel
 from stratagem.runtime.errors import PassError
+from stratagem.runtime.needed_libraries import NeededLibrary
 
 if TYPE_CHECKING:
     from stratagem.hwmodels import System
@@ -34,13 +35,14 @@ Progress = Callable[[str, str], None]
 
 @dataclass
 class Code:
-    """What the code level adds: machine code of the host, and files and reports by member."""
+    """What the code level adds: machine code of the host, the libraries that it calls, files and reports by member."""
 
     shared_object: bytes
     arena_bytes: int
     kernels: list[DriverKernel] = field(default_factory=list)
     files: dict[str, dict[str, bytes]] = field(default_factory=dict)
     reports: dict[str, Any] = field(default_factory=dict)
+    libraries: tuple[NeededLibrary, ...] = ()
 
 
 def generate_code(program: Program, machine: System, progress: Progress | None = None) -> Code:
@@ -63,6 +65,7 @@ def generate_code(program: Program, machine: System, progress: Progress | None =
         code.reports[member] = emitted.report
         if backend.driver is None:
             objects += emitted.files.values()
+            code.libraries += tuple(map(NeededLibrary.from_json, emitted.report.get("libraries", ())))
             continue
         code.files[member] = dict(emitted.files)
         for function in functions(kernels):
@@ -74,7 +77,8 @@ def generate_code(program: Program, machine: System, progress: Progress | None =
     texts.append(entry_text(find_function(host, "main")))
     objects += [compile_host(host, host_device), emit_text("\n".join(texts), host_device)]
     tell("code", "link")
-    code.shared_object = link(objects)
+    code.libraries = tuple(dict.fromkeys(code.libraries))
+    code.shared_object = link(objects, libraries=[library.name for library in code.libraries])
     return code
 
 

@@ -32,6 +32,8 @@ PIPELINE: tuple[Stage, ...] = (
             "propagate-layouts",
             "form-kernels",
             "match-functions",
+            # A library reads weights as they are.
+            "call-libraries",
             # Which device reads a weight decides its layout; tiles are chosen for the loops that result.
             "pack-weights",
             # What was measured is known better than what is estimated.
@@ -63,8 +65,10 @@ def stage_names() -> list[str]:
 
 def with_options(strategy: str = "auto", tune: int = 0) -> tuple[Stage, ...]:
     """The pipeline with another way to cut programs over a system's ranks (see `partition-program`), and with so many
-    seconds for measuring tiles (see `tune-kernels`)."""
+    seconds for measuring tiles (see `tune-kernels`); libraries that the hardware offers are measured before, for at
+    most a quarter of that."""
     options = {
+        "call-libraries": f"call-libraries{{seconds={max(tune // 4, 1)}}}" if tune else "call-libraries",
         "partition-program": f"partition-program{{strategy={strategy}}}",
         "tune-kernels": f"tune-kernels{{seconds={tune}}}" if tune else "tune-kernels",
     }

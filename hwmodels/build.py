@@ -7,10 +7,10 @@ from dataclasses import replace
 
 from stratagem.hwmodels.digest import device_digest
 from stratagem.hwmodels.functions import builtin_functions
-from stratagem.hwmodels.model import Collectives, Device, Edge, Function, Level, Link, Power, Sparse, Unit
+from stratagem.hwmodels.model import Collectives, Device, Edge, Function, Level, LibraryCall, Link, Power, Sparse, Unit
 from stratagem.hwmodels.nodes import Node
 from stratagem.hwmodels.origins import Origins, source_of, status_of
-from stratagem.hwmodels.schema.device import DeviceFile, LevelEntry, UnitEntry
+from stratagem.hwmodels.schema.device import DeviceFile, LevelEntry, LibraryEntry, UnitEntry
 from stratagem.hwmodels.schema.link import EdgeEntry, LinkEntry
 
 
@@ -107,10 +107,24 @@ def build_unit(origins: Origins, position: int, entry: UnitEntry, functions: Map
         emulated=entry.emulated,
         stationary=entry.stationary,
         emit=entry.emit,
+        calls={name: build_library(call) for name, call in entry.calls.items()},
         energy=origins.table(entry.energy, *here, "energy"),
         latency=origins.number(entry.latency, *here, "latency"),
         noise={"sigma": entry.noise.sigma.quantity.value} if entry.noise else {},
         sparse=build_sparse(origins, here, entry),
+    )
+
+
+def build_library(entry: LibraryEntry) -> LibraryCall:
+    """A call of a library."""
+    threads = entry.threads
+    return LibraryCall(
+        entry.library,
+        dict(entry.symbols),
+        entry.convention,
+        threads.set if threads else "",
+        (threads.get if threads else None) or "",
+        entry.install,
     )
 
 

@@ -21,6 +21,7 @@ from stratagem.runtime.drivers import DriverTable
 from stratagem.runtime.errors import ArtifactError, VerificationError
 from stratagem.runtime.guarded import Guarded
 from stratagem.runtime.instructions import missing_instructions
+from stratagem.runtime.needed_libraries import NeededLibrary, load_libraries
 from stratagem.runtime.parameters import ParameterStore
 from stratagem.runtime.shared_object import architecture, open_shared_object
 from stratagem.runtime.signature import Signature, TensorSpec, as_parts, from_parts
@@ -41,6 +42,7 @@ class Executable:
         arena_bytes: scratch memory the host program was planned for.
         drivers: the kernels that other members than the host run.
         rank: which part of cut parameters this one binds, in a program that several ranks run together.
+        libraries: what the code calls beside the runtime.
     """
 
     def __init__(
@@ -51,9 +53,11 @@ class Executable:
         arena_bytes: int,
         drivers: DriverTable,
         rank: int = 0,
+        libraries: Sequence[NeededLibrary] = (),
     ) -> None:
         self.signature, self._drivers = signature, drivers
         self._runtime = load_runtime()
+        self._needed = load_libraries(libraries)
         self._library = _open_shared_object(code)
         self._entry = ctypes.cast(getattr(self._library, ENTRY), ctypes.c_void_p).value or 0
         self._arena_memory = Guarded((arena_bytes,), np.dtype(np.int8))
@@ -193,7 +197,8 @@ def load_executable(path: str | Path | Container, rank: int = 0) -> Executable:
     store = ParameterStore.load(container.path, parameters.offset, parameters.size)
     drivers = DriverTable.from_artifact(manifest.get("kernels", []), container)
     code = container.read(manifest["code"])
-    return Executable(code, signature, store, int(manifest["arena_bytes"]), drivers, rank)
+    libraries = tuple(map(NeededLibrary.from_json, manifest.get("libraries", ())))
+    return Executable(code, signature, store, int(manifest["arena_bytes"]), drivers, rank, libraries)
 
 
 def _open_shared_object(code: bytes) -> ctypes.CDLL:

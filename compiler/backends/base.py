@@ -25,7 +25,8 @@ class KernelCode:
         files: file name -> content, stored in the artifact under `code/<member>/`.
         kernels: names of the kernels that the files hold.
         report: facts for `explain`, JSON-able. `kernels` in it maps each kernel to its own: `emitted` names its files,
-            the rest is the backend's (resources, chosen loops), under names that say what they count.
+            the rest is the backend's (resources, chosen loops), under names that say what they count. `libraries`, if
+            any, lists those that the files call (`NeededLibrary.to_json`).
     """
 
     files: Mapping[str, bytes]
@@ -37,6 +38,8 @@ class BackendBase(ABC):
     """Turns kernels in device form into code."""
 
     name: ClassVar[str]
+    calls_libraries: ClassVar[bool] = False
+    """Whether kernels may claim units whose functions are calls of a library (`calls` in the hardware file)."""
 
     @abstractmethod
     def compile_kernels(self, module: Any, device: Device) -> KernelCode:

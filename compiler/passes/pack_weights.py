@@ -3,7 +3,7 @@
 Before: `@matmul(%x, %w: tensor<768x3072xf32>)`, whose code copies panels of `%w` to dense memory in every run. After:
 parameter `fc.weight.panels: tensor<48x768x64xf32>`, and the kernel's columns are two dimensions. How wide a panel is,
 the backend of the kernel's device says. Weights that fit the innermost memory stay as they are, and so do those that
-several operations read, that are cut over ranks, and whose columns are no whole number of panels.
+several operations read, that are cut over ranks, that a library reads, and whose columns are no whole number of panels.
 Needs `match-functions`; tiles are chosen afterwards, for the new loops.
 """
 
@@ -62,12 +62,13 @@ def _device(machine: Machine, name: str) -> Device | None:
 def _panels(function: Any, device: Device | None, work: str) -> Panels | None:
     """How to cut a kernel of `device` with a product, in the widest panels that suit its weight."""
     from stratagem.compiler.schedule.kernel import body_ops, contractions
+    from stratagem.compiler.schedule.library import claimed_library
     from stratagem.compiler.schedule.machine import tile_target
     from stratagem.compiler.schedule.panels import panels_of
     from stratagem.compiler.schedule.structured import dtype, dtype_bytes
 
     products = contractions(body_ops(function))
-    if device is None or not products:
+    if device is None or not products or claimed_library(function, device):
         return None
     widest = max((dtype(v) for v in products[0].operands), key=dtype_bytes)
     no_bother = tile_target(device, work, widest).near

@@ -53,6 +53,12 @@ def _propagate_layouts() -> type[Pass]:
     return PropagateLayouts
 
 
+def _call_libraries() -> type[Pass]:
+    from stratagem.compiler.passes.call_libraries import CallLibraries
+
+    return CallLibraries
+
+
 def _pack_weights() -> type[Pass]:
     from stratagem.compiler.passes.pack_weights import PackWeights
 
@@ -123,6 +129,7 @@ PASSES: dict[str, PassClass] = {
     "mlir": _upstream,
     "form-kernels": _form_kernels,
     "match-functions": _match_functions,
+    "call-libraries": _call_libraries,
     "pack-weights": _pack_weights,
     "propagate-layouts": _propagate_layouts,
     "tune-kernels": _tune_kernels,

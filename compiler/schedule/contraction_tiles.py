@@ -37,6 +37,8 @@ def rank_contraction_tiles(
     dims: KernelDims, shape: ContractionShape, target: TileTarget, most: int
 ) -> list[tuple[float, Choice]]:
     """The cheapest block sizes that fit, with their estimated seconds, the best first: `most` of them, at least one."""
+    if target.call is not None:
+        return _rank_calls(dims, shape, target, most)
     tensors = footprints(dims)
     ones = dict.fromkeys([d for d in dims.common if d not in (shape.m, shape.n)] + list(shape.window), 1)
     base = {d: extent(dims, d) for d in dims.extents} | ones
@@ -46,6 +48,18 @@ def rank_contraction_tiles(
     costed = ((_seconds(shape, b, target, unknown), b) for b in fitting or [Block(1, 1, blocks[0].depth)])
     best = nsmallest(most, costed, key=lambda pair: pair[0])
     return [(seconds, _contraction_choice(dims, shape, base, block, target)) for seconds, block in best]
+
+
+def _rank_calls(dims: KernelDims, shape: ContractionShape, target: TileTarget, most: int) -> list[tuple[float, Choice]]:
+    """The same where a library does each tile: it cuts further by itself, so tiles are few, each of whole depth."""
+    parts = range(1, 2 * target.units + 1)
+    rows = {-(-shape.rows // n) for n in parts}
+    columns = {min(-(-shape.columns // (n * target.lanes)) * target.lanes, shape.columns) for n in parts}
+    blocks = [Block(m, n, shape.depth) for m in sorted(rows) for n in sorted(columns)]
+    costed = ((contraction_seconds(shape, block, target).total, block) for block in blocks)
+    best = nsmallest(most, costed, key=lambda pair: pair[0])
+    base = {d: extent(dims, d) for d in dims.extents}
+    return [(seconds, Choice({d: (base | _sizes(shape, b))[d] for d in dims.common})) for seconds, b in best]
 
 
 def _seconds(shape: ContractionShape, block: Block, target: TileTarget, unknown: bool) -> float:
@@ -69,7 +83,7 @@ def block_of(shape: ContractionShape, choice: Choice) -> Block:
 
 def with_held(choice: Choice, shape: ContractionShape, target: TileTarget) -> Choice:
     """The choice, with what a step of it reads again and again."""
-    if not target.caches or shape.window:
+    if not target.caches or shape.window or target.call is not None:
         return choice
     return replace(choice, held=held_bytes(shape, block_of(shape, choice), target))
 

@@ -73,6 +73,8 @@ class Seconds:
 
 def contraction_seconds(shape: ContractionShape, block: Block, target: TileTarget) -> Seconds:
     """The whole contraction when it is cut into blocks."""
+    if target.call is not None:
+        return _called_seconds(shape, block, target, target.call)
     tiles = _ceil(shape.rows, block.rows) * _ceil(shape.columns, block.columns) * shape.batch
     tiles *= _ceil(shape.extra_extent, block.extra)
     rounds = _ceil(tiles, target.units)
@@ -89,6 +91,15 @@ def contraction_seconds(shape: ContractionShape, block: Block, target: TileTarge
     staged = _ceil(shape.depth, block.depth)
     handed = rounds * staged * (STEP_SECONDS + (shape.taps - 1) * TAP_SECONDS)
     return Seconds(compute, shared, again + handed)
+
+
+def _called_seconds(shape: ContractionShape, block: Block, target: TileTarget, call: float) -> Seconds:
+    """The same when a library does each block: it reads both operands once, and what its calls reach is in the rate."""
+    tiles = _ceil(shape.rows, block.rows) * _ceil(shape.columns, block.columns)
+    rounds, area = _ceil(tiles, target.units), block.rows * block.columns
+    compute = rounds * target.units * 2.0 * area * shape.depth / target.rate
+    moved = tiles * ((block.rows + block.columns) * shape.depth + 2 * area) * shape.element
+    return Seconds(compute, moved / target.outer_bandwidth, rounds * (STEP_SECONDS + call))
 
 
 def contraction_traffic(shape: ContractionShape, block: Block, target: TileTarget) -> tuple[float, float, float]:

@@ -12,6 +12,7 @@ from torch_mlir import ir
 from stratagem.compiler.ir import symbol_name, walk
 from stratagem.compiler.schedule import kernel
 from stratagem.compiler.schedule.estimate import Estimate, read_estimate
+from stratagem.compiler.schedule.library import Offer, read_offer
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class KernelSummary:
 
     `operations` and `bytes` are of one call, None when sizes are only known at run time. `claimed`: bytes
     per unit and memory level. `reason`: why it runs on the host instead of the target, empty otherwise. `estimate`: of
-    one call, None for free sizes and what is not tiled.
+    one call, None for free sizes and what is not tiled. `offer`: of a library that could do it, if there is one.
     """
 
     name: str
@@ -46,6 +47,7 @@ class KernelSummary:
     claimed: dict[str, int]
     reason: str
     estimate: Estimate | None = None
+    offer: Offer | None = None
 
     def __str__(self) -> str:
         place = f"{self.device}/{self.unit}" if self.unit else self.device
@@ -56,6 +58,8 @@ class KernelSummary:
             parts.append(f"{_short(self.operations)}op")
         if self.bytes is not None:
             parts.append(f"{_short(self.bytes)}B")
+        if self.offer:
+            parts.append(f"done by {self.offer}")
         if self.reason:
             parts.append(f"on the host because {self.reason}")
         return "; ".join(parts)
@@ -86,6 +90,7 @@ def _summary(function: Any, calls: int) -> KernelSummary:
         claimed=_integers(function, "device.bytes"),
         reason=claim.get("reason", ""),
         estimate=read_estimate(function),
+        offer=read_offer(function),
     )
 
 

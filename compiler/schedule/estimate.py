@@ -100,6 +100,8 @@ def estimate_traffic(untiled: Untiled, choice: Choice) -> dict[str, float]:
     """Level -> bytes that it gives to what is inside it in one call, all units together."""
     device, target, sizes = untiled.device, untiled.target, _tile_sizes(untiled, choice)
     compulsory, memories = _argument_bytes(untiled), [level.name for level in device.memories()]
+    if target.call is not None:  # nobody knows what a library reads again from where
+        return {holding_level(device, compulsory): compulsory}
     shape, tiles = untiled.shape, _tiles(untiled, choice)
     if shape is not None:
         near, far, shared = contraction_traffic(shape, block_of(shape, choice), target)

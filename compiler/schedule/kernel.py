@@ -75,6 +75,12 @@ def claim(function: Any) -> dict[str, str]:
     return found
 
 
+def candidates(function: Any) -> list[str]:
+    """The units (`device/unit`) that a kernel's claim names as able to do its work."""
+    entries = ir.DictAttr(function.attributes[KERNEL])
+    return [ir.StringAttr(entry).value for entry in ir.ArrayAttr(entries["candidates"])]
+
+
 def set_claim(function: Any, entries: dict[str, str], candidates: list[str]) -> None:
     values = {key: ir.StringAttr.get(value) for key, value in entries.items() if value}
     values["candidates"] = ir.ArrayAttr.get([ir.StringAttr.get(c) for c in candidates])

@@ -8,7 +8,7 @@ from math import prod
 from stratagem.compiler.schedule.footprint import room, units
 from stratagem.compiler.schedule.register_block import RegisterBlock, most_rows, register_block
 from stratagem.compiler.schedule.structured import dtype_bytes
-from stratagem.hwmodels import Device, Level
+from stratagem.hwmodels import Device, Level, Unit
 
 KEPT_FREE = 0.25
 """Share of a memory that tiles leave to what they do not count: stacks, other data, partly filled lines."""
@@ -39,6 +39,7 @@ class TileTarget:
         `far`. far_latency: seconds until it answers. rate: op/s of the whole device.
         loads: vectors that the memory nearest to a unit delivers while it does one vector of multiply-adds. waiting:
         independent sums that hide the time which a multiply-add takes; 1 where the description does not tell it.
+        call: seconds of a call of the library that does a tile, beside its work; None where code is generated.
         told: whether the description gives the rate and the bandwidths; where it does not, round figures stand in,
         which rank tiles and say nothing of time.
     """
@@ -63,6 +64,7 @@ class TileTarget:
     rate: float
     loads: float = 1.0
     waiting: float = 1.0
+    call: float | None = None
     told: bool = True
 
     @property
@@ -90,9 +92,9 @@ class TileTarget:
         return self.registers is not None and not self.copies and self.far_level == self.near_level
 
 
-def tile_target(device: Device, function: str, dtype: str) -> TileTarget:
-    """Reads `device` for kernels whose main work is `function` on `dtype`."""
-    unit = device.unit_for(function, dtype)
+def tile_target(device: Device, function: str, dtype: str, library: Unit | None = None) -> TileTarget:
+    """Reads `device` for kernels whose main work is `function` on `dtype`, done by generated code or by a library."""
+    unit = library or device.unit_for(function, dtype)
     memories = device.memories()
     near = memories[-1]
     private = [m for m in memories if _inside_group(device, m.name)] or [near]
@@ -101,6 +103,8 @@ def tile_target(device: Device, function: str, dtype: str) -> TileTarget:
     registers = [level for level in device.levels if level.kind == "register"]
     copies = near.kind == "scratchpad" and any(m.access == "dma" for m in memories)
     rate = device.unit_rate(unit, dtype) if unit else 1e9
+    if library is not None:  # what its calls reach is all that is known of it
+        rate *= library.utilisation.get(dtype, 1.0)
     tile = tuple(unit.tile.get(dtype, ())) if unit else ()
     lanes = tile[1] if tile[:1] == (1,) else _lanes(device, dtype)
     at_once = prod(tile) if tile[:1] == (1,) else lanes
@@ -125,6 +129,7 @@ def tile_target(device: Device, function: str, dtype: str) -> TileTarget:
         rate=rate,
         loads=_loads(device, near, rate, dtype),
         waiting=max((unit.latency or 0.0) * rate / 2 / (at_once * units(device)), 1.0) if unit else 1.0,
+        call=None if library is None else library.latency or 0.0,
         told=unit is not None and None not in (outer.bandwidth, far.bandwidth),
     )
 

@@ -84,13 +84,12 @@ def _rewrite(untiled: Untiled, choice: Choice) -> None:
 
 def _give_up(function: Any, claim: dict[str, str]) -> None:
     """Kernels with nothing to run in parallel stay one sequence."""
-    candidates = [
-        ir.StringAttr(a).value for a in ir.ArrayAttr(ir.DictAttr(function.attributes[kernel.KERNEL])["candidates"])
-    ]
-    kernel.set_claim(function, {**claim, "function": kernel.SEQUENTIAL}, candidates)
+    kernel.set_claim(function, {**claim, "function": kernel.SEQUENTIAL}, kernel.candidates(function))
 
 
 def _claim_bytes(function: Any, dims: KernelDims, choice: Choice, target: TileTarget) -> None:
+    if target.call is not None:  # what a library keeps where is its own affair
+        return
     sizes = {d: extent(dims, d) for d in dims.extents} | choice.sizes | dict(choice.stages)
     total = choice.held if choice.held is not None else sum(f.bytes(sizes) for f in footprints(dims))
     number = ir.IntegerAttr.get(ir.IntegerType.get_signless(64), total)

@@ -11,6 +11,7 @@ from stratagem.compiler.schedule.contraction import contraction_shape
 from stratagem.compiler.schedule.cost import ContractionShape
 from stratagem.compiler.schedule.dims import KernelDims, analyse
 from stratagem.compiler.schedule.frames import Frame, frame_of, without_frame
+from stratagem.compiler.schedule.library import claimed_library
 from stratagem.compiler.schedule.machine import TileTarget, tile_target
 from stratagem.hwmodels import Device
 
@@ -33,8 +34,7 @@ class Untiled:
 
     def on(self, device: Device) -> Untiled:
         """The same kernel on another device of the same structure."""
-        function = kernel.claim(self.function)["function"]
-        return replace(self, device=device, target=tile_target(device, function, working_dtype(main_op(self.ops))))
+        return replace(self, device=device, target=_target(self.function, self.ops, device))
 
     @property
     def shape(self) -> ContractionShape | None:
@@ -53,8 +53,13 @@ def read_untiled(function: Any, device: Device) -> Untiled | None:
     dims = analyse(ops)
     if not dims.common or not device.groups() or 0 in dims.extents.values():
         return None
-    target = tile_target(device, kernel.claim(function)["function"], working_dtype(main_op(ops)))
-    return Untiled(function, ops, framed, dims, device, target)
+    return Untiled(function, ops, framed, dims, device, _target(function, ops, device))
+
+
+def _target(function: Any, ops: list[Any], device: Device) -> TileTarget:
+    """The device as a kernel of these ops sees it, done by the unit that it claims."""
+    work, kind = kernel.claim(function)["function"], working_dtype(main_op(ops))
+    return tile_target(device, work, kind, claimed_library(function, device))
 
 
 def repeated_dims(untiled: Untiled) -> set[int]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,11 +19,14 @@ from stratagem.compiler.program import Program
 from stratagem.compiler.schedule import kernel
 from stratagem.compiler.schedule.alternatives import alternatives
 from stratagem.compiler.schedule.chosen import write_choice
+from stratagem.compiler.schedule.library import claim_unit
+from stratagem.compiler.schedule.tile_kernel import choose
 from stratagem.compiler.schedule.tiles import Choice
 from stratagem.compiler.schedule.untiled import Untiled, read_untiled
+from stratagem.runtime.parameters import ParameterStore
 
 if TYPE_CHECKING:
-    from stratagem.hwmodels import System
+    from stratagem.hwmodels import System, Unit
     from stratagem.runtime.executable import Executable
 
 Array = np.ndarray[Any, Any]
@@ -61,13 +65,35 @@ class LoneKernel:
         with module.context, ir.Location.unknown():
             yield untiled
 
+    def packed(self, weights: Collection[int]) -> LoneKernel:
+        """The kernel as `pack-weights` leaves it where arguments `weights` are parameters of the model."""
+        module = parse_module(self._module_text(weights))
+        arrays = {
+            f"a{n}": _zeros(a.type) for n, a in enumerate(kernel.block_of(_alone(module)).arguments) if n in weights
+        }
+        parse("pack-weights").apply(Program(module, ParameterStore(arrays)), PassContext(self.machine))
+        return LoneKernel(_alone(module), self.machine)
+
+    def by(self, unit: Unit) -> LoneKernel:
+        """The kernel done by another unit."""
+        module = parse_module(self._module_text())
+        with module.context, ir.Location.unknown():
+            claim_unit(_alone(module), unit)
+        return LoneKernel(_alone(module), self.machine)
+
+    def ready(self) -> Callable[[int], float]:
+        """Built as the compiler would: seconds of the shortest of so many calls."""
+        with self.untiled() as untiled:
+            assert untiled is not None, "a kernel with a product of known sizes"
+            choice = choose(untiled)
+        return partial(self.seconds, self.build(choice), self.arguments())
+
     def build(self, choice: Choice) -> Executable:
         """The kernel with these tiles, ready to run."""
         from stratagem.compiler.codegen import generate_code
         from stratagem.compiler.signatures import signature_of
         from stratagem.runtime.drivers import DriverTable
         from stratagem.runtime.executable import Executable
-        from stratagem.runtime.parameters import ParameterStore
 
         module, untiled = self._untiled()
         assert untiled is not None, "alternatives() gave choices"
@@ -77,7 +103,9 @@ class LoneKernel:
         signature = signature_of(module)
         _lower(program, PassContext(self.machine))
         code = generate_code(program, self.machine)
-        return Executable(code.shared_object, signature, ParameterStore({}), code.arena_bytes, DriverTable())
+        return Executable(
+            code.shared_object, signature, ParameterStore({}), code.arena_bytes, DriverTable(), libraries=code.libraries
+        )
 
     def arguments(self) -> list[Array]:
         """Random floats, and zeros for integers, which may be indices; destinations last."""
@@ -99,10 +127,11 @@ class LoneKernel:
         with module.context, ir.Location.unknown():
             return module, read_untiled(function, devices[kernel.claim(function)["class"]])
 
-    def _module_text(self) -> str:
-        """The kernel and a host program that calls it once."""
+    def _module_text(self, weights: Collection[int] = ()) -> str:
+        """The kernel and a host program that calls it once; arguments `weights` are parameters."""
         names = [f"%a{i}" for i in range(len(self._inputs))]
-        ports = [f'{n}: {t} {{model.input = "{n[1:]}"}}' for n, t in zip(names, self._inputs, strict=True)]
+        roles = ["param" if i in weights else "input" for i in range(len(names))]
+        ports = [f'{n}: {t} {{model.{r} = "{n[1:]}"}}' for n, t, r in zip(names, self._inputs, roles, strict=True)]
         made = [f"%d{i}" for i in range(len(self._results))]
         outputs = [f'{t} {{model.output = "y{i}"}}' for i, t in enumerate(self._results)]
         empties = [f"  {d} = tensor.empty() : {t}" for d, t in zip(made, self._results, strict=True)]
@@ -132,6 +161,10 @@ def _lower(program: Program, context: PassContext) -> None:
     stages = dict(PIPELINE)
     for name in ("tile-kernels", *stages["system"], *stages["physical"]):
         parse(name).apply(program, context)
+
+
+def _zeros(kind: Any) -> Array:
+    return np.zeros(tuple(kind.shape), storage(str(kind.element_type)))
 
 
 def _array(rng: np.random.Generator, kind: Any) -> Array:

@@ -1,4 +1,5 @@
-"""What was measured, on disk: kernel, device, threads and tiles -> time relative to the compiler's own choice."""
+"""What was measured, on disk: kernel, device, threads and tiles -> time relative to the compiler's own choice; and the
+same with a library in place of tiles -> times of both."""
 
 from __future__ import annotations
 
@@ -19,6 +20,9 @@ BETTER = 0.97
 _TABLE = """create table if not exists measured (
     kernel text, device text, threads integer, tiles text, ratio real, seconds real,
     primary key (kernel, device, threads, tiles))"""
+_OFFERS = """create table if not exists offers (
+    kernel text, device text, threads integer, unit text, generated real, library real,
+    primary key (kernel, device, threads, unit))"""
 
 
 @dataclass(frozen=True)
@@ -58,11 +62,8 @@ class Database:
 
         Raises ResourceError when the file cannot be written, UsageError where nothing is kept.
         """
-        if self.path is None:
-            problem = "measured tiles are kept in the folder of the compile cache, and STRATAGEM_CACHE is off"
-            raise UsageError(problem, hint="let STRATAGEM_CACHE name a folder")
         row = (subject.kernel, subject.device, subject.threads, choice_text(choice), ratio, seconds)
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._writable().parent.mkdir(parents=True, exist_ok=True)
         with self._open() as connection:
             connection.execute(_TABLE)
             connection.execute("insert or replace into measured values (?, ?, ?, ?, ?, ?)", row)
@@ -81,6 +82,31 @@ class Database:
         """The fastest choice, where it is clearly better than the compiler's own."""
         found = self.measured(subject)
         return found[0][0] if found and found[0][1] <= BETTER else None
+
+    def record_offer(self, subject: Subject, unit: str, generated: float, library: float) -> None:
+        """Keeps the seconds of a call by generated code and by the library that is `unit`. Raises as `record` does."""
+        row = (subject.kernel, subject.device, subject.threads, unit, generated, library)
+        self._writable().parent.mkdir(parents=True, exist_ok=True)
+        with self._open() as connection:
+            connection.execute(_OFFERS)
+            connection.execute("insert or replace into offers values (?, ?, ?, ?, ?, ?)", row)
+
+    def offered(self, subject: Subject, unit: str) -> tuple[float, float] | None:
+        """Seconds by generated code and by a library; None where they were not measured."""
+        if not self.exists:
+            return None
+        query = "select generated, library from offers where kernel = ? and device = ? and threads = ? and unit = ?"
+        with self._open() as connection:
+            connection.execute(_OFFERS)
+            row = connection.execute(query, (subject.kernel, subject.device, subject.threads, unit)).fetchone()
+        return None if row is None else (float(row[0]), float(row[1]))
+
+    def _writable(self) -> Path:
+        """The file; raises UsageError where nothing is kept."""
+        if self.path is None:
+            problem = "what is measured is kept in the folder of the compile cache, and STRATAGEM_CACHE is off"
+            raise UsageError(problem, hint="let STRATAGEM_CACHE name a folder")
+        return self.path
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:

@@ -12,7 +12,8 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from torch_mlir import ir
 
@@ -43,7 +44,10 @@ TURN = 0.01
 SHARE = 0.01
 """Kernels that take less than this part of the program are left as they are."""
 
+Item = TypeVar("Item")
 Tell = Callable[[str], None]
+Timed = Callable[[int], float]
+"""Seconds of the shortest of so many calls."""
 
 
 def subject_of(function: Any, device: Device, threads: int) -> Subject:
@@ -92,7 +96,7 @@ def tune(module: Any, machine: System, seconds: float, database: Database, tell:
     if threads:
         load_runtime().set_threads(threads)
     found = candidates(module, machine, threads)
-    for one in _until(end, found):
+    for one in until(end, found):
         tell(f"tiles of {one.name}: as they are")
         prepare(one)
     total = sum(one.seconds * one.calls for one in found)
@@ -101,7 +105,7 @@ def tune(module: Any, machine: System, seconds: float, database: Database, tell:
     worth.sort(key=lambda one: -one.seconds * one.calls)
     measured: Counter[str] = Counter()
     for turn in range(1, CHOICES + 1):
-        for one in _until(end, worth):
+        for one in until(end, worth):
             if turn >= len(one.choices) or choice_text(one.choices[turn]) in known[one.name]:
                 continue
             tell(f"tiles of {one.name}: {turn} of {len(one.choices) - 1}")
@@ -128,7 +132,8 @@ def prepare(one: Candidate) -> None:
     one.seconds = one.lone.seconds(one.own, one.arguments, 3)
 
 
-def _until(end: float, items: list[Candidate]) -> Iterator[Candidate]:
+def until(end: float, items: list[Item]) -> Iterator[Item]:
+    """The items, while there is time."""
     for one in items:
         if time.monotonic() >= end:
             return
@@ -164,11 +169,16 @@ def candidates(module: Any, machine: System, threads: int) -> list[Candidate]:
 def time_ratio(one: Candidate, choice: Choice) -> float:
     """Time with `choice` by the time with the compiler's own tiles: the median of alternating turns."""
     assert one.own is not None
-    other = one.lone.build(choice)
-    calls = max(int(TURN / max(one.seconds, 1e-6)), 1)
-    one.lone.seconds(other, one.arguments, 1)
+    own, other = (partial(one.lone.seconds, built, one.arguments) for built in (one.own, one.lone.build(choice)))
+    return alternating_ratio(own, other, one.seconds)
+
+
+def alternating_ratio(own: Timed, other: Timed, seconds: float) -> float:
+    """Time of one by that of another, whose call takes about `seconds`: the median of alternating turns."""
+    calls = max(int(TURN / max(seconds, 1e-6)), 1)
+    other(1)
     ratios = []
     for _ in range(ROUNDS):
-        own = one.lone.seconds(one.own, one.arguments, calls)
-        ratios.append(one.lone.seconds(other, one.arguments, calls) / own)
+        before = own(calls)
+        ratios.append(other(calls) / before)
     return statistics.median(ratios)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from stratagem.hwmodels.checks.report import problem
+from stratagem.hwmodels.conventions import CONVENTIONS
 from stratagem.hwmodels.errors import Problem
 from stratagem.hwmodels.model import Device
 from stratagem.hwmodels.nearest import did_you_mean
@@ -88,8 +89,30 @@ def sparse_rates_fit(device: Device, root: Node) -> Iterator[Problem]:
                 yield problem(root, path, message, hint)
 
 
+def library_calls_fit(device: Device, root: Node) -> Iterator[Problem]:
+    """A library does functions of its unit, what its convention says, on dtypes that it has symbols for; it is software
+    that runs on other units."""
+    for position, unit in enumerate(device.units):
+        here = ("units", position)
+        for name, call in unit.calls.items():
+            path, meaning = (*here, "calls", name), CONVENTIONS[call.convention]
+            if name not in unit.functions:
+                hint = did_you_mean(name, unit.functions) or f"its functions are {', '.join(unit.functions)}"
+                yield problem(root, path, f"the unit '{unit.name}' does no {name}", hint)
+            elif name in device.functions and device.functions[name].text != meaning:
+                message = f"'{call.convention}' computes {meaning}, and {name} is {device.functions[name].text}"
+                yield problem(root, (*path, "convention"), message)
+            for dtype in sorted(set(unit.rate) - set(call.symbols)):
+                message = f"the unit has a rate for {dtype}, and the library no symbol"
+                yield problem(root, (*path, "symbols"), message, f"name the function for {dtype}, or drop the rate")
+        if unit.calls and not unit.emulated:
+            message = f"the unit '{unit.name}' is a library, which adds nothing to a peak"
+            yield problem(root, here, message, "say 'emulated: true'")
+
+
 UNIT_CHECKS = (
     units_fit_levels,
+    library_calls_fit,
     units_have_functions,
     units_have_rates,
     peaks_follow_from_units,

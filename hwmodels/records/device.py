@@ -76,6 +76,25 @@ class Sparse:
 
 
 @dataclass(frozen=True)
+class LibraryCall:
+    """A function of a shared library that does a unit's function.
+
+    Attributes:
+        library: its file, as the loader finds it, or below `lib` or a folder of Python packages.
+        symbols: dtype -> the function to call. convention: how it is called, a key of `conventions.CONVENTIONS`.
+        set_threads, get_threads: functions that set and tell how many threads a call may use; empty for none.
+        install: what to do where the library is missing.
+    """
+
+    library: str
+    symbols: Mapping[str, str]
+    convention: str
+    set_threads: str = ""
+    get_threads: str = ""
+    install: str = ""
+
+
+@dataclass(frozen=True)
 class Unit:
     """A kind of compute unit: where it sits, how many per place, what it can do and how fast.
 
@@ -86,6 +105,7 @@ class Unit:
         tile: dtype -> tile shape of one operation, for units that work on whole tiles only.
         energy: dtype -> J/op. emulated: software on another unit, so never part of a peak.
         stationary: the operand that stays in the unit ("weights"). emit: facts for the code generator.
+        calls: functions that are calls of a library, not generated code.
         sparse: rates on structured sparse weights; never part of a peak.
         utilisation: dtype -> share of the rate that large, well-shaped operations reach.
     """
@@ -105,6 +125,7 @@ class Unit:
     noise: Mapping[str, float] = field(default_factory=dict)
     sparse: Sparse | None = None
     utilisation: Mapping[str, float] = field(default_factory=dict)
+    calls: Mapping[str, LibraryCall] = field(default_factory=dict)
 
     def supports(self, function: str, dtype: str) -> bool:
         """Whether this unit does `function` on elements of `dtype`."""
@@ -230,9 +251,13 @@ class Device:
         return self.instances(unit.at) * unit.count
 
     def unit_for(self, function: str, dtype: str) -> Unit | None:
-        """The fastest unit that does `function` on `dtype`; None when no unit does."""
-        able = [unit for unit in self.units if self.allows(unit, function, dtype)]
+        """The fastest unit that does `function` on `dtype` by generated code; None when no unit does."""
+        able = [unit for unit in self.units if self.allows(unit, function, dtype) and function not in unit.calls]
         return max(able, key=lambda unit: self.unit_rate(unit, dtype), default=None)
+
+    def libraries_for(self, function: str, dtype: str) -> tuple[Unit, ...]:
+        """The units that do `function` on `dtype` by calling a library."""
+        return tuple(u for u in self.units if function in u.calls and self.allows(u, function, dtype))
 
     def allows(self, unit: Unit, function: str, dtype: str) -> bool:
         """Whether `unit` does `function` on `dtype`, by the unit and by the function's own dtypes."""

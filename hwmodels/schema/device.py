@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
+from stratagem.hwmodels.conventions import CONVENTIONS
+from stratagem.hwmodels.nearest import did_you_mean
 from stratagem.hwmodels.schema.base import (
     ByteEnergy,
     Clock,
@@ -62,6 +65,34 @@ class LevelEntry(Record):
     pins: PinsEntry | None = Field(None, description="of one piece; gives or checks the bandwidth")
 
 
+def known_symbol(value: Any) -> Any:
+    """The name of a C function."""
+    if isinstance(value, str) and SYMBOL.fullmatch(value):
+        return value
+    raise refuse(f"expected the name of a C function, not {value!r}")
+
+
+def library_file(value: Any) -> Any:
+    """A shared library: a file name, or a path to it."""
+    if isinstance(value, str) and LIBRARY_FILE.fullmatch(value) and ".." not in value:
+        return value
+    raise refuse(f"expected the file of a shared library, such as 'libblas.so.3', not {value!r}")
+
+
+def known_convention(value: Any) -> Any:
+    """A way to call that code generators know."""
+    if value in CONVENTIONS:
+        return value
+    hint = did_you_mean(str(value), CONVENTIONS) or f"conventions are {', '.join(CONVENTIONS)}"
+    raise refuse(f"unknown convention '{value}'; {hint}")
+
+
+SYMBOL = re.compile(r"[A-Za-z_]\w*")
+LIBRARY_FILE = re.compile(r"(/?[\w.+-]+/)*[\w.+-]+\.so(\.[\w.]+)*")
+Symbol = Annotated[str, BeforeValidator(known_symbol)]
+LibraryFile = Annotated[str, BeforeValidator(library_file)]
+
+
 class NoiseEntry(Record):
     """Error of an analogue unit."""
 
@@ -73,6 +104,23 @@ class SparseEntry(Record):
 
     pattern: Pattern = Field(description="'N:M': at most N of every M are not zero")
     rate: dict[Dtype, Rate] = Field(min_length=1, description="op/cy or op/s of one unit, by dtype")
+
+
+class ThreadsEntry(Record):
+    """Functions of a library that say how many threads a call may use; code calls it from threads of its own."""
+
+    set: Symbol = Field(description="takes the number; called with 1 before each call")
+    get: Symbol | None = Field(None, description="tells the number, which is then put back after each call")
+
+
+class LibraryEntry(Record):
+    """A call of a shared library in place of generated code."""
+
+    library: LibraryFile = Field(description="file, ending in the name that the library gives itself (its soname)")
+    symbols: dict[Dtype, Symbol] = Field(min_length=1, description="the function to call, by dtype")
+    convention: Annotated[str, BeforeValidator(known_convention)] = Field(description="how it takes its arguments")
+    threads: ThreadsEntry | None = None
+    install: str = Field("", description="what to do where the library is missing")
 
 
 class UnitEntry(Record):
@@ -95,6 +143,9 @@ class UnitEntry(Record):
     noise: NoiseEntry | None = None
     sparse: SparseEntry | None = Field(None, description="never part of a peak")
     emit: dict[str, Any] = Field(default_factory=dict, description="facts for the code generator, by function")
+    calls: dict[Name, LibraryEntry] = Field(
+        default_factory=dict, description="functions that are calls of a library, not generated code"
+    )
 
 
 def function_map(data: Any) -> Any:

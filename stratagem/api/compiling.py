@@ -91,6 +91,7 @@ class CompiledModel:
             self._compilation.parameters,
             code.arena_bytes,
             driver_table(self._compilation),
+            libraries=code.libraries,
         )
 
     def save(self, path: str | Path) -> Path:

@@ -67,6 +67,7 @@ class KernelFacts:
             "bytes": s.bytes,
             "claimed": s.claimed,
             "estimated": s.estimate.to_json() if s.estimate else None,
+            **({"offer": s.offer.to_json()} if s.offer else {}),
             "code": dict(self.code),
             **({"measured": {**self.measured.to_json(), "share": self.share}} if self.measured else {}),
         }
@@ -83,6 +84,7 @@ class KernelFacts:
             ("work", ", ".join(work) or "depends on sizes known at run time (--size says for which)"),
             ("claims", ", ".join(f"{_short(n)}B in {level}" for level, n in s.claimed.items())),
             ("could run on", ", ".join(c for c in self.candidates if c != place)),
+            ("done by", str(s.offer) if s.offer else ""),
             ("because", s.reason),
             ("estimated", str(s.estimate) if s.estimate else ""),
             ("measured", f"{self.measured}, {self.share:.1%} of all kernels" if self.measured else ""),

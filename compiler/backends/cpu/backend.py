@@ -19,6 +19,7 @@ class Backend(BackendBase):
     """
 
     name: ClassVar[str] = "cpu"
+    calls_libraries: ClassVar[bool] = True
 
     def compile_kernels(self, module: Any, device: Device) -> KernelCode:
         from stratagem.compiler.backends.cpu.compile import KERNELS_FILE

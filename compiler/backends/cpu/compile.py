@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from stratagem.compiler.backends.cpu.bufferize import bufferize_kernels
 from stratagem.compiler.backends.cpu.copies import lower_copies
 from stratagem.compiler.backends.cpu.elementary.expand_math import expand_math
+from stratagem.compiler.backends.cpu.library_calls import call_libraries, calls_of
 from stratagem.compiler.backends.cpu.linker import link
 from stratagem.compiler.backends.cpu.llvm import emit_assembly, emit_object
 from stratagem.compiler.backends.cpu.loops.lower_linalg import lower_linalg
@@ -19,7 +21,8 @@ from stratagem.compiler.backends.cpu.reuse_tiles import reuse_tiles
 from stratagem.compiler.backends.cpu.scope_scratch import scope_scratch
 from stratagem.compiler.backends.cpu.target import CpuTarget
 from stratagem.compiler.ir import clone_module, find_function, functions, run_pipeline, symbol_name
-from stratagem.hwmodels import Device
+from stratagem.hwmodels import Device, LibraryCall
+from stratagem.runtime.needed_libraries import NeededLibrary
 
 _INNER = ".kernel"
 """Suffix of a kernel's own function: a kernel called `exp` must not become the C library's."""
@@ -36,7 +39,8 @@ def compile_kernels(module: Any, device: Device) -> ObjectCode:
     target = CpuTarget.of(device)
     names = [symbol_name(f) for f in functions(module)]
     started = time.perf_counter()
-    text, plans = kernels_to_llvm(module, target)
+    calls = calls_of(module, device)
+    text, plans = kernels_to_llvm(module, target, calls)
     lowered = time.perf_counter()
     data = emit_object(text, target)
     report = {
@@ -45,11 +49,18 @@ def compile_kernels(module: Any, device: Device) -> ObjectCode:
         "emit_seconds": time.perf_counter() - lowered,
         "bytes": len(data),
     }
+    if calls:
+        report["libraries"] = [one.to_json() for one in dict.fromkeys(map(NeededLibrary.of, calls.values()))]
     return ObjectCode(data, tuple(f"_mlir_ciface_{name}" for name in names), report)
 
 
-def kernels_to_llvm(module: Any, target: CpuTarget) -> tuple[str, dict[str, list[str]]]:
-    """LLVM assembly of the kernels, and by kernel how each structured operation was lowered, in program order."""
+def kernels_to_llvm(
+    module: Any, target: CpuTarget, calls: Mapping[str, LibraryCall] | None = None
+) -> tuple[str, dict[str, list[str]]]:
+    """LLVM assembly of the kernels, and by kernel how each structured operation was lowered, in program order.
+
+    `calls`: kernels whose product a library does.
+    """
     from torch_mlir import ir
 
     work = clone_module(module)
@@ -62,7 +73,8 @@ def kernels_to_llvm(module: Any, target: CpuTarget) -> tuple[str, dict[str, list
             function.attributes["sym_name"] = ir.StringAttr.get(symbol_name(function) + _INNER)
     bodies = outline_phases(work)
     plans: dict[str, list[str]] = {symbol_name(function): [] for function in functions(module)}
-    for name, plan in lower_linalg(work, target):  # a kernel's phases are functions named after it
+    called = call_libraries(work, calls or {}, _INNER)
+    for name, plan in [*called, *lower_linalg(work, target)]:  # a kernel's phases are functions named after it
         plans[name.partition(_INNER)[0]].append(str(plan))
     lower_copies(work)
     scope_scratch(work)

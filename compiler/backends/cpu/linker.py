@@ -15,7 +15,7 @@ from stratagem.runtime.errors import PassError, ResourceError
 from stratagem.runtime.shared_object import architecture
 
 
-def link(objects: Sequence[ObjectCode | bytes], linker: Sequence[str] = ()) -> bytes:
+def link(objects: Sequence[ObjectCode | bytes], linker: Sequence[str] = (), libraries: Sequence[str] = ()) -> bytes:
     """Links objects into one shared object and returns its bytes.
 
     Runtime functions stay undefined: the process that loads the result has the runtime loaded with global symbols.
@@ -23,6 +23,7 @@ def link(objects: Sequence[ObjectCode | bytes], linker: Sequence[str] = ()) -> b
     Args:
         linker: command and options before our own; default `$CC`, else `cc`, `gcc` or `clang`, whichever is found, or
             for objects of another architecture the GNU cross compiler of that name.
+        libraries: names of shared libraries that the result needs when it is loaded; they need not be here.
 
     Raises:
         ResourceError: no C compiler for the objects. PassError: the linker refused, with its first words.
@@ -35,6 +36,7 @@ def link(objects: Sequence[ObjectCode | bytes], linker: Sequence[str] = ()) -> b
             name = Path(folder) / f"{number}.o"
             name.write_bytes(content)
             names.append(str(name))
+        names += ["-Wl,--no-as-needed", *(_stand_in(command, name, Path(folder)) for name in libraries)]
         out = Path(folder) / "program.so"
         run = [*command, "-shared", "-Wl,-Bsymbolic", "-Wl,-z,noexecstack", "-o", str(out), *names, "-lm"]
         result = subprocess.run(run, capture_output=True, text=True, check=False)
@@ -42,6 +44,16 @@ def link(objects: Sequence[ObjectCode | bytes], linker: Sequence[str] = ()) -> b
             return out.read_bytes()
     lines = result.stderr.strip().splitlines() or ["no message"]
     raise PassError(f"linking {len(objects)} objects failed ({command[0]}): {lines[0]}")
+
+
+def _stand_in(command: Sequence[str], name: str, folder: Path) -> str:
+    """An empty library that calls itself `name`: what is linked with it names the real one."""
+    file = folder / name
+    run = [*command, "-shared", "-nostdlib", f"-Wl,-soname,{name}", "-o", str(file), "-x", "c", os.devnull]
+    result = subprocess.run(run, capture_output=True, text=True, check=False)
+    if result.returncode:
+        raise PassError(f"linking with {name} failed ({command[0]}): {(result.stderr.strip() or 'no message')[:200]}")
+    return str(file)
 
 
 def find_c_compiler(machine: str = platform.machine()) -> str:

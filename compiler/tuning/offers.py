@@ -1,0 +1,145 @@
+"""A library against generated code, kernel by kernel: by measurement where there is one, else by estimate.
+
+Generated code stands there as the rest of the compile would make it: weights in panels, tiles by the cost model.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from torch_mlir import ir
+
+from stratagem.compiler import knobs
+from stratagem.compiler.arguments import parameter_name
+from stratagem.compiler.ir import find_function, symbol_name, walk
+from stratagem.compiler.program import Program
+from stratagem.compiler.schedule import kernel
+from stratagem.compiler.schedule.estimate import estimate
+from stratagem.compiler.schedule.library import Offer, claim_unit, offering_units, write_offer
+from stratagem.compiler.schedule.tile_kernel import choose
+from stratagem.compiler.tuning.alone import LoneKernel, can_stand_alone
+from stratagem.compiler.tuning.database import BETTER, Database, Subject
+from stratagem.compiler.tuning.search import Tell, alternating_ratio, refuse_foreign, subject_of, until
+from stratagem.hwmodels import Device, Unit
+from stratagem.runtime.bindings import load_runtime
+
+if TYPE_CHECKING:
+    from stratagem.hwmodels import System
+
+CALLS = 3
+"""Calls that tell about how long generated code takes."""
+
+
+@dataclass(frozen=True)
+class Contest:
+    """A kernel that a library could do, both ways; `seconds` estimates all its calls in the program."""
+
+    function: Any
+    unit: Unit
+    subject: Subject
+    generated: LoneKernel
+    called: LoneKernel
+    estimated: Offer
+    seconds: float
+
+
+def settle(program: Program, machine: System, seconds: float, tell: Tell) -> None:
+    """Writes what each kernel's offers came to, and the claims of kernels that a library does.
+
+    With `seconds`, kernels of the host are measured first, for about that long, those that take longest first. Raises
+    UsageError where the host's code cannot run here, ArtifactError where the library is missing.
+    """
+    database, contests = Database.default(), list(_contests(program, machine))
+    if seconds and contests:
+        refuse_foreign(machine)
+        _measure(contests, time.monotonic() + seconds, database, tell)
+    best: dict[str, tuple[Contest, Offer]] = {}
+    for one in contests:
+        offer, name = _settled(one, database), symbol_name(one.function)
+        if name not in best or _ratio(offer) < _ratio(best[name][1]):
+            best[name] = one, offer
+    for one, offer in best.values():
+        write_offer(one.function, offer)
+        if offer.chosen:
+            claim_unit(one.function, one.unit)
+
+
+def _settled(one: Contest, database: Database) -> Offer:
+    """The offer as measured, else as estimated. The library must be clearly better: one part less to install."""
+    found = database.offered(one.subject, one.unit.name)
+    offer = (
+        one.estimated if found is None else replace(one.estimated, measured=True, generated=found[0], library=found[1])
+    )
+    return replace(offer, chosen=_ratio(offer) <= BETTER)
+
+
+def _ratio(offer: Offer) -> float:
+    return offer.library / offer.generated
+
+
+def _contests(program: Program, machine: System) -> Iterator[Contest]:
+    devices = {member.device.name: member.device for member in machine.members.values()}
+    calls = _calls(program.module)
+    for function in kernel.kernels(program.module):
+        device = devices.get(kernel.claim(function).get("class", ""))
+        if device is None:
+            continue
+        for unit in offering_units(function, device) if can_stand_alone(function) else ():
+            weights = _weights(program, calls[symbol_name(function)])
+            yield _contest(function, unit, device, machine, weights, len(calls[symbol_name(function)]))
+
+
+def _contest(
+    function: Any, unit: Unit, device: Device, machine: System, weights: frozenset[int], calls: int
+) -> Contest:
+    lone = LoneKernel(function, machine)
+    generated, called = lone.packed(weights), lone.by(unit)
+    subject = subject_of(function, device, knobs.current().threads)
+    offer = Offer(unit.name, False, False, _estimated(generated), _estimated(called))
+    return Contest(function, unit, subject, generated, called, offer, calls * offer.generated)
+
+
+def _estimated(lone: LoneKernel) -> float:
+    with lone.untiled() as untiled:
+        return float("inf") if untiled is None else estimate(untiled, choose(untiled)).total
+
+
+def _calls(module: Any) -> dict[str, list[Any]]:
+    found: dict[str, list[Any]] = {symbol_name(function): [] for function in kernel.kernels(module)}
+    for op in walk(module.operation):
+        if op.name == "func.call":
+            found.setdefault(str(ir.FlatSymbolRefAttr(op.attributes["callee"]).value), []).append(op)
+    return found
+
+
+def _weights(program: Program, calls: list[Any]) -> frozenset[int]:
+    """Which arguments every call passes a parameter for that nothing else reads: `pack-weights` may store these."""
+    main = find_function(program.module, "main")
+    counts = Counter(
+        number
+        for call in calls
+        for number, value in enumerate(call.operands)
+        if parameter_name(main, value) in program.parameters and len(list(value.uses)) == 1
+    )
+    return frozenset(number for number, count in counts.items() if count == len(calls))
+
+
+def _measure(contests: list[Contest], end: float, database: Database, tell: Tell) -> None:
+    if threads := knobs.current().threads:
+        load_runtime().set_threads(threads)
+    for one in until(end, sorted(contests, key=lambda one: -one.seconds)):
+        if database.offered(one.subject, one.unit.name) is None:
+            tell(f"{symbol_name(one.function)}: generated code and {one.unit.name} take turns")
+            generated, library = _timed(one)
+            database.record_offer(one.subject, one.unit.name, generated, library)
+
+
+def _timed(one: Contest) -> tuple[float, float]:
+    """Seconds of a call by generated code and by the library, in turns."""
+    made, called = one.generated.ready(), one.called.ready()
+    seconds = made(CALLS)
+    return seconds, seconds * alternating_ratio(made, called, seconds)
