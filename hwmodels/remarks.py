@@ -49,12 +49,13 @@ def level_remarks(level: Level) -> Iterator[str]:
 
 
 def unit_remarks(unit: Unit) -> Iterator[str]:
-    """What stays in a unit, how long one operation takes, how far it is off, what it draws."""
+    """What stays in a unit, how long one operation takes, how far it is off, what it draws, which libraries it is."""
     parts = [f"{unit.stationary} stay in it"] if unit.stationary else []
     if unit.latency is not None:
         parts.append(f"{format_quantity(unit.latency, 's')} an operation")
     parts += [f"error {key} {value:.3g}" for key, value in unit.noise.items()]
     parts += [f"{dtype} {format_quantity(energy, 'J/op')}" for dtype, energy in unit.energy.items()]
+    parts += [f"{name} by {', '.join(c.symbols.values())} of {c.library}" for name, c in unit.calls.items()]
     if parts:
         yield f"{unit.name}: {', '.join(parts)}"
 

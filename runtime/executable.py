@@ -58,7 +58,7 @@ class Executable:
         self.signature, self._drivers = signature, drivers
         self._runtime = load_runtime()
         self._needed = load_libraries(libraries)
-        self._library = _open_shared_object(code)
+        self._library = _open_shared_object(code, libraries)
         self._entry = ctypes.cast(getattr(self._library, ENTRY), ctypes.c_void_p).value or 0
         self._arena_memory = Guarded((arena_bytes,), np.dtype(np.int8))
         self._arena = self._arena_memory.array
@@ -201,8 +201,16 @@ def load_executable(path: str | Path | Container, rank: int = 0) -> Executable:
     return Executable(code, signature, store, int(manifest["arena_bytes"]), drivers, rank, libraries)
 
 
-def _open_shared_object(code: bytes) -> ctypes.CDLL:
-    """Loads a shared object from memory.
+def _remedy(libraries: Sequence[NeededLibrary]) -> str:
+    """What may help where the loader refuses code although the libraries that it calls are loaded."""
+    if not libraries:
+        return "compile it on this machine"
+    names = ", ".join(library.name for library in libraries)
+    return f"the hardware file names libraries by the names that they give themselves (soname): {names}"
+
+
+def _open_shared_object(code: bytes, libraries: Sequence[NeededLibrary] = ()) -> ctypes.CDLL:
+    """Loads a shared object from memory; `libraries` are those that it calls.
 
     Raises ArtifactError when it is for another architecture than this process's, needs instructions that this processor
     does not have, or the system's loader refuses it.
@@ -217,9 +225,7 @@ def _open_shared_object(code: bytes) -> ctypes.CDLL:
     try:
         library = open_shared_object(code)
     except OSError as error:
-        raise ArtifactError(
-            f"the program's machine code does not load: {error}", hint="compile it on this machine"
-        ) from None
+        raise ArtifactError(f"the program's machine code does not load: {error}", hint=_remedy(libraries)) from None
     if lacking := missing_instructions(library):
         raise ArtifactError(
             f"the program's machine code needs instructions that this processor does not have: {', '.join(lacking)}",

@@ -13,9 +13,10 @@ from stratagem.compiler.checks.placement import check_placement
 from stratagem.compiler.checks.premises import premises_of_calls, updated_destinations
 from stratagem.compiler.checks.sharding.check import check_partition
 from stratagem.compiler.checks.templates import prove_template
-from stratagem.compiler.checks.verdicts import AssuranceReport, Finding, Verdict
+from stratagem.compiler.checks.verdicts import WITHIN_BOUND, AssuranceReport, Finding, Verdict
 from stratagem.compiler.ir import functions, symbol_name
 from stratagem.compiler.schedule.kernel import claim
+from stratagem.compiler.schedule.library import claimed_library
 from stratagem.runtime.errors import StratagemError, VerificationError
 
 
@@ -82,8 +83,19 @@ def _device(module: Any, machine: Any) -> list[Finding]:
             name = symbol_name(function)
             findings += prove_template(function, "device", premises.get(name, ()), frozenset(updated.get(name, ())))
             device = devices.get(claim(function).get("class", ""))
-            findings += check_capacity(function, device) if device else []
+            findings += [*check_capacity(function, device), *_left_to_running(function, device)] if device else []
     return findings
+
+
+def _left_to_running(function: Any, device: Any) -> list[Finding]:
+    """What no proof reaches: the call of a library. What its tiles are, where they lie and that they are the right ones
+    is proved of the IR like everywhere; that the library computes their product is only ever tested."""
+    library = claimed_library(function, device)
+    if library is None:
+        return []
+    call = library.calls[claim(function)["function"]]
+    detail = f"a call of {call.library}, of which nothing is proved: only running it tells"
+    return [Finding("code", symbol_name(function), WITHIN_BOUND, Verdict.NOT_CHECKED, detail)]
 
 
 def _system(module: Any, machine: Any) -> list[Finding]:

@@ -1,8 +1,8 @@
 """Kernels that a library may do: which units of a device offer one, which kernels suit, who was chosen and why.
 
 A kernel that a library does is the same IR as any other: a product on tiles is what it means, and what interpreters
-run. Only its claim names a unit whose function is a call (`calls` in the hardware file); the backend emits that call for
-each tile.
+run. Only its claim names a unit whose function is a call (`calls` in the hardware file); the backend emits that call
+for each tile.
 """
 
 from __future__ import annotations

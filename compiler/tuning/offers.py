@@ -23,7 +23,7 @@ from stratagem.compiler.schedule.library import Offer, claim_unit, offering_unit
 from stratagem.compiler.schedule.tile_kernel import choose
 from stratagem.compiler.tuning.alone import LoneKernel, can_stand_alone
 from stratagem.compiler.tuning.database import BETTER, Database, Subject
-from stratagem.compiler.tuning.search import Tell, alternating_ratio, refuse_foreign, subject_of, until
+from stratagem.compiler.tuning.search import Tell, alternating_ratio, refuse_foreign, subject_of_text, until
 from stratagem.hwmodels import Device, Unit
 from stratagem.runtime.bindings import load_runtime
 
@@ -98,7 +98,7 @@ def _contest(
 ) -> Contest:
     lone = LoneKernel(function, machine)
     generated, called = lone.packed(weights), lone.by(unit)
-    subject = subject_of(function, device, knobs.current().threads)
+    subject = subject_of_text(generated.text, device, knobs.current().threads)
     offer = Offer(unit.name, False, False, _estimated(generated), _estimated(called))
     return Contest(function, unit, subject, generated, called, offer, calls * offer.generated)
 

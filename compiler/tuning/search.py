@@ -52,7 +52,11 @@ Timed = Callable[[int], float]
 
 def subject_of(function: Any, device: Device, threads: int) -> Subject:
     """What measurements of a kernel are kept under: its text without its name, wherever it stands."""
-    text = local_text(function).replace(f"@{symbol_name(function)}(", "@(", 1)
+    return subject_of_text(local_text(function).replace(f"@{symbol_name(function)}(", "@(", 1), device, threads)
+
+
+def subject_of_text(text: str, device: Device, threads: int) -> Subject:
+    """The same for a kernel's text, its name aside."""
     return Subject(key(VERSION, text), key(dump(device)), threads)
 
 

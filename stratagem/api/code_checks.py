@@ -12,7 +12,7 @@ from torch_mlir import ir
 
 from stratagem.api.session import open_session
 from stratagem.compiler import knobs
-from stratagem.compiler.checks.verdicts import Finding, Verdict
+from stratagem.compiler.checks.verdicts import WITHIN_BOUND, Finding, Verdict
 from stratagem.compiler.interpreter.api import (
     CallCheck,
     Violation,
@@ -125,7 +125,7 @@ def _worst_of_each(checks: Sequence[Any]) -> list[Finding]:
             found = Finding(
                 "code",
                 check.kernel,
-                "results within the derived bound",
+                WITHIN_BOUND,
                 OUTCOMES[verdict.outcome],
                 "" if verdict.outcome == "within bound" else verdict.detail,
                 check.location,
