@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -80,8 +84,6 @@ def test_the_same_bits_with_each_number_of_threads(library: Path, threads: int) 
 
 
 def test_the_library_works_on_one_thread_and_has_its_own_number_back(library: Path) -> None:
-    import ctypes
-
     compiled(product(64, 64, 64), offering(library))(numbers(64, 64), numbers(64, 64))  # fails on more than one
     assert ctypes.CDLL(str(library)).gemm_get_threads() == 4
 
@@ -103,6 +105,23 @@ def test_an_artifact_loads_the_library_and_names_it_where_it_is_missing(library:
     with pytest.raises(ArtifactError, match=r"calls gemm_f32 of libown.so, which its hardware file offers") as caught:
         load(path)(numbers(64, 64), numbers(64, 64))
     assert caught.value.hint == "make it, or compile for a hardware file that does not offer it"
+
+
+def test_code_names_its_library_to_the_loader(library: Path, tmp_path: Path) -> None:
+    """So programs in C, which load no manifest, find it where their loader looks, or are told its name."""
+    code = tmp_path / "program.so"
+    code.write_bytes(compiled(product(64, 64, 64), offering(library)).compilation.code.shared_object)
+    program = f"""
+from pathlib import Path
+from stratagem.runtime.bindings import load_runtime
+from stratagem.runtime.shared_object import open_shared_object
+load_runtime()
+open_shared_object(Path({str(code)!r}).read_bytes())
+"""
+    command = [sys.executable, "-c", program]
+    alone = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert alone.returncode and "OSError: libgemm.so: cannot open shared object file" in alone.stderr
+    subprocess.run(command, env={**os.environ, "LD_LIBRARY_PATH": str(library.parent)}, check=True)
 
 
 def test_a_saved_artifact_computes(library: Path, tmp_path: Path) -> None:
