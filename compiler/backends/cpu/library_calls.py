@@ -56,14 +56,17 @@ def calls_of(module: Any, device: Device) -> dict[str, LibraryCall]:
 
 def call_libraries(module: Any, calls: Mapping[str, LibraryCall], suffix: str) -> list[tuple[str, str]]:
     """Replaces the products of kernels in `calls`, whose functions are called `<kernel><suffix>...`; returns function
-    and what it calls of each, in program order."""
+    and what it calls of each, in program order. Raises PassError for a kernel without such a product."""
     made = []
     with module.context, ir.Location.unknown():
         for function in functions(module):
             call = calls.get(symbol_name(function).partition(suffix)[0])
-            for op in [one for one in walk(function) if call is not None and _is_product(one)]:
-                assert call is not None
-                made.append((symbol_name(function), _replace(module, op, call)))
+            if call is not None:
+                products = [op for op in walk(function) if _is_product(op)]
+                made += [(symbol_name(function), _replace(module, op, call)) for op in products]
+    for kernel in set(calls) - {name.partition(suffix)[0] for name, _ in made}:
+        claimed = f"kernel '{kernel}' claims to be done by {calls[kernel].library}"
+        raise PassError(f"{claimed}, and has no product that a library does", hint="let it claim another unit")
     return made
 
 

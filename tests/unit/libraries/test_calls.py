@@ -74,6 +74,16 @@ def test_what_follows_a_product_is_generated_code(library: Path) -> None:
     assert "panels" not in model.ir("device"), "a library reads the weight as it is"
 
 
+def test_a_product_is_added_to_what_is_there(library: Path) -> None:
+    kind = "tensor<40x72xf32>"
+    text = product(40, 72, 24).replace(")\n    -> (", f', %c: {kind} {{model.input = "c"}})\n    -> (')
+    text = text.replace(f"outs(%f : {kind}) {{", f"outs(%c : {kind}) {{")
+    a, b, c = numbers(40, 24), numbers(24, 72), numbers(40, 72)
+    before = calls(library)
+    close(compiled(text, offering(library))(a, b, c), a @ b + c)
+    assert calls(library) > before
+
+
 @pytest.mark.parametrize("threads", [1, 2])
 def test_the_same_bits_with_each_number_of_threads(library: Path, threads: int) -> None:
     a, b = numbers(128, 64), numbers(64, 256)

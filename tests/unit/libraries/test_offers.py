@@ -178,3 +178,22 @@ def test_a_backend_that_calls_none_refuses(library: Path) -> None:
 def test_it_needs_a_hardware_description() -> None:
     with pytest.raises(PassError, match="call-libraries needs a hardware description"):
         parse("call-libraries").apply(Program(parse_module("module {\n}")), PassContext())
+
+
+def test_only_the_hosts_kernels_are_measured(
+    library: Path, database: Database, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    asked = asked_for_times(monkeypatch)
+    target = offering(library)
+    system = target.parent / "pair.yaml"
+    system.write_text(
+        "hw: 1\nsystem: pair\nsource: {kind: assumed}\nhost: host\n"
+        "members: {host: {device: cpu}, other: {device: with-library}}\n"
+        "links: [{from: host, to: other, bandwidth: 1 GB/s, latency: 1 us}]\n"
+    )
+    machine = load_machine(system)
+    program = Program(parse_module(product(64, 256, 512)))
+    for name in ("form-kernels", "match-functions", "call-libraries{seconds=4}"):
+        parse(name).apply(program, PassContext(machine))
+    (offer,) = [offer for one in kernel.kernels(program.module) if (offer := read_offer(one)) is not None]
+    assert not offer.measured and not asked
