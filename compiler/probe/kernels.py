@@ -68,7 +68,10 @@ def _seconds(program: str, device: Device, arguments: list[Array], seconds: floa
     assert made.code is not None
     name = next(symbol_name(f) for f in functions(parse_module(made.levels["device"])) if symbol_name(f) != "main")
     store, tables = ParameterStore({}), DriverTable()
-    executable = Executable(made.code.shared_object, made.signature, store, made.code.arena_bytes, tables)
+    code = made.code
+    executable = Executable(
+        code.shared_object, made.signature, store, code.arena_bytes, tables, libraries=code.libraries
+    )
     best, end = float("inf"), time.perf_counter() + seconds
     while time.perf_counter() < end or best == float("inf"):
         best = min(best, executable.time_kernel(name, arguments, 1)[1])

@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from math import inf, isfinite
 from typing import TYPE_CHECKING, Any
 
 from torch_mlir import ir
@@ -62,6 +63,8 @@ def settle(program: Program, machine: System, seconds: float, tell: Tell) -> Non
     best: dict[str, tuple[Contest, Offer]] = {}
     for one in contests:
         offer, name = _settled(one, database), symbol_name(one.function)
+        if not isfinite(offer.generated + offer.library):
+            continue
         if name not in best or _ratio(offer) < _ratio(best[name][1]):
             best[name] = one, offer
     for one, offer in best.values():
@@ -73,9 +76,8 @@ def settle(program: Program, machine: System, seconds: float, tell: Tell) -> Non
 def _settled(one: Contest, database: Database) -> Offer:
     """The offer as measured, else as estimated. The library must be clearly better: one part less to install."""
     found = database.offered(one.subject, one.unit.name)
-    offer = (
-        one.estimated if found is None else replace(one.estimated, measured=True, generated=found[0], library=found[1])
-    )
+    seconds = found or (one.estimated.generated, one.estimated.library)
+    offer = Offer(one.unit.name, False, found is not None, *seconds)
     return replace(offer, chosen=_ratio(offer) <= BETTER)
 
 
@@ -91,23 +93,30 @@ def _contests(program: Program, machine: System) -> Iterator[Contest]:
         if device is None:
             continue
         for unit in offering_units(function, device) if can_stand_alone(function) else ():
-            weights = _weights(program, calls[symbol_name(function)])
-            yield _contest(function, unit, device, machine, weights, len(calls[symbol_name(function)]))
+            mine, lone = calls[symbol_name(function)], LoneKernel(function, machine)
+            both = lone.packed(_weights(program, mine)), lone.by(unit)
+            if all(map(_is_tiled, both)):
+                yield _contest(function, unit, device, *both, len(mine))
+
+
+def _is_tiled(lone: LoneKernel) -> bool:
+    with lone.untiled() as untiled:
+        return untiled is not None
 
 
 def _contest(
-    function: Any, unit: Unit, device: Device, machine: System, weights: frozenset[int], calls: int
+    function: Any, unit: Unit, device: Device, generated: LoneKernel, called: LoneKernel, calls: int
 ) -> Contest:
-    lone = LoneKernel(function, machine)
-    generated, called = lone.packed(weights), lone.by(unit)
     subject = subject_of_text(generated.text, device, knobs.current().threads)
     offer = Offer(unit.name, False, False, _estimated(generated), _estimated(called))
     return Contest(function, unit, subject, generated, called, offer, calls * offer.generated)
 
 
 def _estimated(lone: LoneKernel) -> float:
+    """Seconds of a call; infinite where the description lacks a number that they rest on."""
     with lone.untiled() as untiled:
-        return float("inf") if untiled is None else estimate(untiled, choose(untiled)).total
+        told = untiled is not None and untiled.target.told
+        return estimate(untiled, choose(untiled)).total if untiled is not None and told else inf
 
 
 def _calls(module: Any) -> dict[str, list[Any]]:

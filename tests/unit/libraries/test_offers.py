@@ -197,3 +197,14 @@ def test_only_the_hosts_kernels_are_measured(
         parse(name).apply(program, PassContext(machine))
     (offer,) = [offer for one in kernel.kernels(program.module) if (offer := read_offer(one)) is not None]
     assert not offer.measured and not asked
+
+
+def test_what_cannot_be_estimated_is_left_to_measurements(
+    library: Path, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stratagem.compiler.tuning.offers._estimated", lambda lone: float("inf"))
+    target = offering(library)
+    assert offers(compiled(product(64, 256, 512), target)) == []
+    asked_for_times(monkeypatch)
+    (offer,) = offers(compiled(product(64, 256, 512), target, tune=4))
+    assert offer.measured and offer.chosen
