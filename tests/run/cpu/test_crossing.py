@@ -1,5 +1,5 @@
-"""Artifacts run from C, on this machine and, cross-compiled, on others under qemu-user, or their code alone under unicorn:
-real models and inputs, every output within the rounding bound that follows from the IR."""
+"""Artifacts run from C, on this machine and, cross-compiled, on others under qemu-user, or their code alone under
+unicorn: real models and inputs, every output within the rounding bound that follows from the IR."""
 
 from __future__ import annotations
 
