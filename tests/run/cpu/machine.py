@@ -25,6 +25,8 @@ STACK_BYTES = 2**23
 GATES = 512
 CALL, JUMP = 0xD4000001, 0xD61F0200
 """`svc #0`, where the emulator asks us, and `br x16`, to where we then say."""
+SUPERVISOR_CALL = 2
+"""QEMU's number of the exception that `svc` raises (EXCP_SWI)."""
 
 
 class Machine:
@@ -98,10 +100,14 @@ class Machine:
     def _note_block(self, _emulator: Any, address: int, size: int, _data: Any) -> None:
         self._blocks.add((address, size))
 
-    def _serve(self, _emulator: Any, _number: int, _data: Any) -> None:
+    def _serve(self, _emulator: Any, exception: int, _data: Any) -> None:
         """Acts for the function at whose gate the code is, and goes where it was called from."""
+        at = self._get("PC")
+        if exception != SUPERVISOR_CALL:
+            word = ctypes.c_uint32.from_address(at).value
+            raise NotImplementedError(f"the emulated processor has no instruction {word:#010x}")
         self._set("X16", self._get("LR"))
-        list(self._actions.values())[(self._get("PC") - int(self._gates.ctypes.data)) // 8]()
+        list(self._actions.values())[(at - int(self._gates.ctypes.data)) // 8]()
 
     def _action(self, name: str) -> Callable[[], None]:
         if name == "sg_parallel_for":

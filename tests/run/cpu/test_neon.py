@@ -38,7 +38,7 @@ from tests.run.cpu.harness import Kernels
 from tests.run.cpu.kernels import matmul
 from tests.run.cpu.machine import machine
 from tests.run.cpu.test_contractions import SIZES, check_product, operands
-from tests.run.cpu.test_dots import SIGNS, bytes_of, check_bytes, product
+from tests.run.cpu.test_dots import SIGNS, bytes_of, check_bytes, product, program
 from tests.run.cpu.test_elementary import NAMES, check_error, elementary_kernels, samples
 from tests.run.onnx.harness import model_of
 
@@ -107,33 +107,51 @@ def test_products_of_bytes_add_whole_groups(signs: tuple[str, str]) -> None:
     assert executed() & {"sdot", "udot"}
 
 
+def test_a_program_of_bytes(tmp_path: Path) -> None:
+    """From the tensor level to a run: the description's unit for dot products is what the code uses."""
+    compiled = sg.compile(program("i8"), target=TARGET)
+    assert 'unit = "dot"' in compiled.ir("device")
+    multiply, (a, b) = load_emulated(compiled.save(tmp_path / "bytes.sgm")), bytes_of(37, 77, 101)
+    executed()
+    check_bytes(multiply(a, b)[0], a, b, ("s", "s"))
+    assert "sdot" in executed()
+
+
 def test_a_program_that_stops_itself_says_why(tmp_path: Path) -> None:
     text = 'g (int32["n"] x, int32["n"] y) => (int32["n"] z) { z = Div(x, y) }'
-    program = load_emulated(sg.compile(model_of(text), target=TARGET).save(tmp_path / "divide.sgm"))
+    divide = load_emulated(sg.compile(model_of(text), target=TARGET).save(tmp_path / "divide.sgm"))
     x, y = np.arange(3, 20, dtype=np.int32), np.full(17, 3, np.int32)
-    assert (program(x, y)[0] == x // y).all()
+    assert (divide(x, y)[0] == x // y).all()
     y[16] = 0
     with pytest.raises(ExecutionError, match=r"integer division by zero at .*z"):
-        program(x, y)
+        divide(x, y)
     y[16] = 2
-    assert (program(x, y)[0] == x // y).all()
+    assert (divide(x, y)[0] == x // y).all()
 
 
-LOAD_AND_RETURN = np.array([0xF9400000, 0xD65F03C0], np.uint32)
-"""`ldr x0, [x0]`, `ret`."""
+def placed(*instructions: int) -> int:
+    """The address of code of these instructions."""
+    code = np.array(instructions, np.uint32)
+    machine().keep(code)
+    return address_of(code)
 
 
 def test_the_emulator_stops_where_this_process_has_no_memory() -> None:
-    data = np.array([1], np.int64)
-    machine().call(address_of(LOAD_AND_RETURN), address_of(data))
+    code, data = placed(0xF9400000, 0xD65F03C0), np.array([1], np.int64)  # ldr x0, [x0]; ret
+    machine().call(code, address_of(data))
     with pytest.raises(unicorn.UcError, match="UNMAPPED"):
-        machine().call(address_of(LOAD_AND_RETURN), 8)
+        machine().call(code, 8)
+
+
+def test_an_instruction_that_the_processor_lacks_is_told() -> None:
+    with pytest.raises(NotImplementedError, match="no instruction 0x6e40ec00"):
+        machine().call(placed(0x6E40EC00, 0xD65F03C0))  # bfmmla v0.4s, v0.8h, v0.8h; ret
 
 
 def test_arguments_behind_the_eighth_lie_on_the_stack() -> None:
-    last = np.array([0xF94007E0, 0xF9000020, 0xD65F03C0], np.uint32)  # ldr x0, [sp, 8]; str x0, [x1]; ret
+    code = placed(0xF94007E0, 0xF9000020, 0xD65F03C0)  # ldr x0, [sp, 8]; str x0, [x1]; ret
     found = np.zeros(1, np.int64)
-    machine().call(address_of(last), 0, address_of(found), *range(2, 10))
+    machine().call(code, 0, address_of(found), *range(2, 10))
     assert found[0] == 9
 
 
