@@ -84,8 +84,10 @@ def build_loader(architecture: str, folder: Path) -> Runner:
     """Builds runtime and example with CMake; where that is not possible, what stands in for them, or a skip that names
     the packages that are missing."""
     lacking = _lacking(architecture)
-    if lacking and architecture == "aarch64" and not lacking_to_emulate():
-        return Emulated(architecture, lacking)
+    if lacking and architecture == "aarch64":
+        if not (lacking_too := lacking_to_emulate()):
+            return Emulated(architecture, lacking)
+        lacking += f"; {lacking_too}"
     if lacking:
         pytest.skip(lacking)
     native = architecture == platform.machine()
