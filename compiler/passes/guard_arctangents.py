@@ -38,8 +38,10 @@ def guard_arctangents(module: Any) -> None:
 def _guarded(op: Any) -> bool:
     """Whether the second operand is what this pass makes: a choice between a choice and one of its numbers."""
     outer = op.operands[1].owner
-    inner = outer.operands[1].owner if getattr(outer, "name", "") == "arith.select" else None
-    return getattr(inner, "name", "") == "arith.select" and inner.operands[2] == outer.operands[2]
+    if getattr(outer, "name", "") != "arith.select":
+        return False
+    inner = outer.operands[1].owner
+    return getattr(inner, "name", "") == "arith.select" and bool(inner.operands[2] == outer.operands[2])
 
 
 def _never_zero_beside_zero(y: Any, x: Any) -> Any:
