@@ -43,12 +43,12 @@ def gpu_tasks(device: Device, tell: Tell, sides: tuple[int, ...] = PRODUCTS) -> 
         raise HardwareError(
             f"'{device.name}' has no memory with a size around its groups of units", hint="add one to 'levels'"
         )
-    tell("starting a kernel")
-    yield launch_task(device)
     for level in shared_levels(device):
         for held in working_sets(device, level):
             tell(f"reads: {held / 1e6:.0f} MB, from {level.name}")
             yield reads_task(device, level.name, held)
+    tell("starting a kernel")
+    yield launch_task(device)
     for dtype in DTYPES:
         if device.unit_for("matmul", dtype) is not None:
             for side in sides:
