@@ -8,6 +8,7 @@ from torch_mlir import ir
 
 from stratagem.compiler import knobs
 from stratagem.compiler.backends.base import load_backend
+from stratagem.compiler.backends.gpu.limits import limits_of
 from stratagem.compiler.compile import compile_program
 from stratagem.compiler.cost.device import BYTES
 from stratagem.compiler.ir import functions, parse_module, symbol_name
@@ -39,6 +40,7 @@ LARGEST = 1 << 30
 
 def gpu_tasks(device: Device, tell: Tell, sides: tuple[int, ...] = PRODUCTS) -> Iterator[Task]:
     """Compiles all of them. Raises HardwareError for a description that the backend cannot compile for."""
+    limits_of(device)
     if not shared_levels(device):
         raise HardwareError(
             f"'{device.name}' has no memory with a size around its groups of units", hint="add one to 'levels'"

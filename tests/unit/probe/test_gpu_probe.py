@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -166,6 +166,13 @@ def test_the_reading_kernel_reads_what_it_is_counted_with(rows: int, programs: i
 def test_tasks_survive_an_archive(tasks: list[Task]) -> None:
     assert [unpacked(task.packed()) for task in tasks] == tasks
     assert len({task.name for task in tasks}) == len(tasks)
+
+
+def test_a_description_that_the_backend_cannot_compile_for_is_refused() -> None:
+    device = load_device("h100-sxm")
+    bare = replace(device, target={}, levels=tuple(level for level in device.levels if level.kind != "group"))
+    with pytest.raises(HardwareError, match=r"cannot be compiled for .* lacks target\.arch, .*, a group level"):
+        next(gpu_tasks(bare, quiet))
 
 
 def test_a_description_without_memory_around_its_places_is_refused(tmp_path: Path) -> None:
