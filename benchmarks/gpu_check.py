@@ -1,10 +1,12 @@
-"""Proves and times GPU kernels on a machine that has a GPU.
+"""Proves and times GPU kernels on a machine that has a GPU, and measures the GPU.
 
-    python -m benchmarks.gpu_check pack kernels.zip            # anywhere: compiles, and computes references
-    python -m benchmarks.gpu_check run kernels.zip out.json    # with a GPU: numpy and the CUDA driver are enough
+    python -m benchmarks.gpu_check pack kernels.zip --target h100    # anywhere: compiles, and computes references
+    python -m benchmarks.gpu_check run kernels.zip out.json          # with a GPU: numpy and its driver are enough
 
 `run` first compares every kernel with its reference within the derived rounding bound, then times it at a large size,
 on buffers that stay on the device. Where torch with CUDA is installed, its time for the same work stands beside ours.
+Then it does what `stratagem hw probe --target` does, and writes the calibration to out.calibration.yaml. TARGET must be
+the description of that GPU for it to be one.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.gpu_probe import PREFIX, pack_probe, run_probe
 from stratagem.compiler.backends.gpu.binding import bind
 from stratagem.compiler.backends.gpu.cuda import LIBRARY, CudaDevice
 from stratagem.compiler.backends.gpu.driver import INDEX, Driver
@@ -94,11 +97,21 @@ def pack(path: Path, target: str, chosen: dict[str, Case]) -> None:
             print(f"{name}: {json.dumps(code.report['kernels'][name]['functions'])}")
 
 
+def add_probe(path: Path, target: str) -> None:
+    """Adds what a probe times."""
+    from stratagem.compiler.probe.gpu.programs import gpu_tasks
+    from stratagem.hwmodels import load_device
+
+    device = load_device(target)
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
+        pack_probe(archive, device.name, list(gpu_tasks(device, print)))
+
+
 def run(path: Path, library: str = LIBRARY, repeats: int = REPEATS) -> dict[str, Any]:
     """Checks and times every packed kernel; the result is what `out.json` holds."""
     results: dict[str, Any] = {}
     with zipfile.ZipFile(path) as archive:
-        names = sorted({n.split("/")[0] for n in archive.namelist()})
+        names = sorted({n.split("/")[0] for n in archive.namelist() if "/" in n and not n.startswith(PREFIX)})
         for name in names:
             files = {n.split("/")[1]: archive.read(n) for n in archive.namelist() if n.startswith(f"{name}/")}
             results[name] = _run_case(name, files, library, repeats)
@@ -200,9 +213,13 @@ def main(arguments: Sequence[str]) -> int:
     given = parser.parse_args(arguments)
     if given.action == "pack":
         pack(given.archive, given.target, cases())
+        add_probe(given.archive, given.target)
         return 0
     results = run(given.archive)
     given.out.write_text(json.dumps(results, indent=1))
+    calibration = run_probe(given.archive)
+    if calibration is not None:
+        given.out.with_suffix(".calibration.yaml").write_text(json.dumps(calibration, indent=1))  # JSON is YAML
     return 0 if all(r["right"] for r in results.values()) else 1
 
 

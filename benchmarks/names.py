@@ -14,4 +14,7 @@ MODELS = (
     "dlrm",
     "llama-decode",
 )
-NAMES = {**dict.fromkeys(KERNELS, "kernels"), **dict.fromkeys(MODELS, "models")}
+MEMORY = ("gemv-memory", "softmax-memory", "layernorm-memory")
+"""Operators on more than a cache holds, to be seen beside the bandwidth of main memory; no part of the means."""
+KINDS = {"kernels": KERNELS, "models": MODELS, "memory": MEMORY}
+NAMES = {name: kind for kind, names in KINDS.items() for name in names}

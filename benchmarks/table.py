@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.limits import measure_limits
-from benchmarks.names import NAMES
+from benchmarks.names import KINDS, NAMES
 from benchmarks.page import PAGE, write_page
 from benchmarks.results import FOLDER, file_of, head_lines, rows_in, times_in
 from stratagem.api import peers
@@ -109,7 +109,8 @@ def tell(what: str) -> None:
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", help=f"names separated by commas, `kernels` or `models`; there is {', '.join(NAMES)}")
+    known = ", ".join([*KINDS, *NAMES])
+    parser.add_argument("--rows", help=f"names or kinds of rows, separated by commas; there is {known}")
     parser.add_argument("--peers", help=f"names separated by commas; default all installed of {', '.join(peers.PEERS)}")
     parser.add_argument("--threads", default="2,1", help="numbers of threads, separated by commas")
     parser.add_argument("--seconds", type=float, default=1.0, help="how long each contender is timed")
@@ -123,10 +124,10 @@ def arguments() -> argparse.Namespace:
 
 
 def rows_of(parser: argparse.ArgumentParser, names: str | None) -> list[str]:
-    """Row names, with `kernels` and `models` spelled out."""
+    """Row names, with kinds of rows spelled out."""
     rows: list[str] = []
     for name in names.split(",") if names else NAMES:
-        rows += [n for n, kind in NAMES.items() if kind == name] or [name]
+        rows += KINDS.get(name, (name,))
     if unknown := [n for n in rows if n not in NAMES]:
         parser.error(f"there is no row {', '.join(unknown)}; there is {', '.join(NAMES)}")
     return rows

@@ -9,6 +9,8 @@ PIPELINE: tuple[Stage, ...] = (
     (
         "tensor",
         (
+            # Before anything folds.
+            "guard-arctangents",
             "mlir{pipeline=canonicalize,cse}",
             # Sizes of results in terms of sizes of inputs: a kernel must not need its own result to size it.
             "mlir{pipeline=resolve-ranked-shaped-type-result-dims,canonicalize,cse}",

@@ -60,6 +60,13 @@ def build_calibration(record: CalibrationFile, root: Node, device: Device) -> Ca
             for n, entry in enumerate(record.levels)
         },
         origins.number(record.launch, "launch"),
+        {
+            entry.direction: LevelSample(
+                origins.number(entry.bandwidth, "links", n, "bandwidth"),
+                origins.number(entry.latency, "links", n, "latency"),
+            )
+            for n, entry in enumerate(record.links)
+        },
         {entry.threads: entry.speedup.quantity.value for entry in record.scaling},
         record.versions,
         record.error.quantity.value if record.error else None,
@@ -79,8 +86,9 @@ def rates_of(record: CalibrationFile, origins: Origins) -> dict[str, dict[str, f
 
 def calibration_problems(record: CalibrationFile, root: Node, device: Device) -> Iterator[Problem]:
     """Names that the device does not have, and files that measure nothing."""
-    if not (record.samples or record.units or record.levels or record.launch or record.scaling):
-        yield problem(root, (), "nothing was measured", "give 'samples', 'units', 'levels', 'launch' or 'scaling'")
+    if not any((record.samples, record.units, record.levels, record.launch, record.links, record.scaling)):
+        hint = "give 'samples', 'units', 'levels', 'launch', 'links' or 'scaling'"
+        yield problem(root, (), "nothing was measured", hint)
     memories = [level.name for level in device.levels if level.kind in MEMORY_KINDS]
     for n, level in enumerate(record.levels):
         if level.level not in memories:
@@ -104,6 +112,8 @@ def calibration_problems(record: CalibrationFile, root: Node, device: Device) ->
 def calibrated(device: Device, calibration: Calibration) -> Device:
     """The device with what was measured in place of what was declared; the measured numbers say so.
 
+    Shares that large work reaches, pins and rates on sparse weights go with the numbers that they were told beside:
+    what was measured was reached.
     HardwareFileError where the measurements contradict the rest of the description.
     """
     if calibration.device != device.name:
@@ -115,6 +125,8 @@ def calibrated(device: Device, calibration: Calibration) -> Device:
         if sample.bandwidth is not None:  # the file tells all pieces together, a description one of them
             one = f"{sample.bandwidth / device.instances(entry['name'])!r} B/s"
             entry["bandwidth"] = inward(entry.get("bandwidth"), measured(one, calibration))
+            entry.pop("utilisation", None)
+            entry.pop("pins", None)
         if sample.size is not None:
             entry["size"] = measured(f"{sample.size // device.instances(entry['name'])} B", calibration)
         if sample.latency is not None:
@@ -124,6 +136,8 @@ def calibrated(device: Device, calibration: Calibration) -> Device:
         for dtype, rate in calibration.rates.get(unit.name, {}).items():
             one = f"{rate / device.units_in_device(unit)!r} op/s"
             entry["rate"] = {**entry.get("rate", {}), dtype: measured(one, calibration)}
+            for beside in (entry.get("utilisation", {}), entry.get("sparse", {}).get("rate", {})):
+                beside.pop(dtype, None)
             document.get("peak", {}).pop(dtype, None)  # it was checked against what is replaced
     if calibration.launch is not None:
         document["launch"] = measured(f"{calibration.launch!r} s", calibration)
@@ -132,7 +146,7 @@ def calibrated(device: Device, calibration: Calibration) -> Device:
 
 def measured(text: str, calibration: Calibration) -> dict[str, str]:
     """A number that a calibration gives."""
-    return {"value": text, "kind": "measured", "id": calibration.name}
+    return {"value": text, "kind": calibration.source.kind, "id": calibration.name}
 
 
 def inward(before: Any, number: dict[str, str]) -> dict[str, Any]:

@@ -17,13 +17,17 @@ def calibration_facts(calibration: Calibration) -> dict[str, Any]:
 
 def calibration_lines(calibration: Calibration) -> Iterator[str]:
     """A calibration as text."""
+    kind = "" if calibration.source.kind == "measured" else f" ({calibration.source.kind}, not measured)"
     versions = ", ".join(f"{name} {version}" for name, version in calibration.versions.items())
-    yield f"{calibration.name}: of {calibration.device}" + (f"; {versions}" if versions else "")
+    yield f"{calibration.name}: of {calibration.device}{kind}" + (f"; {versions}" if versions else "")
     stated = "" if calibration.error is None else f" (the file states {calibration.error:.1%})"
     derived = calibration.leave_one_out()
     yield f"leave-one-out error: {'too few samples' if derived is None else f'{derived:.1%}'}{stated}"
     if calibration.launch is not None:
         yield f"launch: {shown(calibration.launch, 's')}"
+    for direction, link in calibration.links.items():
+        way = "host to device" if direction == "in" else "device to host"
+        yield f"{way}: {shown(link.bandwidth, 'B/s')}, {shown(link.latency, 's')}"
     if calibration.scaling:
         yield "speed over one thread: " + ", ".join(f"{n}: {gain:.3g}" for n, gain in calibration.scaling.items())
     if calibration.levels:

@@ -7,6 +7,8 @@ in elements (MLIR, "LLVM IR Target", C-compatible wrapper emission).
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache, lru_cache
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -24,15 +26,17 @@ def address_of(array: Array) -> int:
     return int(array.__array_interface__["data"][0])  # cheaper than array.ctypes, which makes objects
 
 
-def fill(target: Array, array: Array) -> None:
-    """Writes the descriptor of a C-contiguous array into `target` (int64 words)."""
-    shape = array.shape
-    strides, step = [], 1
-    for size in reversed(shape):
-        strides.append(step)
-        step *= size
-    address = address_of(array)
-    target[: 3 + 2 * len(shape)] = (address, address, 0, *shape, *reversed(strides))
+def fill(target: Array, array: Array) -> int:
+    """Writes the descriptor of a C-contiguous array into `target` (int64 words); returns the array's address."""
+    address, shape = address_of(array), array.shape
+    target[: 3 + 2 * len(shape)] = (address, address, 0, *shape, *_dense_strides(shape))
+    return address
+
+
+@lru_cache(maxsize=1024)
+def _dense_strides(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Strides of a C-contiguous array, in elements."""
+    return tuple(prod(shape[i + 1 :]) for i in range(len(shape)))
 
 
 def view(source: Array, rank: int, dtype: np.dtype[Any]) -> Array:
@@ -43,6 +47,12 @@ def view(source: Array, rank: int, dtype: np.dtype[Any]) -> Array:
 def adopt(source: Array, rank: int, dtype: np.dtype[Any], release: Callable[[int], None]) -> Array:
     """Like `view`, for a buffer that compiled code allocated: `release(pointer)` runs when the array goes away."""
     return _view(_Memory(source.tolist(), rank, dtype, release), dtype)
+
+
+@cache
+def _type_name(dtype: np.dtype[Any]) -> str:
+    """What numpy's array interface calls an element type; those of other packages are bytes to it."""
+    return dtype.str if dtype.isbuiltin == 1 else f"|V{dtype.itemsize}"
 
 
 def _view(memory: _Memory, dtype: np.dtype[Any]) -> Array:
@@ -65,7 +75,7 @@ class _Memory:
         self.__array_interface__ = {
             "version": 3,
             "shape": self.shape,
-            "typestr": dtype.str if dtype.isbuiltin == 1 else f"|V{item}",
+            "typestr": _type_name(dtype),
             "data": (words[1] + words[2] * item, False),
             "strides": tuple([n * item for n in words[3 + rank : 3 + 2 * rank]]),
         }

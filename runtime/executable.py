@@ -160,27 +160,23 @@ class Executable:
 
     def _run(self, arrays: Sequence[Array]) -> list[Array]:
         arrays = [as_parts(array) for array in arrays]
-        for part, array in zip(self._inputs, arrays, strict=True):
-            descriptors.fill(part, array)
+        borrowed = {descriptors.fill(part, array) for part, array in zip(self._inputs, arrays, strict=True)}
         with self._drivers.active(self._runtime):
             self._runtime.call(self._entry, self._pointers_at, self._results_at)
-        borrowed = {*self._parameters_at, *map(descriptors.address_of, arrays)}
         return [
             self._take(part, spec, borrowed) for part, spec in zip(self._outputs, self.signature.outputs, strict=True)
         ]
 
     def _take(self, part: Array, spec: TensorSpec, borrowed: set[int]) -> Array:
-        """One result as an array: adopted when the program allocated it, copied when it is an input handed through."""
-        held = self._held(part, len(spec.stored.shape), spec.stored.numpy_dtype, borrowed)
-        return from_parts(held) if spec.is_complex else held
-
-    def _held(self, part: Array, rank: int, dtype: np.dtype[Any], borrowed: set[int]) -> Array:
-        pointer = int(part[0])
+        """One result as an array: adopted when the program allocated it, copied when it is handed through."""
+        pointer, rank, dtype = int(part[0]), len(spec.stored.shape), spec.stored.numpy_dtype
         inside_arena = self._arena_at <= pointer < self._arena_at + max(1, self._arena.nbytes)
-        if pointer in borrowed or inside_arena:
-            return descriptors.view(part, rank, dtype).copy()
-        borrowed.add(pointer)
-        return descriptors.adopt(part, rank, dtype, self._runtime.free)
+        if inside_arena or pointer in borrowed or pointer in self._parameters_at:
+            held = descriptors.view(part, rank, dtype).copy()
+        else:
+            borrowed.add(pointer)
+            held = descriptors.adopt(part, rank, dtype, self._runtime.free)
+        return from_parts(held) if spec.is_complex else held
 
 
 def load_executable(path: str | Path | Container, rank: int = 0) -> Executable:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import ml_dtypes
@@ -80,16 +81,16 @@ class TensorSpec:
     def __str__(self) -> str:
         return f"{self.name}: {self.dtype}[{', '.join('?' if n is None else str(n) for n in self.shape)}]"
 
-    @property
+    @cached_property
     def numpy_dtype(self) -> np.dtype[Any]:
         return NUMPY_TYPES[self.dtype]
 
-    @property
+    @cached_property
     def is_complex(self) -> bool:
         """Whether its numbers have two parts, for which code has one more dimension."""
         return self.numpy_dtype.kind == "c"
 
-    @property
+    @cached_property
     def stored(self) -> TensorSpec:
         """The tensor that code sees: of real numbers, `f32[3, 2]` for `c64[3]`."""
         if not self.is_complex:
@@ -119,12 +120,14 @@ class TensorSpec:
                 f"input '{self.name}' has dtype {array.dtype}, the program takes {self.numpy_dtype}",
                 hint=f"pass array.astype({str(self.numpy_dtype)!r})",
             )
-        fits = array.ndim == len(self.shape) and all(
-            want in (None, have) for want, have in zip(self.shape, array.shape, strict=True)
-        )
-        if not fits:
+        if array.shape != self.shape and not self._admits(array.shape):
             raise RuntimeInputError(f"input '{self.name}' has shape {list(array.shape)}, the program takes {self}")
-        return np.ascontiguousarray(array).reshape(array.shape)
+        return array if array.flags.c_contiguous else np.ascontiguousarray(array)
+
+    def _admits(self, shape: tuple[int, ...]) -> bool:
+        return len(shape) == len(self.shape) and all(
+            want in (None, have) for want, have in zip(self.shape, shape, strict=True)
+        )
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from stratagem.api.compiling import CompiledModel, compile
 from stratagem.compiler import knobs
 from stratagem.compiler.cost.program import program_cost
 from stratagem.compiler.ir import parse_module
+from stratagem.compiler.probe.document import calibration_document
 from stratagem.compiler.probe.measure import measure
 from stratagem.compiler.probe.store import calibration_path, write_calibration
 from stratagem.hwmodels import load_device
@@ -70,5 +71,6 @@ def _cache_with_calibration(folder: str) -> dict[str, str]:
     with knobs.scope(cache=folder):
         device, place = load_device("cpu"), calibration_path()
         assert place is not None
-        write_calibration(place, device, measure(device, 0.2, lambda what: None))
+        found = measure(device, 0.2, lambda what: None)
+        write_calibration(place, calibration_document(device.name, found, "benchmarks.validation"))
     return {"cache": folder}

@@ -17,7 +17,7 @@ class BlockCost:
         forward, backward: seconds of kernels. again: seconds of kernels that recomputation adds. forward_exchange,
         backward_exchange, again_exchange: seconds of collectives that are not hidden. saved: bytes kept until the
         backward pass; state: bytes that inference keeps. working: most bytes that recomputation holds at a time.
-        parameters: on this device.
+        parameters: on this device. weights: how many matrices they are.
         flops, moved, sent: operations of products, bytes through main memory, bytes sent, of a forward and a
         backward pass with what is computed again; `forward_*` of the forward pass alone.
     """
@@ -39,6 +39,7 @@ class BlockCost:
     forward_moved: float
     forward_sent: float
     state: float
+    weights: int
 
 
 @dataclass
@@ -110,6 +111,7 @@ def block_cost(
         forward_moved=total.forward_moved * part,
         forward_sent=total.forward_sent * part,
         state=block.state,
+        weights=sum(isinstance(step, Product) and step.weights for step in block.steps),
     )
 
 

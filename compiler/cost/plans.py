@@ -27,6 +27,8 @@ class Plan:
         overlap_tensor: backward exchanges of tensor groups run beside the gradients of weights.
         fused_accumulation: products add into the gradients themselves; else a kernel of its own does.
         wide_gradients: gradients are kept in 32 bits.
+        listed_exchange: weights and gradients that data-parallel ranks share (3) travel matrix by matrix, through lists
+        of one tensor for each rank that are copied one by one; else a block at a time, in place.
     """
 
     tensor: int = 1
@@ -42,6 +44,7 @@ class Plan:
     overlap_tensor: bool = True
     fused_accumulation: bool = True
     wide_gradients: bool = True
+    listed_exchange: bool = False
 
     def __post_init__(self) -> None:
         for name in ("tensor", "pipeline", "data", "batch", "microbatch", "interleave"):

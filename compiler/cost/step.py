@@ -72,13 +72,13 @@ def training_step(model: Model, workload: Workload, plan: Plan) -> StepCost:
     gradient = _gradient_bytes(plan)
     parameters = _parameters(workload, stages, plan)
     added = _accumulation(model, parameters, gradient, plan)
-    gathered = _gathered_weights(model, parameters, plan)
+    gathered = _gathered_weights(model, layer, count, parameters, plan)
     passing = 2 * plan.interleave * _passing(model, layer, plan)
     each = stage + ends + added
     network = passes * (exchange + end_exchange + passing + gathered)
     bubble = (plan.pipeline - 1) * ((stage + added).total + exchange + passing) / plan.interleave
     last_backward = (layer.backward + layer.again).times(count).total + count * layer.backward_exchange
-    network += _gradient_exchange(model, parameters, gradient, last_backward, count, plan)
+    network += _gradient_exchange(model, layer, parameters, gradient, last_backward, count, plan)
     network += _tied_exchange(model, workload, head, tail, gradient, plan)
     update = UPDATE * parameters / (plan.data if plan.shard else 1)
     blocks = count * passes
@@ -194,16 +194,31 @@ def _accumulation(model: Model, parameters: float, gradient: int, plan: Plan) ->
     return Spent(memory=moved / model.kernels.device.memory)
 
 
-def _gathered_weights(model: Model, parameters: float, plan: Plan) -> float:
-    """Weights that data-parallel ranks share are gathered for each forward and each backward pass."""
+def _gathered_weights(model: Model, layer: BlockCost, count: int, parameters: float, plan: Plan) -> float:
+    """Weights that data-parallel ranks share are gathered for each forward and each backward pass; matrix by matrix,
+    once more for a forward pass that is done again (Rajbhandari et al., "ZeRO-Infinity", SC 2021, section 4.1)."""
     if plan.shard < 3:
         return 0.0
-    size = parameters * model.kernels.device.element
-    return 2 * model.network.seconds("all_gather", size, plan.data, plan.tensor)
+    element = model.kernels.device.element
+    one = _shared_exchange(model, "all_gather", layer.parameters * element, layer.weights, plan)
+    ends = _shared_exchange(model, "all_gather", (parameters - count * layer.parameters) * element, 1, plan)
+    times = 3 if plan.recompute == "full" and plan.listed_exchange else 2
+    return times * count * one + 2 * ends
+
+
+def _shared_exchange(model: Model, primitive: str, size: float, matrices: int, plan: Plan) -> float:
+    """Seconds to gather what data-parallel ranks share of one block, or to scatter its gradients: a device never holds
+    more blocks than it works on. All of it at once, or matrix by matrix through lists of a tensor for each rank."""
+    if not plan.listed_exchange:
+        return model.network.seconds(primitive, size, plan.data, plan.tensor)
+    matrices = max(1, matrices)
+    part = size / matrices
+    copies = plan.data * model.kernels.stream(2 * part / plan.data).total
+    return matrices * (model.network.seconds(primitive, part, plan.data, plan.tensor) + copies)
 
 
 def _gradient_exchange(
-    model: Model, parameters: float, gradient: int, backward: float, count: int, plan: Plan
+    model: Model, layer: BlockCost, parameters: float, gradient: int, backward: float, count: int, plan: Plan
 ) -> float:
     """Seconds of the data-parallel exchange that the last backward pass does not hide.
 
@@ -212,12 +227,16 @@ def _gradient_exchange(
     if plan.data == 1:
         return 0.0
     size, stride, network = parameters * gradient, plan.tensor, model.network
+    after = 0.0
     if plan.shard == 0:
-        reduce, after = network.seconds("all_reduce", size, plan.data, stride), 0.0
-    else:
+        reduce = network.seconds("all_reduce", size, plan.data, stride)
+    elif plan.shard < 3:
         reduce = network.seconds("reduce_scatter", size, plan.data, stride)
-        weights = parameters * model.kernels.device.element
-        after = network.seconds("all_gather", weights, plan.data, stride) if plan.shard < 3 else 0.0
+        after = network.seconds("all_gather", parameters * model.kernels.device.element, plan.data, stride)
+    else:
+        one = _shared_exchange(model, "reduce_scatter", layer.parameters * gradient, layer.weights, plan)
+        ends = (parameters - count * layer.parameters) * gradient
+        reduce = count * one + _shared_exchange(model, "reduce_scatter", ends, 1, plan)
     if plan.overlap_gradients:
         hidden = min(reduce, backward) * (count - 1) / count
         reduce += hidden * (network.occupied(plan.data, stride) - 1)

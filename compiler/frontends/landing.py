@@ -28,6 +28,7 @@ from stratagem.compiler.frontends.constants import (
 from stratagem.compiler.frontends.elements import forward_elements, insert_slices
 from stratagem.compiler.ir import find_function, functions, run_pipeline, set_level, symbol_name, walk
 from stratagem.compiler.levels.tensor import CONSTANT_LIMIT, check_tensor_level
+from stratagem.compiler.passes.guard_arctangents import guard_arctangents
 from stratagem.compiler.program import Program
 from stratagem.compiler.signatures import COMPLEX, STORED, UNSIGNED
 from stratagem.runtime.errors import ModelError, UnsupportedError
@@ -91,6 +92,7 @@ def land(
         names = _lift_constants(module, function, store, ConstantReader(module, resources))
         forward_elements(function)
         _drop_others(module, function)
+    guard_arctangents(module)
     run_pipeline(module, SIMPLIFY)
     function = find_function(module, function_name)
     with module.context, ir.Location.unknown():

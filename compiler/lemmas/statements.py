@@ -148,6 +148,12 @@ LEMMAS: tuple[Lemma, ...] = (
         ("Implies(x == m, exp(x - m) == 1)", "Implies(rest >= 0, exp(m - m) + rest >= 1)", "exp(x - m) + rest > rest"),
     ),
     Lemma(
+        "at-least-one",
+        "A sum, or one where it is less, is at least one. An exponential less something larger is no larger.",
+        _variables("x m c s", "real"),
+        ("If(s < 1, 1, s) >= 1", "Implies(x <= m, x - If(m < c, c, m) <= 0)"),
+    ),
+    Lemma(
         "selected-once",
         "Computing an element where it is read gives what was stored: the body is a function of its operands.",
         _variables("x y", "real"),

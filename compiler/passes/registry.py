@@ -23,6 +23,12 @@ def _drop_unused_results() -> type[Pass]:
     return DropUnusedResults
 
 
+def _guard_arctangents() -> type[Pass]:
+    from stratagem.compiler.passes.guard_arctangents import GuardArctangents
+
+    return GuardArctangents
+
+
 def _fill_splats() -> type[Pass]:
     from stratagem.compiler.passes.fill_splats import FillSplats
 
@@ -134,6 +140,7 @@ PASSES: dict[str, PassClass] = {
     "propagate-layouts": _propagate_layouts,
     "tune-kernels": _tune_kernels,
     "tile-kernels": _tile_kernels,
+    "guard-arctangents": _guard_arctangents,
     "fill-splats": _fill_splats,
     "drop-unused-results": _drop_unused_results,
     "assert-indices": _assert_indices,

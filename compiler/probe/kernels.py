@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,8 @@ import numpy as np
 from stratagem.compiler import knobs
 from stratagem.compiler.compile import compile_program
 from stratagem.compiler.ir import functions, parse_module, symbol_name
+from stratagem.compiler.probe.found import Share
+from stratagem.compiler.probe.programs import elementwise, product
 from stratagem.compiler.program import Program
 from stratagem.hwmodels import Device
 from stratagem.hwmodels.assemble import system_of_device
@@ -26,22 +27,12 @@ MANY = 1 << 19
 """Elements of the array that functions are measured on: much more than a kernel's start, little enough for caches."""
 
 
-@dataclass(frozen=True)
-class Share:
-    """A product's share of the unit's rate, and its seconds."""
-
-    unit: str
-    size: tuple[int, int, int]
-    utilisation: float
-    seconds: float
-
-
 def product_shares(device: Device, unit: str, peak: float, seconds: float) -> Iterator[Share]:
     """Products of two f32 matrices against `peak` op/s, which `unit` reaches."""
     rng = np.random.default_rng(0)
     for m, n, k in PRODUCTS:
         a, b = (rng.normal(size=shape).astype(np.float32) for shape in ((m, k), (k, n)))
-        taken = _seconds(_product(m, n, k), device, [a, b, np.empty((m, n), np.float32)], seconds)
+        taken = _seconds(product(m, n, k), device, [a, b, np.empty((m, n), np.float32)], seconds)
         yield Share(unit, (m, n, k), 2.0 * m * n * k / taken / peak, taken)
 
 
@@ -50,7 +41,7 @@ def function_rates(device: Device, seconds: float) -> Iterator[tuple[str, str, f
     x = np.random.default_rng(0).normal(size=MANY).astype(np.float32)
     unit = device.unit_for("exp", "f32")
     if unit is not None:
-        taken = _seconds(_elementwise(MANY, "math.exp %v : f32"), device, [x, np.empty_like(x)], seconds)
+        taken = _seconds(elementwise(MANY, "math.exp %v : f32"), device, [x, np.empty_like(x)], seconds)
         yield unit.name, "f32", MANY / taken
 
 
@@ -58,7 +49,7 @@ def launch_seconds(device: Device, seconds: float) -> float:
     """Seconds of a kernel that does next to nothing on every unit."""
     count = 4096 * device.groups()[0].count
     x = np.zeros(count, np.float32)
-    return _seconds(_elementwise(count, "arith.addf %v, %one : f32"), device, [x, np.empty_like(x)], seconds)
+    return _seconds(elementwise(count, "arith.addf %v, %one : f32"), device, [x, np.empty_like(x)], seconds)
 
 
 def _seconds(program: str, device: Device, arguments: list[Array], seconds: float) -> float:
@@ -76,32 +67,3 @@ def _seconds(program: str, device: Device, arguments: list[Array], seconds: floa
     while time.perf_counter() < end or best == float("inf"):
         best = min(best, executable.time_kernel(name, arguments, 1)[1])
     return best
-
-
-def _product(m: int, n: int, k: int) -> str:
-    a, b, c = f"tensor<{m}x{k}xf32>", f"tensor<{k}x{n}xf32>", f"tensor<{m}x{n}xf32>"
-    return f"""module attributes {{stratagem.level = "tensor"}} {{
-func.func @main(%a: {a} {{model.input = "a"}}, %b: {b} {{model.input = "b"}}) -> ({c} {{model.output = "c"}}) {{
-  %zero = arith.constant 0.0 : f32
-  %e = tensor.empty() : {c}
-  %f = linalg.fill ins(%zero : f32) outs(%e : {c}) -> {c}
-  %r = linalg.matmul ins(%a, %b : {a}, {b}) outs(%f : {c}) -> {c}
-  return %r : {c}
-}}
-}}"""
-
-
-def _elementwise(count: int, body: str) -> str:
-    t, row = f"tensor<{count}xf32>", "affine_map<(d0) -> (d0)>"
-    return f"""module attributes {{stratagem.level = "tensor"}} {{
-func.func @main(%x: {t} {{model.input = "x"}}) -> ({t} {{model.output = "y"}}) {{
-  %one = arith.constant 1.0 : f32
-  %e = tensor.empty() : {t}
-  %r = linalg.generic {{indexing_maps = [{row}, {row}], iterator_types = ["parallel"]}} ins(%x : {t}) outs(%e : {t}) {{
-  ^bb0(%v: f32, %w: f32):
-    %u = {body}
-    linalg.yield %u : f32
-  }} -> {t}
-  return %r : {t}
-}}
-}}"""

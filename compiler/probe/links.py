@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from stratagem.compiler.probe.found import Link
 from stratagem.hwmodels import Device
 from stratagem.hwmodels.dump import yaml_text
 from stratagem.runtime.errors import ResourceError, UsageError
@@ -35,14 +35,6 @@ COLLECTIVES = {
     "barrier": ["tree"],
 }
 """What MPI libraries offer; the algorithms are those that they choose from."""
-
-
-@dataclass(frozen=True)
-class Link:
-    """Seconds of an empty message, and B/s of large ones in one direction."""
-
-    latency: float
-    bandwidth: float
 
 
 def measure_links() -> tuple[list[str], dict[str, Link]]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from itertools import pairwise
 
 import ml_dtypes
@@ -12,11 +11,11 @@ import numpy as np
 from stratagem.compiler.backends.cpu.loops.dot import dot_of
 from stratagem.compiler.backends.cpu.target import CpuTarget
 from stratagem.compiler.probe import kernels
+from stratagem.compiler.probe.found import Found, Tell
 from stratagem.compiler.probe.loops import CHAINS, STREAMS, TYPES, load_loops
 from stratagem.compiler.probe.timing import best_rate, memory, ring
 from stratagem.hwmodels import Device, Level
 
-Tell = Callable[[str], None]
 BEYOND = 8
 """The working set of main memory is this many times the last cache."""
 LARGER = (1.25, 1.5, 2.0, 2.5, 3.0, 4.0)
@@ -25,25 +24,6 @@ ENOUGH = 0.75
 """Part of its bandwidth that a cache must keep for a working set to count as held."""
 LARGEST = 1 << 29
 """Bytes of a working set at most, all threads together."""
-
-
-@dataclass
-class Found:
-    """Measurements in base units.
-
-    Attributes:
-        units: (unit, dtype) -> op/s of the device. bandwidth, latency: by level. size: of levels that hold more than
-        they are said to. launch: seconds.
-        scaling: threads -> speed over one. samples: lines of `samples`.
-    """
-
-    units: dict[tuple[str, str], float] = field(default_factory=dict)
-    bandwidth: dict[str, float] = field(default_factory=dict)
-    latency: dict[str, float] = field(default_factory=dict)
-    size: dict[str, int] = field(default_factory=dict)
-    launch: float = 0.0
-    scaling: dict[int, float] = field(default_factory=dict)
-    samples: list[kernels.Share] = field(default_factory=list)
 
 
 def measure(device: Device, seconds: float, tell: Tell) -> Found:

@@ -24,6 +24,8 @@ ROWS_UNKNOWN = 64
 """Largest row block where the number of rows (a batch) is known only at run time: small batches must still be cut."""
 FEWER_ROWS = (32, 128)
 """Numbers of rows beside the assumed one that a choice for unknown rows is made for."""
+SUM = 4
+"""Bytes of a sum in registers, at least."""
 MOST_PARTS = 16
 """Most equal parts that a dimension is tried to be cut into."""
 
@@ -131,9 +133,10 @@ def contraction_fits(
         return total <= target.near
     if target.registers is not None and target.holds_tiles_in_registers:
         # One memory per unit, filled by the unit itself: accumulators live in registers, and operands, too, unless an
-        # operation on whole tiles reads them where they are.
+        # operation on whole tiles reads them where they are. Sums of narrow elements are kept in 32 bits.
         room = target.registers // (2 if target.tile else 4)
-        return total - accumulator <= target.near // 2 and accumulator <= room
+        sums = max((t.bytes(sizes) // t.element * max(t.element, SUM) for t in tensors if t.made), default=0)
+        return total - accumulator <= target.near // 2 and sums <= room
     block = Block(*(1 if d is None else sizes[d] for d in (shape.m, shape.n, shape.k)))
     return (total <= target.far or not shape.window) and panel_bytes(shape, block, target) <= target.far // 2
 

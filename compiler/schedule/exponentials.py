@@ -13,10 +13,9 @@ from typing import Any
 from torch_mlir import ir
 
 from stratagem.compiler.lemmas.registry import rests_on
+from stratagem.compiler.schedule.bounded import Loops, at_least, maker, read_before, run_together
 from stratagem.compiler.schedule.structured import (
     REDUCTION,
-    Access,
-    Linear,
     body,
     body_ops,
     dtype,
@@ -25,7 +24,6 @@ from stratagem.compiler.schedule.structured import (
     is_elementwise,
     is_fill,
     is_generic,
-    is_tensor,
     iterators,
     loop_extents,
     owner,
@@ -33,14 +31,16 @@ from stratagem.compiler.schedule.structured import (
 )
 
 WIDE = ("f32", "f64")
-Loops = dict[int, int]
-"""Loop of one op -> the loop of another that it runs with."""
 
 
-@rests_on("exponentials-of-a-row")
+@rests_on("exponentials-of-a-row", "at-least-one")
 def summed_exponentials(total: Any) -> Any | None:
-    """The tensor of exponentials whose sum over whole rows `total` is; None where it is anything else."""
-    op = owner(total) if is_tensor(total) else None
+    """The tensor of exponentials whose sum over whole rows `total` is, or one where that is less; None where it is
+    anything else."""
+    bounded = at_least(total)
+    if bounded is not None and bounded.bound != 1.0:
+        return None
+    op = maker(total if bounded is None else bounded.value)
     if op is None or dtype(total) not in WIDE or not _reduces(op, "arith.addf", 0.0) or len(inputs(op)) != 1:
         return None
     values = inputs(op)[0]
@@ -48,17 +48,18 @@ def summed_exponentials(total: Any) -> Any | None:
         return None
     if body(op).arguments[0] not in list(body_ops(op)[0].operands):
         return None
-    rows = _loops_of_largest(values)
+    rows = _loops_of_largest(values, may_be_more=bounded is not None)
     loops: Loops = {}
-    if rows is None or not _run_together(places(op)[0], places(owner(values))[-1], loops):
+    if rows is None or not run_together(places(op)[0], places(owner(values))[-1], loops):
         return None
     summed = {loops[i] for i, kind in enumerate(iterators(op)) if kind == REDUCTION and i in loops}
     return values if rows <= summed else None
 
 
-def _loops_of_largest(values: Any) -> set[int] | None:
-    """Where `values` is exp(x - m) with m the largest x: the loops of its op over which m is the largest."""
-    op = owner(values) if is_tensor(values) else None
+def _loops_of_largest(values: Any, may_be_more: bool) -> set[int] | None:
+    """Where `values` is exp(x - m) with m the largest x: the loops of its op over which m is the largest. If it
+    `may_be_more`, m is that or a constant where that is less."""
+    op = maker(values)
     if op is None or not is_elementwise(op) or len(op.results) != 1:
         return None
     power = owner(body_ops(op)[-1].operands[0])
@@ -68,13 +69,15 @@ def _loops_of_largest(values: Any) -> set[int] | None:
     x, shift = shifted.operands
     position = _argument(op, shift)
     largest = inputs(op)[position] if position is not None else None
-    source = owner(largest) if is_tensor(largest) else None
+    bounded = at_least(largest) if may_be_more and largest is not None else None
+    source = maker(largest if bounded is None else bounded.value)
     if position is None or source is None or not _reduces(source, "arith.maximumf", -math.inf):
         return None
     loops: Loops = {}
     last, accumulator = owner(body_ops(source)[-1].operands[0]), body(source).arguments[len(inputs(source))]
     term = next(v for v in last.operands if v != accumulator)
-    same_place = _run_together(places(source)[-1], places(op)[position], loops)
+    read = places(op)[position] if bounded is None else read_before(bounded.op, places(op)[position])
+    same_place = read is not None and run_together(places(source)[-1], read, loops)
     if not same_place or not _equal(term, x, source, op, loops):
         return None
     sizes = loop_extents(source)
@@ -102,20 +105,6 @@ def _argument(op: Any, value: Any) -> int | None:
     return found[0] if found else None
 
 
-def _run_together(first: Access, second: Access, loops: Loops) -> bool:
-    """Whether two accesses of one tensor reach the same element when the loops of the first run with those of the
-    second; extends `loops`."""
-    return all(_one_place(a, b, loops) for a, b in zip(first, second, strict=True))
-
-
-def _one_place(a: Linear | None, b: Linear | None, loops: Loops) -> bool:
-    if a is None or b is None:
-        return False
-    if not a.terms and not b.terms:
-        return a.constant == b.constant
-    return a.loop is not None and b.loop is not None and loops.setdefault(a.loop, b.loop) == b.loop
-
-
 def _equal(a: Any, b: Any, of_a: Any, of_b: Any, loops: Loops) -> bool:
     """Whether value `a` of one body and `b` of another are the same expression of the same elements."""
     if a == b:
@@ -123,7 +112,7 @@ def _equal(a: Any, b: Any, of_a: Any, of_b: Any, loops: Loops) -> bool:
     first, second = _argument(of_a, a), _argument(of_b, b)
     if first is not None and second is not None:
         same = inputs(of_a)[first] == inputs(of_b)[second]
-        return same and _run_together(places(of_a)[first], places(of_b)[second], loops)
+        return same and run_together(places(of_a)[first], places(of_b)[second], loops)
     one, other = owner(a), owner(b)
     if one is None or other is None or one.name != other.name or len(one.operands) != len(other.operands):
         return False

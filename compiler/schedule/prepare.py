@@ -15,6 +15,7 @@ from stratagem.compiler.ir import DYNAMIC, run_pipeline, walk
 from stratagem.compiler.lemmas.registry import Rule
 from stratagem.compiler.schedule.clone import clone
 from stratagem.compiler.schedule.extents import extent
+from stratagem.compiler.schedule.rebuild import drop_unread_inputs
 from stratagem.compiler.schedule.reshapes import (
     collapse_like_producer,
     expand_batch,
@@ -132,8 +133,7 @@ def _restore_fill(op: Any) -> None:
 
 
 def _inline_splats(op: Any) -> None:
-    """Uses of operands that hold one value everywhere (splat constants, fills) become uses of the scalar; the operand
-    goes with the next canonicalization."""
+    """Uses of operands that hold one value everywhere (splat constants, fills) become uses of the scalar."""
     for position, value in enumerate(inputs(op)):
         made_by = owner(value) if is_tensor(value) else None
         if made_by is not None and is_fill(made_by):
@@ -148,6 +148,7 @@ def _inline_splats(op: Any) -> None:
         with ir.InsertionPoint(op), op.location:
             scalar = arith.ConstantOp(splat.type, splat).result
         argument.replace_all_uses_with(scalar)
+    drop_unread_inputs(op)
 
 
 def _splat(op: Any) -> Any | None:

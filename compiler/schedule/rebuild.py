@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from torch_mlir import ir
-from torch_mlir.dialects import arith
+from torch_mlir.dialects import arith, linalg
 
+from stratagem.compiler.schedule.clone import Mapping, clone
 from stratagem.compiler.schedule.structured import (
     Access,
     Linear,
@@ -16,6 +17,7 @@ from stratagem.compiler.schedule.structured import (
     body_ops,
     input_count,
     iterators,
+    unsized_loops,
 )
 
 
@@ -76,6 +78,34 @@ def replace(
     """Puts a `rebuild` of `op` with the same result types in its place; returns it."""
     with ir.InsertionPoint(op), op.location:
         made = rebuild(op, operands, accesses, iterators, loops)
+    for old, new in zip(op.results, made.results, strict=True):
+        old.replace_all_uses_with(new)
+    op.erase()
+    return made
+
+
+def drop_unread_inputs(op: Any) -> Any:
+    """Takes inputs that the body does not read, and no loop needs for its size, out of `op`; returns the op in its
+    place."""
+    count, block = input_count(op), op.regions[0].blocks[0]
+    kept = [i for i in range(len(op.operands)) if i >= count or list(block.arguments[i].uses)]
+    reads = [accesses(op)[i] for i in kept]
+    if len(kept) == len(op.operands) or unsized_loops(reads, len(iterators(op))):
+        return op
+    operands = [op.operands[i] for i in kept]
+    with ir.InsertionPoint(op), op.location:
+        made = linalg.GenericOp(
+            [r.type for r in op.results],
+            operands[: len(kept) - len(op.results)],
+            operands[len(kept) - len(op.results) :],
+            ir.ArrayAttr.get([ir.ArrayAttr(op.attributes["indexing_maps"])[i] for i in kept]),
+            op.attributes["iterator_types"],
+        ).operation
+        inner = made.regions[0].blocks.append(*[block.arguments[i].type for i in kept])
+        mapping: Mapping = {block.arguments[old]: inner.arguments[new] for new, old in enumerate(kept)}
+        with ir.InsertionPoint(inner):
+            for each in body_ops(op):
+                clone(each, mapping)
     for old, new in zip(op.results, made.results, strict=True):
         old.replace_all_uses_with(new)
     op.erase()

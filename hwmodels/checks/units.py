@@ -49,8 +49,8 @@ def units_have_rates(device: Device, root: Node) -> Iterator[Problem]:
         if not unit.rate:
             yield problem(root, here, "the unit has no speed", "give 'lanes' or 'rate' by dtype")
         for dtype in sorted(lanes & rates):
-            if device.trust(f"units.{unit.name}.rate.{dtype}").kind == "measured":
-                continue  # lanes still say how wide vectors are
+            if device.trust(f"units.{unit.name}.rate.{dtype}").kind in ("measured", "simulated"):
+                continue  # found on top of what is declared: lanes still say how wide vectors are
             message = f"{dtype} has both lanes and a rate"
             yield problem(root, (*here, "rate", dtype), message, "give one of them, or a measured rate")
         for key, table in (("tile", unit.tile), ("utilisation", unit.utilisation), ("energy", unit.energy)):

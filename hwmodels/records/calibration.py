@@ -49,7 +49,7 @@ class Calibration:
 
     Attributes:
         device: its name. samples: shares of the peak. rates: unit -> dtype -> op/s, all copies
-        together. levels: by level name. launch: seconds.
+        together. levels: by level name. launch: seconds. links: to ("in") and from ("out") the device, from its host.
         scaling: threads -> speed over one thread. versions: of the software measured. error: the leave-one-out
         error the file states (see `leave_one_out`).
     """
@@ -60,6 +60,7 @@ class Calibration:
     rates: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     levels: Mapping[str, LevelSample] = field(default_factory=dict)
     launch: float | None = None
+    links: Mapping[str, LevelSample] = field(default_factory=dict)
     scaling: Mapping[int, float] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
     error: float | None = None

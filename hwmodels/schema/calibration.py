@@ -51,6 +51,14 @@ class UnitSampleEntry(Record):
     rate: Rate
 
 
+class TransferEntry(Record):
+    """What transfers between the device and its host were measured to do."""
+
+    direction: Literal["in", "out"] = Field(description="in: to the device; out: from it")
+    bandwidth: Bandwidth
+    latency: Latency | None = None
+
+
 class ScalingEntry(Record):
     """How much faster a number of threads is than one."""
 
@@ -70,5 +78,6 @@ class CalibrationFile(Record):
     units: list[UnitSampleEntry] = Field(default_factory=list)
     levels: list[LevelSampleEntry] = Field(default_factory=list)
     launch: Latency | None = None
+    links: list[TransferEntry] = Field(default_factory=list, description="between the device and its host")
     scaling: list[ScalingEntry] = Field(default_factory=list)
     error: Ratio | None = Field(None, description="leave-one-out error")

@@ -164,14 +164,15 @@ def compile(
 
 def load_target(target: Any) -> Any:
     """The system a target names; raises HardwareError with every problem of the file at once."""
-    from stratagem.compiler.probe.store import with_calibration
+    from stratagem.compiler.probe.store import with_calibration, with_device_calibrations
     from stratagem.hwmodels import System, load_machine
     from stratagem.hwmodels.errors import HardwareFileError
 
     if isinstance(target, System):
         return target
     try:
-        return with_calibration(load_machine(target)) if target == "cpu" else load_machine(target)
+        machine = load_machine(target)
+        return with_calibration(machine) if target == "cpu" else with_device_calibrations(machine)
     except HardwareFileError as error:
         raise HardwareError(str(error)) from None
 

@@ -48,6 +48,8 @@ EXAMPLES = {
         "stratagem hw probe                                 # to standard output",
         "stratagem hw probe -o this-machine.yaml",
         "stratagem hw probe --measure                       # and what units, memories, kernels reach (20 s)",
+        "stratagem hw probe --target h100-sxm               # the GPU of this machine, which is one of these",
+        "stratagem hw probe --target h100-sxm --simulate    # without one, on a clock of the description",
         "mpiexec -n 2 stratagem hw probe --links            # what messages between ranks take, as a system",
     ),
     "schema": ("stratagem hw schema > hw.schema.json",),
@@ -240,17 +242,33 @@ def import_command(file: Path, name: str, devices: tuple[str, ...], output: Path
     type=click.FloatRange(0.01, 60),
     default=0.2,
     show_default=True,
-    help="With --measure: for each of some thirty figures.",
+    help="With --measure and --target: for each of some thirty figures.",
 )
+@click.option(
+    "--target",
+    metavar="NAME|FILE.yaml",
+    help="Measure the GPU of this machine, which this description is of; targets and systems that name it follow.",
+)
+@click.option("--simulate", is_flag=True, help="With --target: no device, but a clock that follows the description.")
 @click.option(
     "--links",
     is_flag=True,
     help="Under mpiexec: measure the links between the ranks, and write the system that they make up.",
 )
-def probe_command(output: Path | None, measure: bool, seconds: float, links: bool) -> None:
+def probe_command(
+    output: Path | None, measure: bool, seconds: float, links: bool, target: str | None, simulate: bool
+) -> None:
     """Describe this machine: cores, caches, vector width and clock, as its operating system tells them."""
+    from stratagem.cli.probing import measure_device, measure_here, measure_ranks
     from stratagem.hwmodels.probe import probe_text
 
+    if measure + links + bool(target) > 1:
+        raise click.UsageError("--measure is for this processor, --target for a GPU, --links for ranks: choose one")
+    if simulate and not target:
+        raise click.UsageError("--simulate follows the description of a GPU: give --target")
+    if target:
+        measure_device(target, simulate, seconds, output)
+        return
     if links:
         measure_ranks(output)
         return
@@ -269,44 +287,6 @@ def write_text(text: str, output: Path | None) -> None:
         output.write_text(text, encoding="utf-8")
     except OSError as error:
         raise click.ClickException(f"cannot write {output}: {error.strerror}") from None
-    click.echo(f"wrote {output}")
-
-
-def measure_here(output: Path | None, seconds: float) -> None:
-    """Measures this machine, writes the calibration where it is found again (or to `output`), and shows it."""
-    from stratagem.cli.progress import progress_bar
-    from stratagem.compiler.probe.measure import measure
-    from stratagem.compiler.probe.store import calibration_path, write_calibration
-    from stratagem.hwmodels import load_calibration, load_device
-    from stratagem.hwmodels.describe_calibration import calibration_lines
-
-    path = output or calibration_path()
-    if path is None:
-        raise click.ClickException("STRATAGEM_CACHE is off, so there is no place for the calibration; give -o FILE")
-    device = load_device("cpu")
-    with progress_bar(False, ("measure",)) as progress:
-        found = measure(device, seconds, lambda what: progress("measure", what) if progress else None)
-    write_calibration(path, device, found)
-    click.echo("\n".join(calibration_lines(load_calibration(path))))
-    click.echo(
-        f"\nwrote {path}" + ("" if output else "; target 'cpu' uses it, delete it to go back to what is declared")
-    )
-
-
-def measure_ranks(output: Path | None) -> None:
-    """Measures links over MPI; the first rank writes the system to `output`, or to standard output."""
-    from stratagem.api.compiling import load_target
-    from stratagem.compiler.probe.links import measure_links, system_text
-
-    hosts, found = measure_links()
-    if not found:  # another rank writes
-        return
-    machine = load_target("cpu")
-    text = system_text(machine.members[machine.host].device, hosts, found)
-    if output is None:
-        click.echo(text, nl=False)
-        return
-    output.write_text(text, encoding="utf-8")
     click.echo(f"wrote {output}")
 
 

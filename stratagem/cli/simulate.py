@@ -72,10 +72,11 @@ def command(
     from stratagem.compiler.cost.architectures import is_architecture, read_architecture
     from stratagem.compiler.cost.report import facts, lines
     from stratagem.compiler.cost.simulate import Simulator
+    from stratagem.compiler.probe.store import with_device_calibrations
     from stratagem.hwmodels import load_machine
 
     counts = read_devices(devices)
-    machine = load_machine(system, read_params(params))
+    machine = with_device_calibrations(load_machine(system, read_params(params)))
     if is_architecture(model):
         if shapes:
             raise UsageError("--input-shape goes with a model file; sizes have --sequence and --queries")

@@ -46,6 +46,8 @@ _SIGNATURES: dict[str, tuple[Any, ...]] = {
     "cuCtxSynchronize": (),
     "cuMemAlloc_v2": (c.POINTER(c.c_uint64), c.c_size_t),
     "cuMemFree_v2": (c.c_uint64,),
+    "cuMemAllocHost_v2": (c.POINTER(c.c_void_p), c.c_size_t),
+    "cuMemFreeHost": (c.c_void_p,),
     "cuMemcpyHtoD_v2": (c.c_uint64, c.c_void_p, c.c_size_t),
     "cuMemcpyDtoH_v2": (c.c_void_p, c.c_uint64, c.c_size_t),
     "cuModuleLoadData": (c.POINTER(c.c_void_p), c.c_char_p),
@@ -80,14 +82,26 @@ class LoadedFunction:
 
 def count_devices(library: str = LIBRARY) -> int:
     """CUDA devices here; 0 without a driver, or with one that lacks what is called here."""
+    return _counted(library)[0]
+
+
+def lacking(library: str = LIBRARY) -> str:
+    """What is missing here for a CUDA device; empty where there is one."""
+    return _counted(library)[1]
+
+
+def _counted(library: str) -> tuple[int, str]:
     try:
         driver = _load(library)
-    except (OSError, AttributeError):
-        return 0
+    except OSError as error:
+        return 0, f"no CUDA driver ({error})"
+    except AttributeError as error:
+        return 0, f"a CUDA driver that is too old ({error})"
     count = c.c_int()
-    if driver.cuInit(0) or driver.cuDeviceGetCount(c.byref(count)):
-        return 0
-    return count.value
+    code = driver.cuInit(0) or driver.cuDeviceGetCount(c.byref(count))
+    if code:
+        return 0, f"a CUDA driver that finds no device (error {code})"
+    return count.value, "" if count.value else "a CUDA driver, but no device"
 
 
 def _load(library: str) -> Any:
@@ -143,6 +157,17 @@ class CudaDevice:
 
     def free(self, address: int) -> None:
         self._call("cuMemFree_v2", address)
+
+    def pinned(self, nbytes: int) -> Array:
+        """Memory of the host that the device reaches by itself, for `unpin` to give back."""
+        address = c.c_void_p()
+        self._call("cuMemAllocHost_v2", c.byref(address), nbytes)
+        assert address.value is not None
+        return np.ctypeslib.as_array((c.c_uint8 * nbytes).from_address(address.value))
+
+    def unpin(self, array: Array) -> None:
+        """Gives `pinned` memory back; the array must not be used any more."""
+        self._call("cuMemFreeHost", array.ctypes.data)
 
     def upload(self, address: int, array: Array) -> None:
         """Copies a C-contiguous array to the device."""

@@ -50,6 +50,11 @@ def _maxnum(x: Array, y: Array) -> Array:
     return np.fmax(x, y)
 
 
+def _power(x: Array, y: Array) -> Array:
+    """C's `pow`. Where the exponent is one number, numpy's own takes roots for 0.5, and the root of -inf is NaN."""
+    return np.float_power(x, y)
+
+
 def _round_away(x: Array) -> Array:
     return np.copysign(np.floor(np.abs(x) + 0.5), x)
 
@@ -78,7 +83,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "sqrt": np.sqrt,
     "rsqrt": lambda x: 1.0 / np.sqrt(x),
     "cbrt": np.cbrt,
-    "pow": np.power,
+    "pow": _power,
     "sin": np.sin,
     "cos": np.cos,
     "tan": np.tan,

@@ -89,7 +89,7 @@ def _power(v: Array, x: Value, y: Value) -> Array:
     """Corners of the box, and 0 where the base may cross it."""
     if known_zero(x[1]) and known_zero(y[1]):
         return np.zeros(np.shape(v))
-    corners = [np.power(x[0] + a * x[1], y[0] + b * y[1]) for a in (-1, 1) for b in (-1, 1)]
+    corners = [np.float_power(x[0] + a * x[1], y[0] + b * y[1]) for a in (-1, 1) for b in (-1, 1)]
     crosses = np.where(np.abs(x[0]) <= x[1], 0.0, v)
     moved = _between(v, *corners, crosses)
     return np.where((y[0] < 0) & (np.abs(x[0]) <= x[1]), np.inf, moved)

@@ -95,6 +95,7 @@ def test_code_for_another_architecture_needs_its_linker(
 
     which = shutil.which
     monkeypatch.setattr(shutil, "which", lambda name: None if "linux-gnu" in name else which(name))
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     monkeypatch.setattr("platform.machine", lambda: "x86_64")
     monkeypatch.delenv("CC", raising=False)
     cli("compile", model, "--target", target).refused(9, f"the code is for {machine}", f"gcc-{machine}-linux-gnu")

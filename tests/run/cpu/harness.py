@@ -1,9 +1,11 @@
-"""Compiles kernels for this machine and calls them on numpy arrays, with guard zones around every buffer."""
+"""Compiles kernels for this machine, or for one that is emulated, and calls them on numpy arrays, with guard zones
+around every buffer."""
 
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Sequence
+import platform
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -16,9 +18,11 @@ from stratagem.hwmodels import Device, Level, Unit
 from stratagem.runtime.bindings import Runtime, load_runtime
 from stratagem.runtime.descriptors import fill, words
 from stratagem.runtime.errors import ResourceError
-from stratagem.runtime.shared_object import open_shared_object
+from stratagem.runtime.shared_object import architecture, open_shared_object
 
 Array = np.ndarray[Any, Any]
+PROCESSOR: Mapping[str, Any] = {"cpu": "native"}
+"""The `target` facts of what this process runs code on; tests for an emulated processor set its own."""
 GUARD = 64
 """Elements before and after each buffer that a kernel must leave alone."""
 
@@ -42,13 +46,18 @@ def this_machine(vector_bytes: int = 64, registers: int = 32) -> Device:
         Level("vreg", "register", size=registers * vector_bytes, granule=vector_bytes),
     )
     fma = Unit("fma", "vreg", functions=("matmul",), lanes={"f32": vector_bytes // 4}, rate={"f32": 1e9})
-    return Device("test", "cpu", "cpu", 1e9, levels, (fma,), target={"cpu": "native"})
+    return Device("test", "cpu", "cpu", 1e9, levels, (fma,), target=dict(PROCESSOR))
 
 
-def load(objects: Sequence[Any]) -> ctypes.CDLL:
-    """The linked objects as a library of this process."""
+def load(objects: Sequence[Any]) -> Any:
+    """The linked objects as a library of this process, or one like it that an emulator runs."""
     runtime()
-    return open_shared_object(link(objects))
+    code = link(objects)
+    if architecture(code) == platform.machine():
+        return open_shared_object(code)
+    from tests.run.cpu.emulated import Library
+
+    return Library(code)
 
 
 class Kernels:

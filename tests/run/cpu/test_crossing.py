@@ -1,5 +1,5 @@
-"""Artifacts run from C, on this machine and, cross-compiled, on others under qemu-user: real models and inputs, every
-output within the rounding bound that follows from the IR."""
+"""Artifacts run from C, on this machine and, cross-compiled, on others under qemu-user, or their code alone under
+unicorn: real models and inputs, every output within the rounding bound that follows from the IR."""
 
 from __future__ import annotations
 
@@ -20,15 +20,21 @@ from stratagem.compiler.interpreter.api import compare, reference_with_bound
 from stratagem.compiler.ir import parse_module
 from stratagem.compiler.program import Program
 from stratagem.runtime.parameters import ParameterStore
-from tests.run.cpu.crossing import TARGETS, Array, Loader, build_loader
+from tests.run.cpu.crossing import TARGETS, Array, Loader, Runner, build_loader
 from tests.test_tiny import LAYER, B, W, floats
 
 FOREIGN = [name for name in TARGETS if name != platform.machine()]
 
 
 @pytest.fixture(scope="module", params=TARGETS)
-def loader(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Loader:
+def loader(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Runner:
     return build_loader(request.param, tmp_path_factory.mktemp(request.param))
+
+
+@pytest.fixture(scope="module")
+def example(loader: Runner) -> Loader:
+    """The C example itself."""
+    return loader if isinstance(loader, Loader) else pytest.skip(loader.reason)
 
 
 class Network(torch.nn.Module):  # type: ignore[misc]
@@ -54,18 +60,18 @@ def integers(x: Any, w: Any) -> Any:
     return x.to(torch.int32) @ w.to(torch.int32), x.to(torch.float32) / 7
 
 
-def compiled_for(loader: Loader, model: Any, inputs: Sequence[Any], **options: Any) -> sg.CompiledModel:
+def compiled_for(loader: Runner, model: Any, inputs: Sequence[Any], **options: Any) -> sg.CompiledModel:
     with torch.no_grad():
         return sg.compile(model, tuple(inputs), target=loader.target, **options)
 
 
-def results(loader: Loader, compiled: sg.CompiledModel, arrays: Sequence[Array], folder: Path) -> list[Array]:
+def results(loader: Runner, compiled: sg.CompiledModel, arrays: Sequence[Array], folder: Path) -> list[Array]:
     named = {spec.name: a for spec, a in zip(compiled.signature.inputs, arrays, strict=True)}
     return loader.run(compiled.save(folder / "model.sgm"), compiled.signature, named, folder)
 
 
 @pytest.mark.parametrize("rows", [1, 3])
-def test_a_network(loader: Loader, rows: int, tmp_path: Path) -> None:
+def test_a_network(loader: Runner, rows: int, tmp_path: Path) -> None:
     """Compiled for a free number of rows; the same numbers as on this machine, and within the bound."""
     torch.manual_seed(0)
     module, traced, x = Network().eval(), torch.randn(2, 3, 7, 5), torch.randn(rows, 3, 7, 5)
@@ -81,7 +87,7 @@ def test_a_network(loader: Loader, rows: int, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("dtype", "steps"), [("float16", 2.0**-10), ("bfloat16", 2.0**-7)])
-def test_narrow_floats(loader: Loader, dtype: str, steps: float, tmp_path: Path) -> None:
+def test_narrow_floats(loader: Runner, dtype: str, steps: float, tmp_path: Path) -> None:
     rng, kind = torch.Generator().manual_seed(1), getattr(torch, dtype)
     x, w = (torch.randn(*shape, generator=rng).to(kind) for shape in ((5, 13), (13, 7)))
     compiled = compiled_for(loader, narrow, [x, w])
@@ -91,7 +97,7 @@ def test_narrow_floats(loader: Loader, dtype: str, steps: float, tmp_path: Path)
     np.testing.assert_allclose(got.astype(np.float64), narrow(x.double(), w.double()), rtol=8 * steps, atol=steps)
 
 
-def test_integers(loader: Loader, tmp_path: Path) -> None:
+def test_integers(loader: Runner, tmp_path: Path) -> None:
     rng = torch.Generator().manual_seed(2)
     x, w = (torch.randint(-128, 128, shape, dtype=torch.int8, generator=rng) for shape in ((3, 17), (17, 5)))
     product, scaled = results(loader, compiled_for(loader, integers, [x, w]), [x.numpy(), w.numpy()], tmp_path)
@@ -100,13 +106,13 @@ def test_integers(loader: Loader, tmp_path: Path) -> None:
     np.testing.assert_allclose(scaled, expected[1].numpy(), rtol=1e-6)
 
 
-def layer_for(loader: Loader, folder: Path) -> Path:
+def layer_for(target: str, folder: Path) -> Path:
     program = Program(parse_module(LAYER), ParameterStore({"w": W, "b": B}))
-    return sg.compile(program, target=loader.target).save(folder / "layer.sgm")
+    return sg.compile(program, target=target).save(folder / "layer.sgm")
 
 
-def test_what_the_loader_refuses(loader: Loader, tmp_path: Path) -> None:
-    artifact = layer_for(loader, tmp_path)
+def test_what_the_loader_refuses(example: Loader, tmp_path: Path) -> None:
+    artifact = layer_for(example.target, tmp_path)
     floats(5, 13).tofile(tmp_path / "x.in")
     for arguments, code, reason in (
         (["x=5,14:" + str(tmp_path / "x.in")], 1, "does not hold the 280 bytes"),
@@ -115,15 +121,15 @@ def test_what_the_loader_refuses(loader: Loader, tmp_path: Path) -> None:
         (["x=5,13"], 2, "write it as x=3,64:file.bin"),
         (["x=5,13:none.in"], 1, "cannot read none.in"),
     ):
-        done = loader.start(artifact, *arguments)
+        done = example.start(artifact, *arguments)
         assert (done.returncode, done.stdout) == (code, "") and reason in done.stderr, done.stderr
-    assert loader.start(tmp_path / "none.sgm").returncode == 1
+    assert example.start(tmp_path / "none.sgm").returncode == 1
 
 
-def test_code_of_another_architecture_is_refused_from_c(loader: Loader, tmp_path: Path) -> None:
-    other = next(name for name in TARGETS if name != loader.architecture)
+def test_code_of_another_architecture_is_refused_from_c(example: Loader, tmp_path: Path) -> None:
+    other = next(name for name in TARGETS if name != example.architecture)
     artifact = foreign_artifact(other, tmp_path)
-    done = loader.start(artifact)
+    done = example.start(artifact)
     assert done.returncode == 1 and f"machine code is for {other}" in done.stderr
 
 
@@ -146,6 +152,6 @@ def foreign_artifact(architecture: str, folder: Path) -> Path:
     from stratagem.runtime.errors import ResourceError
 
     try:
-        return layer_for(Loader(architecture, ()), folder)
+        return layer_for(TARGETS[architecture], folder)
     except ResourceError as error:
         pytest.skip(str(error))

@@ -205,12 +205,11 @@ def test_denormal_factors_are_within_the_derived_bound() -> None:
     assert np.abs(got - value).min() > 0.1  # what a bound of rounding alone does not hold
 
 
-@pytest.mark.parametrize("element", ["bf16", "i8"])
-def test_a_program_for_this_machine(element: str) -> None:
-    """From the tensor level to a run: the unit is the one for dot products, and so is the code."""
-    machine(element)
+def program(element: str) -> Program:
+    """A product at the tensor level."""
     wide, zero = ("f32", "0.0") if element == "bf16" else ("i32", "0")
-    text = f"""module attributes {{stratagem.level = "tensor"}} {{
+    return Program(
+        parse_module(f"""module attributes {{stratagem.level = "tensor"}} {{
     func.func @main(%a: tensor<37x101x{element}> {{model.input = "a"}},
                     %b: tensor<101x77x{element}> {{model.input = "b"}})
         -> (tensor<37x77x{wide}> {{model.output = "y"}}) {{
@@ -220,8 +219,15 @@ def test_a_program_for_this_machine(element: str) -> None:
       %r = linalg.matmul ins(%a, %b : tensor<37x101x{element}>, tensor<101x77x{element}>)
         outs(%f : tensor<37x77x{wide}>) -> tensor<37x77x{wide}>
       return %r : tensor<37x77x{wide}>
-    }}}}"""
-    compiled = sg.compile(Program(parse_module(text)), target="cpu")
+    }}}}""")
+    )
+
+
+@pytest.mark.parametrize("element", ["bf16", "i8"])
+def test_a_program_for_this_machine(element: str) -> None:
+    """From the tensor level to a run: the unit is the one for dot products, and so is the code."""
+    machine(element)
+    compiled = sg.compile(program(element), target="cpu")
     assert 'unit = "dot"' in compiled.ir("device")
     a, b = narrow(37, 77, 101) if element == "bf16" else bytes_of(37, 77, 101)
     got = np.asarray(compiled(a, b))

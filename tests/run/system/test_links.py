@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from stratagem.compiler.probe.links import Link, system_text
+from stratagem.compiler.probe.found import Link
+from stratagem.compiler.probe.links import system_text
 from stratagem.hwmodels import load_device, load_machine
 
 LAUNCHER = shutil.which("mpiexec", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")

@@ -80,6 +80,43 @@ def test_shared_states_divide_memory(model: Model) -> None:
     assert held[2] - held[3] == pytest.approx(parameters * 2 * 3 / 4)
 
 
+def test_shared_weights_travel_layer_by_layer(model: Model) -> None:
+    """Two gathers of every layer and of both ends; recomputation and the backward pass of a layer share theirs."""
+    plan = Plan(data=4, batch=4, shard=3, overlap_gradients=False)
+    layer = model.stages(WORKLOAD, Cut(1), "none", True)[1]
+    ends = 1001 * 512 + 252 * 512 + 2 * 512
+
+    def gathered(primitive: str, size: float) -> float:
+        return model.network.seconds(primitive, size, 4, 1)
+
+    scattered = 12 * gathered("reduce_scatter", layer.parameters * 4) + gathered("reduce_scatter", ends * 4)
+    once, end = gathered("all_gather", layer.parameters * 2), gathered("all_gather", ends * 2)
+    for recompute in ("none", "full"):
+        network = training_step(model, WORKLOAD, replace(plan, recompute=recompute)).network
+        assert network == pytest.approx(scattered + 2 * (12 * once + end), rel=1e-4)
+
+
+def test_lists_of_tensors_cost_a_kernel_for_each_rank(model: Model) -> None:
+    """Matrix by matrix, each copied in as many parts as there are ranks: what lists add grows with the ranks."""
+    layer = model.stages(WORKLOAD, Cut(1), "none", True)[1]
+    assert layer.weights == 4
+    added = []
+    for ranks in (4, 8):
+        plan = Plan(data=ranks, batch=ranks, shard=3, overlap_gradients=False)
+        network = [training_step(model, WORKLOAD, replace(plan, listed_exchange=v)).network for v in (False, True)]
+        added.append(network[1] - network[0])
+    launches = (3 * 12 * 4 + 3) * model.kernels.device.launch
+    assert added[0] > 4 * launches
+    assert added[1] - added[0] > 4 * launches
+    again, once = (
+        training_step(model, WORKLOAD, Plan(data=4, batch=4, shard=3, listed_exchange=True, recompute=r)).network
+        for r in ("full", "none")
+    )
+    assert again > 1.2 * once, "a matrix is dropped after its forward pass, so it is gathered for a second one"
+    replicated = Plan(data=4, batch=4)
+    assert seconds(model, replace(replicated, listed_exchange=True)) == seconds(model, replicated)
+
+
 def test_more_data_ranks_are_faster_until_the_network_rules(model: Model) -> None:
     times = [seconds(model, Plan(data=d, batch=512, microbatch=1)) for d in (1, 2, 8)]
     assert times[0] > times[1] > times[2]

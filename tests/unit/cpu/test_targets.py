@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import platform
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,7 @@ from stratagem.compiler.ir import parse_module
 from stratagem.hwmodels import Device, Level, Unit
 from stratagem.runtime.errors import HardwareError, PassError, ResourceError, UsageError
 from stratagem.runtime.library import find_library
+from stratagem.runtime.shared_object import architecture
 from tests.run.cpu.kernels import matmul, structured
 
 TARGETS = {
@@ -59,8 +62,9 @@ def test_exponentials_scale_by_an_instruction_where_there_is_one() -> None:
         assert "llvm.ldexp" not in kernels_to_llvm(parse_module(text), target)[0]
 
 
-def test_generated_code_needs_the_runtime_and_nothing_else(texts: dict[str, str], tmp_path: Path) -> None:
-    (tmp_path / "k.o").write_bytes(emit_object(texts["x86-64"], TARGETS["x86-64"][0]))
+@pytest.mark.parametrize("name", sorted(TARGETS))
+def test_generated_code_needs_the_runtime_and_nothing_else(name: str, texts: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "k.o").write_bytes(emit_object(texts[name], TARGETS[name][0]))
     nm = shutil.which("nm")
     if nm is None:
         pytest.skip("nm is not installed: install binutils")
@@ -69,43 +73,6 @@ def test_generated_code_needs_the_runtime_and_nothing_else(texts: dict[str, str]
     defined = {line.split()[-1] for line in listing.splitlines() if " T " in line}
     assert {u for u in undefined if not u.startswith("sg_")} <= {"memset", "memcpy"}
     assert defined == {"_mlir_ciface_k", "_mlir_ciface_e"}
-
-
-def test_aarch64_runs_under_an_emulator(texts: dict[str, str], tmp_path: Path) -> None:
-    emulator, compiler = shutil.which("qemu-aarch64"), shutil.which("aarch64-linux-gnu-gcc")
-    if not emulator or not compiler:
-        pytest.skip("needs qemu-aarch64 and aarch64-linux-gnu-gcc: install qemu-user and gcc-aarch64-linux-gnu")
-    (tmp_path / "k.o").write_bytes(emit_object(texts["aarch64"], TARGETS["aarch64"][0]))
-    (tmp_path / "main.c").write_text(MAIN)
-    program = str(tmp_path / "program")
-    subprocess.run([compiler, "-static", "-o", program, str(tmp_path / "main.c"), str(tmp_path / "k.o")], check=True)
-    assert subprocess.run([emulator, program], check=False).returncode == 0
-
-
-MAIN = """
-#include <stdint.h>
-#include <stdlib.h>
-struct d { float *a, *p; int64_t o, n[2], s[2]; };
-void _mlir_ciface_k(struct d *, struct d *, struct d *);
-int64_t sg_scratch_mark(void) { return 0; }
-void sg_scratch_release(int64_t m) { (void)m; }
-void *sg_scratch_alloc(int64_t n) { return malloc(n); }
-void sg_parallel_for(int64_t n, void (*f)(void **, int64_t, int64_t), void **a) { f(a, 0, n); }
-float a[24 * 33], b[33 * 40], c[24 * 40];
-int main(void) {
-  for (int i = 0; i < 24 * 33; ++i) a[i] = i % 7;
-  for (int i = 0; i < 33 * 40; ++i) b[i] = i % 5;
-  struct d da = {a, a, 0, {24, 33}, {33, 1}}, db = {b, b, 0, {33, 40}, {40, 1}}, dc = {c, c, 0, {24, 40}, {40, 1}};
-  _mlir_ciface_k(&da, &db, &dc);
-  for (int i = 0; i < 24; ++i)
-    for (int j = 0; j < 40; ++j) {
-      float s = 0;
-      for (int k = 0; k < 33; ++k) s += a[i * 33 + k] * b[k * 40 + j];
-      if (s != c[i * 40 + j]) return 1;
-    }
-  return 0;
-}
-"""
 
 
 def test_an_unknown_triple_is_named() -> None:
@@ -140,6 +107,35 @@ def test_linking_without_a_compiler_says_what_to_install(monkeypatch: pytest.Mon
     with pytest.raises(ResourceError, match="needs a C compiler") as caught:
         find_c_compiler()
     assert "install one" in str(caught.value)
+
+
+def test_a_cross_compiler_goes_before_the_package(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CC", raising=False)
+    machine = next(name for name in ("aarch64", "riscv64") if name != platform.machine())
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ResourceError, match=r"(?s)nor is the package ziglang installed.*stratagem\[cross\]"):
+        find_c_compiler(machine)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: name == "ziglang")
+    assert find_c_compiler(machine)[:4] == [sys.executable, "-m", "ziglang", "cc"]
+    compiler = tmp_path / f"{machine}-linux-gnu-gcc"
+    compiler.touch(0o755)
+    assert find_c_compiler(machine) == [str(compiler)]
+
+
+@pytest.mark.parametrize("name", ["aarch64", "riscv64"])
+def test_the_package_links_for_other_machines(
+    name: str, texts: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("ziglang", reason="needs the package ziglang: pip install 'stratagem[cross]'")
+    monkeypatch.delenv("CC", raising=False)
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    monkeypatch.setattr("platform.machine", lambda: "another")
+    shared = link([emit_object(texts[name], TARGETS[name][0])])
+    assert shared[:4] == b"\x7fELF" and architecture(shared) == name
+    assert b"_mlir_ciface_k" in shared and b"_mlir_ciface_e" in shared
+    with pytest.raises(PassError, match=r"linking 1 objects failed.*ziglang"):
+        link([shared[:100]])
 
 
 def test_a_linker_error_is_told() -> None:

@@ -77,6 +77,12 @@ int cuMemFree_v2(uint64_t address) {
         }
     return INVALID_VALUE;
 }
+int cuMemAllocHost_v2(void **address, size_t bytes) {
+    *address = calloc(bytes, 1);
+    live++;
+    return bytes ? OK : INVALID_VALUE;
+}
+int cuMemFreeHost(void *address) { free(address); live--; return OK; }
 int cuMemcpyHtoD_v2(uint64_t to, const void *from, size_t bytes) {
     if (!inside(to, bytes)) return INVALID_VALUE;
     memcpy((void *)to, from, bytes);

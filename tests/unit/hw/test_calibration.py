@@ -10,7 +10,8 @@ import pytest
 
 from stratagem.hwmodels import HardwareFileError, check_file, dump_machine, load_calibration, load_device
 from stratagem.hwmodels.calibrate import calibrated
-from stratagem.hwmodels.model import Sample
+from stratagem.hwmodels.describe_calibration import calibration_lines
+from stratagem.hwmodels.model import LevelSample, Sample
 
 Write = Callable[..., Path]
 
@@ -25,6 +26,7 @@ levels:
   - {level: dram, bandwidth: 9 GB/s, latency: 100 ns}
   - {level: l1, bandwidth: 100 B/cy}
 units: [{unit: fma, dtype: f32, rate: 90 GFLOP/s}]
+links: [{direction: in, bandwidth: 5 GB/s, latency: 8 us}, {direction: out, bandwidth: 4 GB/s}]
 scaling: [{threads: 1, speedup: 1}, {threads: 2, speedup: 1.9}]
 samples:
   - {unit: fma, function: matmul, dtype: f32, size: [64, 64, 64], utilisation: 50%}
@@ -53,6 +55,7 @@ def test_reads(calibration: Callable[..., Path]) -> None:
     assert found.levels["l1"].bandwidth == 200e9
     assert found.rates == {"fma": {"f32": 90e9}}
     assert found.scaling == {1: 1.0, 2: 1.9}
+    assert found.links == {"in": LevelSample(5e9, 8e-6), "out": LevelSample(4e9, None)}
     assert found.samples[1] == Sample("fma", "matmul", "f32", (128, 128, 128), 0.7, 1e-3)
 
 
@@ -88,6 +91,8 @@ def test_leaves_one_out(calibration: Callable[..., Path]) -> None:
         ("utilisation: 50%", "utilisation: 50", "samples.0.utilisation: must be at most 1.5, not 50"),
         ("utilisation: 50%", "utilisation: 0", "must be above zero"),
         ("size: [1000]", "size: []", "samples.3.size: must not be empty"),
+        ("direction: out", "direction: up", "links.1.direction: "),
+        ("bandwidth: 4 GB/s", "latency: 4 us", "links.1.bandwidth: "),
         ("device: tiny", "device: tinny", "nothing is called 'tinny'"),
         (CALIBRATION[CALIBRATION.index("launch") : CALIBRATION.index("error")], "", "nothing was measured; give 'sam"),
     ],
@@ -109,6 +114,27 @@ def test_lies_over_its_device(calibration: Callable[..., Path], write: Write) ->
     again = load_device(write(text=dump_machine(found), name="again.yaml"))
     assert again == found
     assert found != device
+
+
+def test_what_was_reached_is_not_multiplied_by_a_share(calibration: Callable[..., Path], write: Write) -> None:
+    """Pins, rates on sparse weights and shares stand beside the declared number, and go with it."""
+    measurements = load_calibration(calibration())
+    shares = ("lanes: {f32: 8}", "lanes: {f32: 8}\n    utilisation: {f32: 50%}")
+    memory = ("bandwidth: 10 GB/s", "bandwidth: 10 GB/s, pins: {count: 10, rate: 8 Gbit/s}, utilisation: 60%")
+    device = load_device(write(shares, memory))
+    assert device.units[0].utilisation == {"f32": 0.5} and device.level("dram").utilisation == 0.6
+    found = calibrated(device, measurements)
+    assert found.units[0].utilisation == {} and found.level("dram").utilisation is None
+    assert found.level("dram").pins is None and found.level("dram").bandwidth == 9e9
+
+
+def test_a_simulated_calibration_does_not_pass_for_a_measurement(
+    calibration: Callable[..., Path], write: Write
+) -> None:
+    simulated = load_calibration(calibration(("kind: measured", "kind: simulated")))
+    found = calibrated(load_device(write()), simulated)
+    assert {found.trust(n).kind for n in ("launch", "levels.dram.bandwidth", "units.fma.rate.f32")} == {"simulated"}
+    assert next(calibration_lines(simulated)).startswith("tiny-measured: of tiny (simulated, not measured)")
 
 
 def test_refuses_another_device(calibration: Callable[..., Path], write: Write) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from stratagem.compiler.backends.cpu.elementary import expand_math
+from stratagem.compiler.backends.cpu.loops import dots
 from stratagem.compiler.lemmas import registry
 from stratagem.compiler.lemmas.registry import PROVED, RULES, Rule, rests_on, rewrite
 from stratagem.compiler.lemmas.statements import BY_NAME, LEMMAS, Lemma
@@ -16,7 +17,7 @@ from stratagem.compiler.sharding import partition
 from stratagem.runtime.errors import UsageError
 from tests.unit.lemmas.prover import disproof
 
-USERS = (expand_math, exponentials, merge, panels, partition, prepare, quotients, staging)
+USERS = (dots, expand_math, exponentials, merge, panels, partition, prepare, quotients, staging)
 """Importing these registers every rewrite."""
 
 

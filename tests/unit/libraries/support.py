@@ -47,7 +47,7 @@ def build_library(folder: Path) -> Path:
     """The library of `gemm.c`."""
     file = folder / "libgemm.so"
     source = Path(__file__).parent / "gemm.c"
-    command = [find_c_compiler(), "-O1", "-shared", "-fPIC", f"-Wl,-soname,{file.name}", "-o", str(file), str(source)]
+    command = [*find_c_compiler(), "-O1", "-shared", "-fPIC", f"-Wl,-soname,{file.name}", "-o", str(file), str(source)]
     subprocess.run(command, check=True)
     return file
 

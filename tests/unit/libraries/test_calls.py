@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -15,9 +16,10 @@ import pytest
 from stratagem.api.compiling import load
 from stratagem.api.verifying import verification_of
 from stratagem.compiler import knobs
+from stratagem.compiler.backends.cpu.linker import find_c_compiler
 from stratagem.compiler.checks.verdicts import Verdict
 from stratagem.runtime.bindings import ExecutionError
-from stratagem.runtime.errors import ArtifactError
+from stratagem.runtime.errors import ArtifactError, ResourceError
 from tests.unit.libraries.support import SLOW, SYMBOLS, calls, compiled, offering, product
 
 RNG = np.random.default_rng(5)
@@ -132,6 +134,19 @@ open_shared_object(Path({str(code)!r}).read_bytes())
     alone = subprocess.run(command, capture_output=True, text=True, check=False)
     assert alone.returncode and "OSError: libgemm.so: cannot open shared object file" in alone.stderr
     subprocess.run(command, env={**os.environ, "LD_LIBRARY_PATH": str(library.parent)}, check=True)
+
+
+def test_code_for_another_architecture_names_its_library(library: Path) -> None:
+    other = "aarch64" if platform.machine() != "aarch64" else "x86_64"
+    try:
+        find_c_compiler(other)
+    except ResourceError as error:
+        pytest.skip(f"{error.problem}; {error.hint}")
+    target = offering(library)
+    like = {"aarch64": "generic-aarch64", "x86_64": "generic-avx2"}[other]
+    target.write_text(target.read_text().replace("extends: cpu\n", f"extends: {like}\n"))
+    code = compiled(product(64, 64, 64), target).compilation.code
+    assert [one.name for one in code.libraries] == ["libgemm.so"] and b"libgemm.so\0" in code.shared_object
 
 
 def test_a_saved_artifact_computes(library: Path, tmp_path: Path) -> None:

@@ -132,3 +132,57 @@ def test_unusual_rows_are_as_before(row: list[float]) -> None:
     data = {"x": np.array([row], np.float32)}
     before, after = reference(parse_module(text), data), reference(lowered(text, "generic-avx512"), data)
     assert np.allclose(before[0], after[0], equal_nan=True)
+
+
+def at_least(name: str, bound: str, compared: str = "", predicate: str = "olt") -> str:
+    """`name_b = select(name < bound, bound, name)` for each row."""
+    return f"""
+    %{name}_b = linalg.generic {{indexing_maps = [#same, #same], iterator_types = ["parallel"]}}
+      ins(%{name} : tensor<64xf32>) outs(%r : tensor<64xf32>) {{
+    ^bb0(%a: f32, %o: f32):
+      %bound = arith.constant {bound} : f32
+      %compared = arith.constant {compared or bound} : f64
+      %wide = arith.extf %a : f32 to f64
+      %less = arith.cmpf {predicate}, %wide, %compared : f64
+      %s = arith.select %less, %bound, %a : f32
+      linalg.yield %s : f32
+    }} -> tensor<64xf32>
+"""
+
+
+LOWEST = "-3.4028234663852886e+38"
+
+
+def masked(largest: str, total: str) -> str:
+    """A softmax of rows of 129 that gives zeros for a row of minus infinities."""
+    text = "#same = affine_map<(d0) -> (d0)>\n" + softmax("64", 129)
+    text = text.replace("ins(%x, %max :", "ins(%x, %max_b :").replace("ins(%exp, %sum :", "ins(%exp, %sum_b :")
+    for name, made in (("exp", largest), ("y", total)):
+        assert f"    %{name} = linalg.generic" in text
+        text = text.replace(f"    %{name} = linalg.generic", f"{made}    %{name} = linalg.generic")
+    return text
+
+
+def test_a_masked_row_is_divided_by_one_reciprocal() -> None:
+    text = masked(at_least("max", LOWEST), at_least("sum", "1.0"))
+    module = lowered(text, "generic-avx512")
+    assert divisions(module)[0][0] == "one"
+    x = np.random.default_rng(0).standard_normal((64, 129)).astype(np.float32)
+    x[3], x[5, 7] = -np.inf, -np.inf
+    (expected,), (got,) = (reference(m, [x]) for m in (parse_module(text), module))
+    np.testing.assert_allclose(got, expected, rtol=1e-12)
+    assert not got[3].any() and abs(got[5].sum() - 1) < 1e-12
+
+
+@pytest.mark.parametrize(
+    ("largest", "total"),
+    [
+        (at_least("max", LOWEST), at_least("sum", "0.5")),  # a bound that says nothing of the reciprocal
+        (at_least("max", LOWEST), at_least("sum", "1.0", "2.0")),
+        (at_least("max", LOWEST), at_least("sum", "1.0", predicate="ogt")),
+        (at_least("max", "0xFF800000", "0xFFF0000000000000"), at_least("sum", "1.0")),  # no finite number
+        (at_least("max", LOWEST, predicate="ogt"), at_least("sum", "1.0")),
+    ],
+)
+def test_other_bounds_divide_as_written(largest: str, total: str) -> None:
+    assert [kind for kind, _ in divisions(lowered(masked(largest, total), "generic-avx512"))] == ["element"]

@@ -91,9 +91,11 @@ def test_dot_products_are_wide_as_their_sums_and_deep_as_a_group(dtype: str, gro
     assert tile_target(replace(device, units=slow), "matmul", dtype).waiting == pytest.approx(4e-9 * per_cycle)
 
 
-def matmul_choice(device: Device, m: int = 1024, n: int = 1024, k: int = 1024) -> tuple[Choice, KernelDims, TileTarget]:
-    ops, dims = dims_of(MATMUL.format(m=m, n=n, k=k))
-    target = tile_target(device, "matmul", "f32")
+def matmul_choice(
+    device: Device, m: int = 1024, n: int = 1024, k: int = 1024, dtype: str = "f32"
+) -> tuple[Choice, KernelDims, TileTarget]:
+    ops, dims = dims_of(MATMUL.format(m=m, n=n, k=k).replace("f32", dtype))
+    target = tile_target(device, "matmul", dtype)
     return choose_contraction_tiles(dims, contraction_shape(ops[0], dims), target), dims, target
 
 
@@ -125,8 +127,11 @@ def test_a_step_of_a_matmul_fits(name: str) -> None:
     assert bytes_of(choice, dims) <= (target.near if target.copies else target.far)
 
 
-def test_accumulators_fit_the_registers_of_units_that_compute_there() -> None:
-    choice, dims, target = matmul_choice(load_device("h100"))
+@pytest.mark.parametrize("dtype", ["f32", "f16", "bf16"])
+@pytest.mark.parametrize("size", [1024, 4096, 8192])
+def test_accumulators_fit_the_registers_of_units_that_compute_there(size: int, dtype: str) -> None:
+    """Sums have 32 bits, whatever is multiplied."""
+    choice, dims, target = matmul_choice(load_device("h100"), size, size, size, dtype)
     m, n = (choice.sizes[d] for d in dims.common)
     assert target.registers is not None
     assert 4 * m * n <= target.registers // 2
