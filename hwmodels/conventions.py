@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+PASSED = ("f32", "f64")
+"""Element types whose numbers they take by value: alpha and beta."""
 CONVENTIONS = {
     "cblas": "C[m,n] += A[m,k] * B[k,n]",
     "cblas-ilp64": "C[m,n] += A[m,k] * B[k,n]",

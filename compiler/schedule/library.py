@@ -46,7 +46,7 @@ class Offer:
         return asdict(self)
 
     def __str__(self) -> str:
-        """`onednn; generated code takes 1.31 times as long (measured: 1.18 against 0.9 ms)`."""
+        """`blas; generated code takes 1.31 times as long (measured: 1.18 against 0.9 ms)`."""
         won, lost = (self.library, self.generated) if self.chosen else (self.generated, self.library)
         winner, loser = (self.unit, "generated code") if self.chosen else ("generated code", self.unit)
         how = "measured" if self.measured else "estimated"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from stratagem.hwmodels.checks.report import problem
-from stratagem.hwmodels.conventions import CONVENTIONS
+from stratagem.hwmodels.conventions import CONVENTIONS, PASSED
 from stratagem.hwmodels.errors import Problem
 from stratagem.hwmodels.model import Device
 from stratagem.hwmodels.nearest import did_you_mean
@@ -102,6 +102,9 @@ def library_calls_fit(device: Device, root: Node) -> Iterator[Problem]:
             elif name in device.functions and device.functions[name].text != meaning:
                 message = f"'{call.convention}' computes {meaning}, and {name} is {device.functions[name].text}"
                 yield problem(root, (*path, "convention"), message)
+            for dtype in sorted(set(call.symbols) - set(PASSED)):
+                message = f"'{call.convention}' passes {' and '.join(PASSED)}, no {dtype}"
+                yield problem(root, (*path, "symbols", dtype), message)
             for dtype in sorted(set(unit.rate) - set(call.symbols)):
                 message = f"the unit has a rate for {dtype}, and the library no symbol"
                 yield problem(root, (*path, "symbols"), message, f"name the function for {dtype}, or drop the rate")
