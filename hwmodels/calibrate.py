@@ -113,8 +113,7 @@ def calibrated(device: Device, calibration: Calibration) -> Device:
     """The device with what was measured in place of what was declared; the measured numbers say so.
 
     Shares that large work reaches, pins and rates on sparse weights go with the numbers that they were told beside:
-    what was measured was reached.
-    HardwareFileError where the measurements contradict the rest of the description.
+    what was measured was reached. HardwareFileError where the measurements contradict the rest of the description.
     """
     if calibration.device != device.name:
         message = f"it is of '{calibration.device}', and the device is '{device.name}'"

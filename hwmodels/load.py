@@ -36,9 +36,8 @@ def load_machine(target: str | Path, params: Parameters | None = None) -> System
     """The system called `target`.
 
     Args:
-        target: "cpu" (this machine, probed), a name of the library, or the path of a YAML file. A file with
-        several
-            documents stands for its last system, or its last device when it has no system.
+        target: "cpu" (this machine, probed), a name of the library, or the path of a YAML file. A file with several
+        documents stands for its last system, or its last device when it has no system.
         params: values for the file's `params` and `vary`.
 
     A bare device becomes a system of that device, beside a generic CPU host unless it is a CPU itself.

@@ -57,9 +57,8 @@ class Kernels:
 
     Method: a product is cut into blocks; each place computes `ceil(blocks / places)` of them, rounded up to whole
     tiles, while their operands stream in from the nearest shared memory, after the first of them has come and before
-    the block is written; all of it is bounded below by main memory
-    (Williams, Waterman, Patterson, "Roofline", CACM 2009; tile and wave quantisation as in NVIDIA's "Matrix
-    Multiplication Background User's Guide").
+    the block is written; all of it is bounded below by main memory (Williams, Waterman, Patterson, "Roofline", CACM
+    2009; tile and wave quantisation as in NVIDIA's "Matrix Multiplication Background User's Guide").
     """
 
     device: DeviceModel

@@ -70,8 +70,8 @@ def block_cost(
     """Costs a block in a tensor-parallel group of `ranks` neighbours.
 
     Backward exchanges that may be hidden run beside the gradients of weights, and slow them by the units they occupy;
-    what these do not cover is exposed.
-    Full recomputation repeats the forward pass with its exchanges and keeps the block's boundary only.
+    what these do not cover is exposed. Full recomputation repeats the forward pass with its exchanges and keeps the
+    block's boundary only.
     """
     total = _Sum()
     for step in block.steps:

@@ -32,10 +32,10 @@ class Architecture:
     Attributes:
         hidden, layers, heads, vocabulary, sequence: as usual. feedforward: inner size of the MLP, 4 x hidden by
         default. groups: heads of keys and values, as many as heads by default. head: elements of one head, by default
-        such that all heads together have the hidden size. gated: whether the MLP multiplies two
-        inner products (SwiGLU). tied: whether words in and out share a table. dropout: whether there are dropout
-        layers. fused_attention: whether scores stay on chip (FlashAttention) or go through memory. shared_reads:
-        whether heads that share keys and values read them together, once, or each by itself.
+        such that all heads together have the hidden size. gated: whether the MLP multiplies two inner products
+        (SwiGLU). tied: whether words in and out share a table. dropout: whether there are dropout layers.
+        fused_attention: whether scores stay on chip (FlashAttention) or go through memory. shared_reads: whether heads
+        that share keys and values read them together, once, or each by itself.
     """
 
     hidden: int

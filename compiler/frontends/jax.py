@@ -53,12 +53,10 @@ def import_jax(
 
     Args:
         function: anything `jax.jit` takes.
-        example_args: a tuple with one example per argument: arrays, `jax.ShapeDtypeStruct`s (also with
-            symbolic
-            sizes), or pytrees of them.
-        dynamic_shapes: one entry per argument: None, or a mapping axis -> name of the free size; equal
-            names are equal
-            sizes. For a pytree argument, the same for each of its leaves.
+        example_args: a tuple with one example per argument: arrays, `jax.ShapeDtypeStruct`s (also with symbolic sizes),
+        or pytrees of them.
+        dynamic_shapes: one entry per argument: None, or a mapping axis -> name of the free size; equal names are equal
+        sizes. For a pytree argument, the same for each of its leaves.
 
     Raises ModelError when the function does not trace on the examples, UnsupportedError for operations
     without a form.

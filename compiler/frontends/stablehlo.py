@@ -24,9 +24,8 @@ def load_stablehlo(source: str | bytes | Path) -> Program:
     """Loads a StableHLO module.
 
     Args:
-        source: a path (`Path`, or text without a line break that names a file), MLIR text, or the bytes of
-            text or of
-            a portable artifact (what `jax.export` and other frameworks serialize).
+        source: a path (`Path`, or text without a line break that names a file), MLIR text, or the bytes of text or of a
+        portable artifact (what `jax.export` and other frameworks serialize).
 
     Inputs are named after the locations of the arguments (JAX writes argument names there), else `arg0`,
     `arg1` ...; outputs after `jax.result_info`, else `output`. Constants above 64 elements become parameters.

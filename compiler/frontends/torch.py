@@ -76,9 +76,8 @@ def import_torch(
 
     Args:
         model: nn.Module, function, or torch.export.ExportedProgram.
-        example_inputs: a tuple with one example per positional argument; any pytree. Tensors are inputs,
-            other values
-            become part of the program.
+        example_inputs: a tuple with one example per positional argument; any pytree. Tensors are inputs, other values
+        become part of the program.
         dynamic_shapes: as in torch.export.export; sizes named there stay free.
         kwargs: examples of keyword arguments.
 

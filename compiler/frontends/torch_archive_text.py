@@ -112,8 +112,7 @@ def _is_path(key: str, text: Any) -> bool:
 
 
 def check_expression(text: Any, where: str) -> None:
-    """Raises ModelError unless a size expression is made of numbers, symbols, operators and known
-    functions."""
+    """Raises ModelError unless a size expression is made of numbers, symbols, operators and known functions."""
     if not isinstance(text, str) or len(text) > EXPRESSION_LIMIT or text.count("**") > 1:
         raise ModelError(f"{where}: a size expression is not one: {str(text)[:60]!r}")
     at = 0

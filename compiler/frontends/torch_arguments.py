@@ -1,7 +1,6 @@
 """Makes the placeholders and outputs of a prepared graph exactly the arguments and results of the program.
 
-Arguments: parameters and inputs in the graph's order, state last; tied weights once; fixed values gone;
-constants of up
+Arguments: parameters and inputs in the graph's order, state last; tied weights once; fixed values gone; constants of up
 to 64 elements inside the program. Results: the user's outputs, then state; all tensors.
 """
 

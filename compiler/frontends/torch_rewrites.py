@@ -64,8 +64,7 @@ def decomposition_table() -> dict[Any, Any]:
 
 
 def reshape_for_view(node: fx.Node) -> None:
-    """view -> reshape: decomposing attention changes the strides under a later view, which then is
-    illegal."""
+    """view -> reshape: decomposing attention changes the strides under a later view, which then is illegal."""
     if node.op == "call_function" and node.target is aten.view.default:
         node.target = aten.reshape.default
 

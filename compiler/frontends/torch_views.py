@@ -1,9 +1,7 @@
 """Reshapes of tensors with free dimensions, as sequences of flatten and unflatten.
 
-The backend lowers a general view by guessing which free sizes belong together, and guesses wrong when
-several are
-free: `[b, s, 64] -> [b * s, 64]` comes out as if `s` were 1. Which sizes belong together is known here,
-symbolically.
+The backend lowers a general view by guessing which free sizes belong together, and guesses wrong when several are free:
+`[b, s, 64] -> [b * s, 64]` comes out as if `s` were 1. Which sizes belong together is known here, symbolically.
 """
 
 from __future__ import annotations

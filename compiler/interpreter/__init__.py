@@ -1,3 +1,1 @@
-"""The reference interpreter: runs programs of every level, in several number domains
-(`docs/interpreter.md`).
-"""
+"""The reference interpreter: runs programs of every level, in several number domains (`docs/interpreter.md`)."""

@@ -1,6 +1,4 @@
-"""Running programs of any level: values, values with bounds, and exact comparison. See
-`docs/interpreter.md`.
-"""
+"""Running programs of any level: values, values with bounds, and exact comparison. See `docs/interpreter.md`."""
 
 from __future__ import annotations
 

@@ -64,9 +64,8 @@ def _range_of(plane: Array, base: Array) -> tuple[int, int]:
 class Arena:
     """Bytes that are handed out as typed views.
 
-    Every element type has storage of its own over the same bytes. Buffers of one type in one place
-    overwrite each other, as they would in memory; what is written in one type makes the same bytes
-    nonsense in all others.
+    Every element type has storage of its own over the same bytes. Buffers of one type in one place overwrite each
+    other, as they would in memory; what is written in one type makes the same bytes nonsense in all others.
     """
 
     size: int

@@ -11,8 +11,7 @@ from stratagem.compiler.interpreter.values import Array
 from stratagem.runtime.signature import as_parts
 
 VACUOUS = 0.1
-"""A bound above this share of the largest magnitude of the result says nothing: the element is not
-checked.
+"""A bound above this share of the largest magnitude of the result says nothing: the element is not checked.
 """
 
 Outcome = Literal["within bound", "outside bound", "not checked"]

@@ -49,17 +49,14 @@ def equal_in_field(
     """None when both programs (Programs or modules) give the same results, else the first difference.
 
     Args:
-        first, second: programs with the same arguments by name, or in the same order. Parameters may
-            differ where
-            both are Programs: then their own data is used for those that are not in both.
+        first, second: programs with the same arguments by name, or in the same order. Parameters may differ where both
+        are Programs: then their own data is used for those that are not in both.
         shapes: shapes of arguments, by name or in order; a dynamic size nobody gives is DYNAMIC_SIZE.
-        values: actual data for some arguments by name: integers that must be in range, masks. Other
-            floats are random
-            field elements, other integers random among 0 and 1.
+        values: actual data for some arguments by name: integers that must be in range, masks. Other floats are random
+        field elements, other integers random among 0 and 1.
         seeds: one run per seed. One run misses a difference of degree d with probability about d / 2^31.
-        mesh: the second program is an SPMD program for this mesh; every rank must give the whole result,
-            and takes its
-            part of arguments with `system.shard`.
+        mesh: the second program is an SPMD program for this mesh; every rank must give the whole result, and takes its
+        part of arguments with `system.shard`.
 
     Raises:
         Violation: one of the programs breaks a rule while it runs.

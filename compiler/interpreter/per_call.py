@@ -64,9 +64,8 @@ def bound_per_call(
 
     Args:
         program: Program or module whose `function` calls kernels (level device, system or physical).
-        execute: runs one kernel; without it kernels are emulated in their own element types, which checks
-            that the
-            bound holds for straightforward code.
+        execute: runs one kernel; without it kernels are emulated in their own element types, which checks that the
+        bound holds for straightforward code.
         domain: the bound to use, where the accuracy of the device's functions is not the default.
     """
     module, known = module_of(program, parameters)

@@ -1,6 +1,4 @@
-"""SPMD programs: every rank of a mesh runs the same program in a thread of its own; ranks meet in
-collectives.
-"""
+"""SPMD programs: every rank of a mesh runs the same program in a thread of its own; ranks meet in collectives."""
 
 from __future__ import annotations
 

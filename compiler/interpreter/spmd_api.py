@@ -31,9 +31,8 @@ def run_spmd(
         program: Program or module, with local shapes.
         inputs: one set of inputs per rank, as for `run`.
         mesh: axes as (name, size), outermost first; rank numbers count the last axis fastest.
-        parameters: by name, the same for all ranks. Data for an argument with `system.shard` may be
-            whole: every rank
-            takes its part.
+        parameters: by name, the same for all ranks. Data for an argument with `system.shard` may be whole: every rank
+        takes its part.
         domain: makes the number domain of a rank.
 
     Raises:

@@ -17,10 +17,8 @@ from stratagem.compiler.program import Program
 class FormKernels(Pass):
     """Fuses ops into kernels.
 
-    Before: linalg, tensor and tm_tensor ops in `@main`. After: `@main` calls private, destination-passing
-    functions and
-    otherwise only makes views, sizes and control flow; equal kernels are one function. Needs the tensor
-    level; leaves
+    Before: linalg, tensor and tm_tensor ops in `@main`. After: `@main` calls private, destination-passing functions and
+    otherwise only makes views, sizes and control flow; equal kernels are one function. Needs the tensor level; leaves
     untiled kernels, their destinations marked `device.dest`.
     """
 

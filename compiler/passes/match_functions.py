@@ -16,9 +16,8 @@ from stratagem.runtime.errors import PassError
 class MatchFunctions(Pass):
     """Names the function a kernel's main op is, and the units that support it.
 
-    Before: untiled kernels. After: each has `device.kernel = {class, unit, function, candidates}`. A kernel
-    that no unit
-    of the target supports goes to the host's device class and says why in `reason`. Needs `form-kernels`.
+    Before: untiled kernels. After: each has `device.kernel = {class, unit, function, candidates}`. A kernel that no
+    unit of the target supports goes to the host's device class and says why in `reason`. Needs `form-kernels`.
     """
 
     name: ClassVar[str] = "match-functions"

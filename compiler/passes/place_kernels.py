@@ -1,9 +1,7 @@
 """place-kernels: every kernel call gets a member, and values that cross members get a transfer.
 
-Before: calls of @main whose kernels name a device class. After: each call carries `system.member`, and each
-use of a
-tensor on another member than where it lives goes through one `system.transfer`; a value moved once is not
-moved again
+Before: calls of @main whose kernels name a device class. After: each call carries `system.member`, and each use of a
+tensor on another member than where it lives goes through one `system.transfer`; a value moved once is not moved again
 in the same block. Reshapes and casts stay where their operand is; `tensor.empty` has no home and never moves.
 """
 

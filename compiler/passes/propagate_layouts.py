@@ -2,10 +2,10 @@
 
 Before: `conv(%x: tensor<1x64x56x56xf32>, %w: tensor<64x64x3x3xf32>)`, whose innermost dimension, the picture's width,
 fills no whole number of vectors. After: the same on `tensor<1x56x56x64xf32>`, with what lies between convolutions
-(paddings, poolings, elementwise work, joined tensors) in that order, too, and transpositions at the border only.
-For targets that compute in vectors on memory they address directly, and for each connected group of convolutions only
-where the numbers of the hardware description say that it pays (`schedule/layout_cost.py`).
-Works on what `partition-program` leaves; named operations become generics.
+(paddings, poolings, elementwise work, joined tensors) in that order, too, and transpositions at the border only. For
+targets that compute in vectors on memory they address directly, and for each connected group of convolutions only where
+the numbers of the hardware description say that it pays (`schedule/layout_cost.py`). Works on what `partition-program`
+leaves; named operations become generics.
 """
 
 from __future__ import annotations

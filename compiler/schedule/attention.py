@@ -1,9 +1,8 @@
 """Finds attention: a contraction, row work on its result (scale, mask, softmax), and a contraction that
 consumes it.
 
-The three make one kernel, tiled over batch, heads and query rows, so that scores never leave the unit. Known
-from
-fused attention kernels; here the scores of a tile are kept whole, so the maths is unchanged.
+The three make one kernel, tiled over batch, heads and query rows, so that scores never leave the unit. Known from fused
+attention kernels; here the scores of a tile are kept whole, so the maths is unchanged.
 """
 
 from __future__ import annotations

@@ -8,8 +8,7 @@ Mapping = dict[Any, Any]
 
 
 def clone(op: Any, mapping: Mapping) -> Any:
-    """Copies `op` at the insertion point, its operands and captures replaced by `mapping`; extends
-    `mapping`."""
+    """Copies `op` at the insertion point, its operands and captures replaced by `mapping`; extends `mapping`."""
     copy = op.clone()
     remap(copy, mapping)
     for old, new in zip(op.results, copy.results, strict=True):
@@ -48,12 +47,9 @@ def erase_dead(block: Any) -> None:
 
 PURE = frozenset(
     [
-        "linalg.generic", "linalg.fill", "tensor.empty", "tensor.extract_slice", "tensor.insert_slice",
-        "tensor.dim",
-        "tensor.collapse_shape", "tensor.expand_shape", "tensor.cast", "arith.constant", "affine.apply",
-        "affine.min",
-        "affine.max", "arith.addi", "arith.subi", "arith.muli", "tensor.extract", "arith.index_cast",
-        "tensor.pad",
+        "linalg.generic", "linalg.fill", "tensor.empty", "tensor.extract_slice", "tensor.insert_slice", "tensor.dim",
+        "tensor.collapse_shape", "tensor.expand_shape", "tensor.cast", "arith.constant", "affine.apply", "affine.min",
+        "affine.max", "arith.addi", "arith.subi", "arith.muli", "tensor.extract", "arith.index_cast", "tensor.pad",
         "tensor.concat", "tensor.splat", "tensor.from_elements", "tensor.generate", "scf.forall", "scf.for",
     ]
 )  # fmt: skip

@@ -1,9 +1,7 @@
 """Kernel dimensions: loops of different ops that must be tiled together.
 
-Two loops are one dimension when a value made inside the kernel ties them: the producer's loop that writes
-dimension j
-and the consumer's loop that reads it. Values from outside tie nothing, so a tensor read twice (as rows and
-as columns)
+Two loops are one dimension when a value made inside the kernel ties them: the producer's loop that writes dimension j
+and the consumer's loop that reads it. Values from outside tie nothing, so a tensor read twice (as rows and as columns)
 does not make rows and columns one dimension.
 """
 
@@ -44,9 +42,8 @@ class OpLoops:
 class KernelDims:
     """The dimensions of a set of ops.
 
-    `loops` per generic; `extents[d]` the static extent of dimension d, None where dynamic; `common` the
-    dimensions along
-    which all ops may be cut into independent tiles, in the order of the last op's output.
+    `loops` per generic; `extents[d]` the static extent of dimension d, None where dynamic; `common` the dimensions
+    along which all ops may be cut into independent tiles, in the order of the last op's output.
     """
 
     loops: dict[Any, OpLoops]

@@ -1,7 +1,6 @@
 """Sizes of values without the values: the extent of a result read from what determines it.
 
-Kernels and their callers must know result sizes without keeping the op that makes the result, so extents are
-followed
+Kernels and their callers must know result sizes without keeping the op that makes the result, so extents are followed
 through inits, slices and paddings down to values that stay.
 """
 

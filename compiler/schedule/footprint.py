@@ -24,9 +24,9 @@ def extent(dims: KernelDims, dim: int) -> int:
 class Footprint:
     """One tensor of a kernel: bytes per element and, per dimension, the affine extent in kernel dimensions.
 
-    `shape[i]` is a tuple of (dimension, factor) plus a constant: `2*p + r + 3` of a window has `2(p-1) + (r-1) + 1
-    + 3`, and without dimensions the constant is the extent.
-    `made` tells values computed by the kernel from those that come from outside.
+    `shape[i]` is a tuple of (dimension, factor) plus a constant: `2*p + r + 3` of a window has `2(p-1) + (r-1) + 1 +
+    3`, and without dimensions the constant is the extent. `made` tells values computed by the kernel from those that
+    come from outside.
     """
 
     element: int

@@ -1,9 +1,7 @@
 """Turns straight-line tensor code into an scf.forall over tiles.
 
-Before: ops in a block, and the values that leave it. After: one forall whose body computes a tile of each of
-these
-values and puts it back with `parallel_insert_slice`. Works on a kernel's body and, again, on the body of a
-forall: that
+Before: ops in a block, and the values that leave it. After: one forall whose body computes a tile of each of these
+values and puts it back with `parallel_insert_slice`. Works on a kernel's body and, again, on the body of a forall: that
 is how inner tiers (threads of a unit) are made.
 """
 
@@ -35,8 +33,7 @@ from stratagem.compiler.schedule.structured import (
 
 @dataclass(frozen=True)
 class Tiling:
-    """Tile sizes per kernel dimension for the units of `tier`, the staging loops inside a tile, and the
-    memory that
+    """Tile sizes per kernel dimension for the units of `tier`, the staging loops inside a tile, and the memory that
     tiles are copied to (None: addressed directly)."""
 
     tier: str

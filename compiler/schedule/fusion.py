@@ -51,8 +51,7 @@ def _keeps_contraction_tiles(contractions: list[Any], dims: KernelDims, ops: lis
 
 
 def _values_stay_inside(earlier: list[Any], ops: list[Any]) -> bool:
-    """Whether what the added ops read of the kernel has no reader that could never join it: then each join
-    saves a
+    """Whether what the added ops read of the kernel has no reader that could never join it: then each join saves a
     round trip through memory; otherwise the value leaves anyway, and a second result would leave with it."""
     added = set(ops) - set(earlier)
     read = {v for op in added for v in op.operands if is_tensor(v) and is_made_by(v, earlier)}
@@ -61,8 +60,7 @@ def _values_stay_inside(earlier: list[Any], ops: list[Any]) -> bool:
 
 
 def _keeps_tiles_of_group(dims: KernelDims, ops: list[Any], earlier: list[Any]) -> bool:
-    """A kernel with several contractions (attention) takes elementwise ops that keep its tileable
-    dimensions."""
+    """A kernel with several contractions (attention) takes elementwise ops that keep its tileable dimensions."""
     before = analyse(earlier, dims_readings(dims))
     added = [op for op in ops if op not in earlier]
     if any(_reduces(dims.loops[op]) for op in added):

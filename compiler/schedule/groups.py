@@ -1,7 +1,6 @@
 """Partitions a block's ops into kernels.
 
-Ops are visited in program order and join the group of a producer when one tiling fits all of them and no
-value would
+Ops are visited in program order and join the group of a producer when one tiling fits all of them and no value would
 have to leave the group and come back (groups stay convex). Nothing is ever computed twice.
 """
 

@@ -19,18 +19,13 @@ class TileTarget:
     """The numbers of one device for one element type.
 
     Attributes:
-        near: bytes of the innermost memory one unit may fill. far: bytes of the largest memory that belongs
-        to the
-            units of the outermost group (its private cache or local memory); equal to `near` when there is
-            one only.
+        near: bytes of the innermost memory one unit may fill. far: bytes of the largest memory that belongs to the
+        units of the outermost group (its private cache or local memory); equal to `near` when there is one only.
         registers: bytes of accumulators per unit, None when the description has no register level. vectors: how many
         vector registers these are, 0 without a level.
         lanes: elements of a vector, columns of a unit that does one row at a time; tile extents along contiguous
-        dimensions are multiples. width: elements
-        that one
-            innermost unit works on at a time. tile: shape of
-        one
-            operation of the unit that works on whole tiles, else ().
+        dimensions are multiples. width: elements that one innermost unit works on at a time. tile: shape of one
+        operation of the unit that works on whole tiles, else ().
         units: how many tiles run at a time. copies: tiles are copied into the innermost memory explicitly.
         granule: bytes that explicit copies are multiples of. burst: most bytes of one copied row, None for
         any.

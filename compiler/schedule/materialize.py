@@ -1,9 +1,7 @@
 """Makes tiles on demand: asked for a region of a value, emits the ops that compute just that region.
 
-Producers are followed back to *leaves* (arguments, slices, anything that is no structured op), which are
-sliced. The
-same request is answered once per scope; scopes nest like the loops they stand for. Where the plan stages a
-dimension,
+Producers are followed back to *leaves* (arguments, slices, anything that is no structured op), which are sliced. The
+same request is answered once per scope; scopes nest like the loops they stand for. Where the plan stages a dimension,
 `staging` puts an `scf.for` over chunks around the op.
 """
 
@@ -188,8 +186,7 @@ def _set_maps(op: Any, local: list[Access], loops: int) -> None:
 
 
 def _shift_indices(op: Any, loops: list[Range]) -> None:
-    """Adds a tile's offset to every `linalg.index` in the body, so that the body sees whole-tensor
-    indices."""
+    """Adds a tile's offset to every `linalg.index` in the body, so that the body sees whole-tensor indices."""
     for inner in body_ops(op):
         if inner.name != "linalg.index":
             continue

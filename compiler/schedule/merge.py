@@ -1,9 +1,8 @@
 """Merges elementwise ops of a kernel into the op that reads them: one loop body instead of a tensor in
 between.
 
-Before: `%1 = generic(%a)`, `%2 = generic(%1)`. After: `%2 = generic(%a)` with both bodies. Only where
-nothing is computed
-more often than before, or what is repeated costs less than reading it back would.
+Before: `%1 = generic(%a)`, `%2 = generic(%1)`. After: `%2 = generic(%a)` with both bodies. Only where nothing is
+computed more often than before, or what is repeated costs less than reading it back would.
 """
 
 from __future__ import annotations

@@ -8,11 +8,9 @@ from typing import Any
 from stratagem.compiler.schedule.structured import REDUCTION, body_ops, is_contraction, is_generic, iterators
 
 _TELLING = {
-    "math.erf": "gelu", "math.exp": "exp", "math.tanh": "tanh", "math.rsqrt": "normalize", "math.sqrt":
-    "sqrt",
+    "math.erf": "gelu", "math.exp": "exp", "math.tanh": "tanh", "math.rsqrt": "normalize", "math.sqrt": "sqrt",
     "math.log": "log", "math.sin": "sin", "math.cos": "cos", "math.powf": "pow", "tensor.extract": "gather",
-    "arith.maximumf": "max", "arith.maxsi": "max", "arith.minimumf": "min", "arith.minsi": "min",
-    "arith.divf": "div",
+    "arith.maximumf": "max", "arith.maxsi": "max", "arith.minimumf": "min", "arith.minsi": "min", "arith.divf": "div",
     "arith.divsi": "div", "arith.mulf": "mul", "arith.muli": "mul", "arith.addf": "add", "arith.addi": "add",
     "arith.subf": "sub", "arith.subi": "sub", "arith.select": "select", "arith.cmpf": "compare",
     "arith.cmpi": "compare",

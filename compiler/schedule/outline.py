@@ -1,7 +1,6 @@
 """Moves a group of ops into a private function that writes into destinations given by its caller.
 
-Before: ops in a block, reading values from before it. After: `func.call @kernel(inputs...,
-destinations...)`, one
+Before: ops in a block, reading values from before it. After: `func.call @kernel(inputs..., destinations...)`, one
 result per destination. A scalar constant moves in; every other outside value becomes an argument.
 """
 
@@ -111,8 +110,7 @@ def _drop_unused(function: Any, passed: list[Any]) -> list[Any]:
 
 
 def _destination(value: Any, ops: Sequence[Any], given: Sequence[Any]) -> Any:
-    """An empty tensor for a result; its dynamic sizes are those of a tensor given to the kernel where one is
-    tied to
+    """An empty tensor for a result; its dynamic sizes are those of a tensor given to the kernel where one is tied to
     them, so that callers and checkers see that the sizes agree."""
     sizes = []
     dims: KernelDims | None = None

@@ -35,10 +35,9 @@ def is_whole(region: Region) -> bool:
 def read_region(value: Any, access: Access, loops: list[Range]) -> Region:
     """What iterations `loops` of an op read of `value` through `access`: one range per dimension.
 
-    Sizes are read from values that stay: `value` itself may be replaced by what is being made of it.
-    The range of `2*i + k` with i in [a, a+n) and k in [b, b+m) starts at 2a + b and has 2(n-1) + (m-1) + 1
-    elements;
-    where all but one loop are a single iteration, it is strided instead and has n elements.
+    Sizes are read from values that stay: `value` itself may be replaced by what is being made of it. The range of `2*i
+    + k` with i in [a, a+n) and k in [b, b+m) starts at 2a + b and has 2(n-1) + (m-1) + 1 elements; where all but one
+    loop are a single iteration, it is strided instead and has n elements.
     """
     return tuple(_dimension_range(value, i, result, loops) for i, result in enumerate(access))
 

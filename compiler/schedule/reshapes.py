@@ -3,11 +3,9 @@
 Three rewrites, each on one generic. *Unit dimensions*: a reshape that only adds or drops extents of 1 is
 read through.
 *Expand*: a contraction whose batch dimension is a collapsed group works on the group's dimensions instead,
-so that what
-surrounds it (masks, head transpositions) can join it. *Collapse*: any other op that reads an expanded tensor
-works on
-the collapsed one, so that it can join the contraction that made it; its result is expanded for whoever wants
-that.
+so that what surrounds it (masks, head transpositions) can join it. *Collapse*: any other op that reads an expanded
+tensor works on the collapsed one, so that it can join the contraction that made it; its result is expanded for whoever
+wants that.
 Idea: reshape propagation by expansion and collapsing, as in MLIR's linalg fusion.
 """
 
@@ -108,8 +106,7 @@ def _main_dims(sizes: list[int | None], groups: Groups) -> list[int] | None:
 
 @rewrite("flat-index")
 def expand_batch(op: Any) -> Any:
-    """Gives a contraction the dimensions of a collapsed batch; returns the new op (`op` if nothing
-    applies)."""
+    """Gives a contraction the dimensions of a collapsed batch; returns the new op (`op` if nothing applies)."""
     if not is_contraction(op) or indexed_loops(op):
         return op
     reads = accesses(op)

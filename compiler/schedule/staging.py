@@ -3,10 +3,8 @@ unit.
 
 A reduction carries its accumulator: `acc = for k { acc += chunk }`. Other work along a staged dimension is
 *streamed*:
-each step computes a chunk of the result and inserts it into the carried destination. Whatever does not
-depend on the
-dimension (the sums of a row) is computed once, before the loop; what does is computed again per chunk, never
-stored.
+each step computes a chunk of the result and inserts it into the carried destination. Whatever does not depend on the
+dimension (the sums of a row) is computed once, before the loop; what does is computed again per chunk, never stored.
 """
 
 from __future__ import annotations

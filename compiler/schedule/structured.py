@@ -1,9 +1,7 @@
 """Readers of linalg ops: loops, accesses, what the body does. Every analysis of the device level starts here.
 
-An op has loops `0..n-1`, each parallel or a reduction; every operand is read or written through an affine
-map from
-loops to its dimensions (an *access*). `linalg.fill` is the one named op kept; all others are generics by
-then.
+An op has loops `0..n-1`, each parallel or a reduction; every operand is read or written through an affine map from
+loops to its dimensions (an *access*). `linalg.fill` is the one named op kept; all others are generics by then.
 """
 
 from __future__ import annotations
@@ -164,9 +162,8 @@ def is_contraction(op: Any) -> bool:
 
 
 def _both_operands_vary(op: Any) -> bool:
-    """Both inputs run over some reduction loop and one has output loops of its own; excludes sums of
-    squares, of
-    scaled values and of elementwise products, which are plain reductions."""
+    """Both inputs run over some reduction loop and one has output loops of its own; excludes sums of squares, of scaled
+    values and of elementwise products, which are plain reductions."""
     kinds = iterators(op)
     reductions = {i for i, kind in enumerate(kinds) if kind == REDUCTION}
     left, right = [{loop for r in a if r is not None for loop, _ in r.terms} for a in accesses(op)[:2]]

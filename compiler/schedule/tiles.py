@@ -170,8 +170,7 @@ def _align(size: int, whole: int, step: int) -> int:
 
 
 def rows_fit(tensors: list[Footprint], sizes: dict[int, int], tiled: list[int], target: TileTarget) -> bool:
-    """Whether a tile of rows fits. Tensors that every tile reads whole may take half of the memory, not
-    more: what is
+    """Whether a tile of rows fits. Tensors that every tile reads whole may take half of the memory, not more: what is
     larger streams through."""
     moving, shared = moving_and_shared(tensors, sizes, tiled)
     if target.copies:

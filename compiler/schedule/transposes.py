@@ -79,8 +79,7 @@ def fold_result_copy(op: Any) -> Any:
 
 @rewrite("sum-onto-zero")
 def separate_init(op: Any) -> Any:
-    """A contraction that accumulates onto a tensor sums onto zero instead and adds the tensor afterwards, so
-    that what
+    """A contraction that accumulates onto a tensor sums onto zero instead and adds the tensor afterwards, so that what
     makes the tensor (the broadcast of a bias) can join the kernel's epilogue."""
     if not is_contraction(op):
         return op

@@ -48,8 +48,8 @@ class Calibration:
     """Measurements of one device.
 
     Attributes:
-        device: its name. samples: shares of the peak. rates: unit -> dtype -> op/s, all copies
-        together. levels: by level name. launch: seconds. links: to ("in") and from ("out") the device, from its host.
+        device: its name. samples: shares of the peak. rates: unit -> dtype -> op/s, all copies together. levels: by
+        level name. launch: seconds. links: to ("in") and from ("out") the device, from its host.
         scaling: threads -> speed over one thread. versions: of the software measured. error: the leave-one-out
         error the file states (see `leave_one_out`).
     """

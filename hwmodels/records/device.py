@@ -136,8 +136,8 @@ class Unit:
 class Function:
     """An operation with its meaning: a tensor expression such as `C[m,n] += A[m,k] * B[k,n]`.
 
-    `dtypes` limits the element types; empty means any type its unit has a rate for. `category` is
-    "multiply-add", "other" or "move" where that is known without parsing (see `is_multiply_add`, `is_move`).
+    `dtypes` limits the element types; empty means any type its unit has a rate for. `category` is "multiply-add",
+    "other" or "move" where that is known without parsing (see `is_multiply_add`, `is_move`).
     """
 
     name: str

@@ -1,8 +1,7 @@
 """Facts about compiled kernels, read from the cubin itself: registers, stack, shared memory, parameter
 layout.
 
-A cubin is an ELF file. NVIDIA's attribute sections (`.nv.info` for the module, `.nv.info.<kernel>` per
-kernel) are
+A cubin is an ELF file. NVIDIA's attribute sections (`.nv.info` for the module, `.nv.info.<kernel>` per kernel) are
 lists of records: format byte, attribute byte, 16-bit value or size, then `size` bytes when the format byte is
 4.
 """
@@ -24,8 +23,7 @@ _PARAMETER, _REGISTERS, _FRAME, _THREADS = 0x17, 0x2F, 0x11, 0x10
 class KernelFacts:
     """What the assembler wrote about one kernel.
 
-    `parameters` holds (offset, size) in bytes, in order; `threads` is the block size the kernel requires, if
-    it does.
+    `parameters` holds (offset, size) in bytes, in order; `threads` is the block size the kernel requires, if it does.
     `frame` is the bytes of stack of one thread.
     """
 

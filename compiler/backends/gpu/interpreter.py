@@ -1,9 +1,8 @@
 """The checked interpreter: runs emitted source on the CPU where there is no GPU, and finds what a GPU would
 hide.
 
-It checks every lane's address, races between programs of a launch, lanes of one store that overlap, reads of
-memory nobody wrote, and that destinations are written completely; programs run in shuffled order. It says
-nothing about speed
+It checks every lane's address, races between programs of a launch, lanes of one store that overlap, reads of memory
+nobody wrote, and that destinations are written completely; programs run in shuffled order. It says nothing about speed
 or about what the compiler makes of the source: results are labelled as interpreted.
 """
 

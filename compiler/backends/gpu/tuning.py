@@ -55,8 +55,7 @@ def _power_of_two(n: int) -> int:
 
 
 def next_schedule(current: Schedule, wished: Schedule, limits: Limits, shared_exceeded: bool) -> Schedule | None:
-    """The schedule to try after one that did not fit: fewer stages for less shared memory, else more warps
-    for fewer
+    """The schedule to try after one that did not fit: fewer stages for less shared memory, else more warps for fewer
     registers per thread; None when there is none left."""
     if shared_exceeded and current.stages > 1:
         return Schedule(current.warps, current.stages - 1)

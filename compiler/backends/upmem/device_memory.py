@@ -33,9 +33,8 @@ class ProgramArrays:
     Attributes:
         mram: MRAM array name -> bytes. shared: WRAM array name -> (C type, elements), common to all tasklets.
         constants: name -> C definition. read: MRAM arrays read by DMA. written: those written.
-        edges: whether some transfer merges granules under the mutex. temporaries_in_mram: where tensors that
-        all
-            tasklets share are kept; WRAM is tried first.
+        edges: whether some transfer merges granules under the mutex. temporaries_in_mram: where tensors that all
+        tasklets share are kept; WRAM is tried first.
     """
 
     mram: dict[str, int] = field(default_factory=dict)
@@ -59,8 +58,7 @@ class ProgramArrays:
 
 
 class DeviceMemory(TensorEmitter):
-    """Storage and movement of a phase; `_inside_tasklet` says whether code of one tasklet is being
-    written."""
+    """Storage and movement of a phase; `_inside_tasklet` says whether code of one tasklet is being written."""
 
     counts = True
 

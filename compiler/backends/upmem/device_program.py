@@ -49,9 +49,8 @@ class DeviceProgram:
     """All phases of a kernel, and what they share.
 
     Attributes:
-        fields: members of the argument structure after `phase` and `active`: name -> (C type, source), where
-        the
-            source says what the host puts in: ("iv", n), ("shape", argument, dim) or ("scalar", argument).
+        fields: members of the argument structure after `phase` and `active`: name -> (C type, source), where the source
+        says what the host puts in: ("iv", n), ("shape", argument, dim) or ("scalar", argument).
     """
 
     name: str

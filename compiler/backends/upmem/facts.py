@@ -188,8 +188,7 @@ def _path(device: Device, source: Any | None, target: Any | None) -> float:
 
 
 def _costs(device: Device, operand_bits: int | None) -> dict[str, float]:
-    """Instructions per operation: one per cycle is the most a unit issues, so cycles stand for
-    instructions."""
+    """Instructions per operation: one per cycle is the most a unit issues, so cycles stand for instructions."""
     costs: dict[str, float] = {}
     for kind, function in FUNCTIONS.items():
         for dtype in ("i32", "i64", "f32", "f64"):

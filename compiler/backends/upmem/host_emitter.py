@@ -2,8 +2,8 @@
 and the launch.
 
 for each round of at most as many units as there are DPUs:
-  fill the argument structures and the staging buffers (rows padded as in MRAM), push them,
-  launch, pull the outputs and put them in their place
+  fill the argument structures and the staging buffers (rows padded as in MRAM), push them, launch, pull the outputs and
+  put them in their place
 """
 
 from __future__ import annotations

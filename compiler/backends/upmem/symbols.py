@@ -1,5 +1,4 @@
-"""Whole numbers known only when the C program runs: linear forms over C variables, with bounds and
-divisibility.
+"""Whole numbers known only when the C program runs: linear forms over C variables, with bounds and divisibility.
 
 Offsets and sizes of tiles are such numbers. The emitter asks them three questions: how large can you be
 (buffers), by what are you divisible (alignment of transfers), and are you equal to that other one (two slices

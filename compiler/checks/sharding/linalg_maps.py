@@ -13,8 +13,8 @@ from stratagem.compiler.sharding.structure import loops_in, plain_dims
 @dataclass(frozen=True)
 class Maps:
     """`dims[i][d]`: the loop that indexes dimension d of operand i, None for any other expression, whose text is
-    `texts[i][d]`. `windowed`: the loops of such expressions. `results[i]`: the loops of result i,
-    None for a dimension of one place that no loop indexes. `places[l]`: (operand, dimension) pairs that loop l indexes.
+    `texts[i][d]`. `windowed`: the loops of such expressions. `results[i]`: the loops of result i, None for a dimension
+    of one place that no loop indexes. `places[l]`: (operand, dimension) pairs that loop l indexes.
     """
 
     loops: int

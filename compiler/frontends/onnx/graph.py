@@ -68,12 +68,12 @@ def _dim(proto: Any) -> Dim:
 class Graph:
     """One graph. `parent` is the graph around a body, whose values a body may use.
 
-    `domains` are the versions of other operator sets than ONNX's own, `partial` are partly known small
-    integer tensors, `declared` the types a model states for its values
-    (only used where inference does not decide), `equal_sizes` pairs of (value, dimension) that an operator
-    makes equal, and `bodies` the graphs inside If, Loop and Scan nodes. In a `strict` graph types that do
-    not fit together are errors; otherwise inference goes on around them. Once a main graph is `settled`, what is not
-    constant is computed when the program runs. Operators in its `spelled_out` are replaced by our definitions of them.
+    `domains` are the versions of other operator sets than ONNX's own, `partial` are partly known small integer tensors,
+    `declared` the types a model states for its values (only used where inference does not decide), `equal_sizes` pairs
+    of (value, dimension) that an operator makes equal, and `bodies` the graphs inside If, Loop and Scan nodes. In a
+    `strict` graph types that do not fit together are errors; otherwise inference goes on around them. Once a main graph
+    is `settled`, what is not constant is computed when the program runs. Operators in its `spelled_out` are replaced by
+    our definitions of them.
     """
 
     name: str

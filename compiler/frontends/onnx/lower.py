@@ -64,9 +64,7 @@ def _reshape(call: Call) -> Sequence[Any]:
 
 
 def _requested(call: Call) -> list[Dim]:
-    """The shape operand element by element; numbers may be -1 (the rest) or 0 (as before, unless
-    `allowzero`).
-    """
+    """The shape operand element by element; numbers may be -1 (the rest) or 0 (as before, unless `allowzero`)."""
     graph, name = call.opaque.graph, call.node.input[1]
     constant = graph.constant(name)
     if constant is not None:

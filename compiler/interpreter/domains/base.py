@@ -86,9 +86,7 @@ class Domain(ABC):
 
     @abstractmethod
     def contract(self, element: str, left: Value, right: Value, init: Value) -> Value:
-        """`init + left @ right` of shapes [B,M,N], [B,M,K], [B,K,N]; products and sums are of type
-        `element`.
-        """
+        """`init + left @ right` of shapes [B,M,N], [B,M,K], [B,K,N]; products and sums are of type `element`."""
 
     @abstractmethod
     def sort_order(self, value: Value) -> Array:

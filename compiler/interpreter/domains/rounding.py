@@ -34,9 +34,8 @@ class RoundingBound(Domain):
 
     Args:
         slack: scales the accuracy demanded of functions (1: as in `ULPS`).
-        correctly_rounded: functions that the device at hand rounds correctly, beside `+ - *`; CPUs do so
-            for `div` and
-            `sqrt`. Then results that are representable are exact.
+        correctly_rounded: functions that the device at hand rounds correctly, beside `+ - *`; CPUs do so for `div` and
+        `sqrt`. Then results that are representable are exact.
     """
 
     name = "rounding-bound"

@@ -1,6 +1,4 @@
-"""Integer arithmetic of `arith`, `index` and `math`: the width is the dtype's, signedness is the
-operation's.
-"""
+"""Integer arithmetic of `arith`, `index` and `math`: the width is the dtype's, signedness is the operation's."""
 
 from __future__ import annotations
 

@@ -118,9 +118,7 @@ def generate(machine: Machine, instruction: Instruction, frame: Frame, operands:
 
 @operation("tensor.gather")
 def gather(machine: Machine, instruction: Instruction, frame: Frame, operands: Sequence[Value]) -> Sequence[Value]:
-    """Coordinates along `gather_dims`, whole slices along the others (kept as unit dimensions, or
-    dropped).
-    """
+    """Coordinates along `gather_dims`, whole slices along the others (kept as unit dimensions, or dropped)."""
     source, coordinates = operands
     dims = integer_list(instruction.op, "gather_dims")
     shape, batch = shape_of(source), shape_of(coordinates)[:-1]

@@ -1,7 +1,7 @@
 """How an operand of a structured operation is reached: one address, linear in the loop counters.
 
-The indexing map and the buffer's strides are folded into one coefficient per loop, in elements:
-`address = pointer + sum(coefficient[d] * counter[d])`.
+The indexing map and the buffer's strides are folded into one coefficient per loop, in elements: `address = pointer +
+sum(coefficient[d] * counter[d])`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """Contractions (`C[b,m,n] += A[b,m,k] * B[b,k,n]`, any of b, m, n absent) as `tl.dot`.
 
-A contraction that lacks m, n or k after dropping extents of one (a matrix-vector product, an outer product)
-is not a
+A contraction that lacks m, n or k after dropping extents of one (a matrix-vector product, an outer product) is not a
 dot: the general printer multiplies with broadcasting and sums, which is what such shapes want.
 """
 

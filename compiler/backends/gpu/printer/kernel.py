@@ -41,9 +41,8 @@ class PhaseFacts:
     """What the schedule of a phase depends on.
 
     Attributes:
-        has_dot: whether it multiplies matrices. largest_tile: elements of its largest register tile
-        (accumulators only,
-            where there is a dot). stage_bytes: bytes loaded by one step of its staging loops.
+        has_dot: whether it multiplies matrices. largest_tile: elements of its largest register tile (accumulators only,
+        where there is a dot). stage_bytes: bytes loaded by one step of its staging loops.
     """
 
     has_dot: bool

@@ -1,9 +1,8 @@
 """Masked loads and stores of tiles, with addresses from offsets and strides.
 
-The corner of a tile is a scalar address, 64 bits wide where the buffer may pass 2^31 elements; offsets
-inside the tile
-stay in 32 bits when the tile spans fewer elements than that. Lanes past the tile's size are masked, nothing
-else is: a slice of device form lies inside its tensor, and the checkers prove that it does.
+The corner of a tile is a scalar address, 64 bits wide where the buffer may pass 2^31 elements; offsets inside the tile
+stay in 32 bits when the tile spans fewer elements than that. Lanes past the tile's size are masked, nothing else is: a
+slice of device form lies inside its tensor, and the checkers prove that it does.
 """
 
 from __future__ import annotations

@@ -36,8 +36,7 @@ from stratagem.runtime.errors import UnsupportedError
 class Iteration:
     """The iteration space of a structured operation.
 
-    `maps` holds, per operand, how each operand dimension is indexed (None for a broadcast
-    constant).
+    `maps` holds, per operand, how each operand dimension is indexed (None for a broadcast constant).
     """
 
     sizes: tuple[Scalar, ...]
