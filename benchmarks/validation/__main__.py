@@ -51,12 +51,13 @@ def table(found: Sequence[Outcome]) -> Iterator[str]:
 
 
 def summary(found: Sequence[Outcome]) -> str:
-    """`validate-cost: N rows, cluster mean Y % max Z %, ...`, a part for each group, and how many rows do not count."""
+    """`validate-cost: N rows, cpu median X %, cluster mean Y % max Z %, ...`, and how many rows do not count."""
     counted = [outcome for outcome in found if not outcome.row.calibrated_from]
     groups: dict[str, list[float]] = {}
     for outcome in counted:
         groups.setdefault(outcome.row.group, []).append(abs(outcome.error))
-    parts = [f"{name} {_told(name, errors)}" for name, errors in groups.items()]
+    here_first = sorted(groups.items(), key=lambda group: group[0] != GROUP)
+    parts = [f"{name} {_told(name, errors)}" for name, errors in here_first]
     if len(counted) < len(found):
         parts.append(f"not counted: {len(found) - len(counted)} calibrated")
     return f"validate-cost: {len(counted)} rows, " + ", ".join(part.replace("%", " %") for part in parts)
