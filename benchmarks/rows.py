@@ -80,8 +80,8 @@ CASES = [
     Case("dlrm", "models", "DLRM, batch 256, 26 tables of 50000 x 64, 10 rows each", Dlrm,
          lambda: (torch.rand(256, 13), torch.randint(0, 50000, (26, 256, 10)))),
     Case("gemv-memory", "memory", "8192 x 8192, constant weight", partial(MatVec, 8192), normal((8192, 1))),
-    Case("softmax-memory", "memory", "rows of 16384 x 4096", partial(nn.Softmax, -1), normal((16384, 4096))),
-    Case("layernorm-memory", "memory", "rows of 65536 x 1024", partial(nn.LayerNorm, 1024), normal((65536, 1024))),
+    Case("softmax-memory", "memory", "rows of 8192 x 4096", partial(nn.Softmax, -1), normal((8192, 4096))),
+    Case("layernorm-memory", "memory", "rows of 32768 x 1024", partial(nn.LayerNorm, 1024), normal((32768, 1024))),
     Case("llama-decode", "models", "a block of Llama-3.2-1B, one token, cache of 512", LlamaBlock,
          lambda: (torch.randn(1, 1, 2048), torch.tensor([512]), *normal((1, 8, 512, 64), (1, 8, 512, 64))())),
 ]  # fmt: skip
