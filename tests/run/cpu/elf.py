@@ -24,6 +24,8 @@ SECTION = _record("name:u4 type:u4 flags:u8 address:u8 offset:u8 size:u8 link:u4
 SYMBOL = _record("name:u4 info:u1 other:u1 section:u2 value:u8 size:u8")
 RELOCATION = _record("offset:u8 type:u4 symbol:u4 addend:i8")
 LOADED, RELOCATIONS, SYMBOLS = 1, 4, 11
+WEAK = 2
+"""How a symbol is bound that lies at 0 where nobody defines it."""
 ABSOLUTE, GLOBAL_DATA, JUMP_SLOT, RELATIVE = 257, 1025, 1026, 1027
 """Types of relocations (ELF for the Arm 64-bit Architecture)."""
 
@@ -67,9 +69,11 @@ class Image:
         self.symbols |= own
         for table in self._sections[self._sections["type"] == RELOCATIONS]:
             for entry in self._table(RELOCATION, table["offset"], table["size"] // RELOCATION.itemsize):
-                name = names[entry["symbol"]]
-                target = self._base if entry["type"] == RELATIVE else own[name] if name in own else address_of(name)
-                self._write(entry, target)
+                name, weak = names[entry["symbol"]], symbols[entry["symbol"]]["info"] >> 4 == WEAK
+                if entry["type"] == RELATIVE:
+                    self._write(entry, self._base)
+                else:
+                    self._write(entry, own[name] if name in own else 0 if weak else address_of(name))
 
     def _write(self, entry: Any, target: int) -> None:
         if entry["type"] not in (ABSOLUTE, GLOBAL_DATA, JUMP_SLOT, RELATIVE):

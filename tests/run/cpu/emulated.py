@@ -25,7 +25,8 @@ class Function(ctypes.c_void_p):
 class Library:
     """A shared object for AArch64, with its functions as attributes, as `ctypes.CDLL` has them."""
 
-    def __init__(self, code: bytes) -> None:
+    def __init__(self, code: bytes, libraries: Any = ()) -> None:
+        assert not libraries, "the emulated processor has no libraries"
         self._image = Image(code, machine().gate)
         machine().keep(self._image)
 
