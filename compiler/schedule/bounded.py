@@ -1,4 +1,4 @@
-"""Recognises tensors with no element less than a constant, `select(x < c, c, x)`; and accesses that correspond."""
+"""Recognises tensors with no element less than a constant, `select(x < c, c, x)`."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ from torch_mlir import ir
 from torch_mlir.dialects import arith
 
 from stratagem.compiler.schedule.structured import (
-    Access,
-    Linear,
     body,
     body_ops,
     inputs,
@@ -20,9 +18,6 @@ from stratagem.compiler.schedule.structured import (
     owner,
     places,
 )
-
-Loops = dict[int, int]
-"""Loop of one op -> the loop of another that it runs with."""
 
 
 @dataclass(frozen=True)
@@ -67,33 +62,6 @@ def _widened(value: Any) -> Any:
 def _constant(value: Any) -> float | None:
     op = owner(value)
     return float(ir.FloatAttr(op.attributes["value"]).value) if op is not None and op.name == "arith.constant" else None
-
-
-def read_before(op: Any, read: Access) -> Access | None:
-    """How what an elementwise op reads is read, in terms of the loops that read what it writes by `read`."""
-    loops: Loops = {}
-    taken, written = places(op)
-    if not run_together(written, read, loops):
-        return None
-    found = []
-    for r in taken:
-        terms = tuple((loops[loop], factor) for loop, factor in r.terms) if r is not None else ()
-        found.append(Linear(terms, r.constant) if terms and r is not None else r)
-    return tuple(found)
-
-
-def run_together(first: Access, second: Access, loops: Loops) -> bool:
-    """Whether two accesses of one tensor reach the same element when the loops of the first run with those of the
-    second; extends `loops`."""
-    return all(_one_place(a, b, loops) for a, b in zip(first, second, strict=True))
-
-
-def _one_place(a: Linear | None, b: Linear | None, loops: Loops) -> bool:
-    if a is None or b is None:
-        return False
-    if not a.terms and not b.terms:
-        return a.constant == b.constant
-    return a.loop is not None and b.loop is not None and loops.setdefault(a.loop, b.loop) == b.loop
 
 
 def maker(tensor: Any) -> Any | None:

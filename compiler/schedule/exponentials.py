@@ -13,7 +13,8 @@ from typing import Any
 from torch_mlir import ir
 
 from stratagem.compiler.lemmas.registry import rests_on
-from stratagem.compiler.schedule.bounded import Loops, at_least, maker, read_before, run_together
+from stratagem.compiler.schedule.bounded import at_least, maker
+from stratagem.compiler.schedule.correspondence import Loops, read_before, run_together
 from stratagem.compiler.schedule.structured import (
     REDUCTION,
     body,

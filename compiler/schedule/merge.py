@@ -10,15 +10,13 @@ from __future__ import annotations
 from typing import Any
 
 from torch_mlir import ir
-from torch_mlir.dialects import linalg
 
 from stratagem.compiler.lemmas.registry import rests_on
 from stratagem.compiler.schedule.clone import Mapping, clone
-from stratagem.compiler.schedule.rebuild import drop_unit_loops, renumber
+from stratagem.compiler.schedule.rebuild import Pair, drop_unit_loops, empty_generic, renumber
 from stratagem.compiler.schedule.structured import (
     Access,
     accesses,
-    affine_map,
     body,
     body_ops,
     inits,
@@ -35,9 +33,6 @@ from stratagem.compiler.schedule.structured import (
     owner,
     unsized_loops,
 )
-
-Pair = tuple[Any, Access]
-"""A value and how it is read."""
 
 CHEAP = frozenset(
     [
@@ -135,7 +130,7 @@ def _merge(producer: Any, consumer: Any) -> None:
     unsized = _unsized_without(producer, consumer)
     kept, fresh, taken, loops = _merged_reads(producer, consumer)
     with ir.InsertionPoint(consumer), consumer.location:
-        made = _empty_generic(consumer, [*kept, *fresh])
+        made = empty_generic(consumer, [*kept, *fresh])
         _fill(made, producer, consumer, [*kept, *fresh], taken, loops, value)
     for before, after in zip(consumer.results, made.results, strict=True):
         before.replace_all_uses_with(after)
@@ -151,22 +146,6 @@ def _producer_loops(producer: Any, read: Access) -> dict[int, int]:
     written = accesses(producer)[input_count(producer)]
     loops = [(w.loop, r.loop) for w, r in zip(written, read, strict=True) if w is not None and r is not None]
     return {old: new for old, new in loops if old is not None and new is not None}
-
-
-def _empty_generic(consumer: Any, read: list[Pair]) -> Any:
-    count = len(iterators(consumer))
-    outs = inits(consumer)
-    maps = [affine_map(a, count) for _, a in read] + [affine_map(a, count) for a in accesses(consumer)[-len(outs) :]]
-    made = linalg.GenericOp(
-        [r.type for r in consumer.results],
-        [v for v, _ in read],
-        outs,
-        ir.ArrayAttr.get([ir.AffineMapAttr.get(m) for m in maps]),
-        consumer.attributes["iterator_types"],
-    ).operation
-    elements = [v.type.element_type if is_tensor(v) else v.type for v in [*(v for v, _ in read), *outs]]
-    made.regions[0].blocks.append(*elements)
-    return made
 
 
 def _fill(

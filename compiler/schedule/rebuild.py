@@ -14,11 +14,35 @@ from stratagem.compiler.schedule.structured import (
     Linear,
     accesses,
     affine_map,
+    body,
     body_ops,
+    inits,
     input_count,
+    inputs,
+    is_tensor,
     iterators,
+    output_accesses,
     unsized_loops,
 )
+
+Pair = tuple[Any, Access]
+"""A value and how it is read."""
+
+
+def empty_generic(like: Any, read: Sequence[Pair]) -> Any:
+    """A generic at the insertion point with the loops, inits and results of another, other inputs, and no body yet."""
+    count, outs = len(iterators(like)), inits(like)
+    maps = [affine_map(a, count) for _, a in read] + [affine_map(a, count) for a in output_accesses(like)]
+    made = linalg.GenericOp(
+        [r.type for r in like.results],
+        [v for v, _ in read],
+        outs,
+        ir.ArrayAttr.get([ir.AffineMapAttr.get(m) for m in maps]),
+        like.attributes["iterator_types"],
+    ).operation
+    elements = [v.type.element_type if is_tensor(v) else v.type for v in [*(v for v, _ in read), *outs]]
+    made.regions[0].blocks.append(*elements)
+    return made
 
 
 def rebuild(
@@ -87,25 +111,21 @@ def replace(
 def drop_unread_inputs(op: Any) -> Any:
     """Takes inputs that the body does not read, and no loop needs for its size, out of `op`; returns the op in its
     place."""
-    count, block = input_count(op), op.regions[0].blocks[0]
-    kept = [i for i in range(len(op.operands)) if i >= count or list(block.arguments[i].uses)]
-    reads = [accesses(op)[i] for i in kept]
-    if len(kept) == len(op.operands) or unsized_loops(reads, len(iterators(op))):
+    arguments = list(body(op).arguments)
+    pairs = list(zip(inputs(op), accesses(op), strict=False))
+    kept = [i for i in range(len(pairs)) if list(arguments[i].uses)]
+    read = [pairs[i] for i in kept]
+    sized = [*(a for _, a in read), *output_accesses(op)]
+    linear = all(r is not None for access in sized for r in access)
+    if len(kept) == len(pairs) or not linear or unsized_loops(sized, len(iterators(op))):
         return op
-    operands = [op.operands[i] for i in kept]
     with ir.InsertionPoint(op), op.location:
-        made = linalg.GenericOp(
-            [r.type for r in op.results],
-            operands[: len(kept) - len(op.results)],
-            operands[len(kept) - len(op.results) :],
-            ir.ArrayAttr.get([ir.ArrayAttr(op.attributes["indexing_maps"])[i] for i in kept]),
-            op.attributes["iterator_types"],
-        ).operation
-        inner = made.regions[0].blocks.append(*[block.arguments[i].type for i in kept])
-        mapping: Mapping = {block.arguments[old]: inner.arguments[new] for new, old in enumerate(kept)}
-        with ir.InsertionPoint(inner):
-            for each in body_ops(op):
-                clone(each, mapping)
+        made = empty_generic(op, read)
+        staying = [arguments[i] for i in kept] + arguments[len(pairs) :]
+        mapping: Mapping = dict(zip(staying, body(made).arguments, strict=True))
+        with ir.InsertionPoint(body(made)):
+            for inner in body_ops(op):
+                clone(inner, mapping)
     for old, new in zip(op.results, made.results, strict=True):
         old.replace_all_uses_with(new)
     op.erase()
